@@ -1,0 +1,107 @@
+/**
+ * The arrows of the architecture: config <- database, cache <- users <- auth <- entries; http and observability are
+ * leaves that features import; health imports database and cache.
+ *
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'config-is-the-root',
+      severity: 'error',
+      from: { path: '^src/config/' },
+      to: { path: '^src/(?!config/)' },
+    },
+    {
+      name: 'database-imports-config-alone',
+      severity: 'error',
+      from: { path: '^src/database/' },
+      to: { path: '^src/(?!config/|database/)' },
+    },
+    {
+      name: 'cache-imports-config-alone',
+      severity: 'error',
+      from: { path: '^src/cache/' },
+      to: { path: '^src/(?!config/|cache/)' },
+    },
+    {
+      name: 'http-knows-no-feature',
+      comment:
+        'The rate limiter counts in the Redis that cache connects to; the request carries its log context.',
+      severity: 'error',
+      from: { path: '^src/http/' },
+      to: { path: '^src/(?!config/|cache/|observability/|http/)' },
+    },
+    {
+      name: 'observability-knows-no-feature',
+      severity: 'error',
+      from: { path: '^src/observability/' },
+      to: { path: '^src/(?!config/|http/|observability/)' },
+    },
+    {
+      name: 'health-imports-database-and-cache',
+      severity: 'error',
+      from: { path: '^src/health/' },
+      to: { path: '^src/(users|auth|entries)/' },
+    },
+    {
+      name: 'users-knows-no-later-feature',
+      severity: 'error',
+      from: { path: '^src/users/' },
+      to: { path: '^src/(auth|entries)/' },
+    },
+    {
+      name: 'auth-knows-no-later-feature',
+      severity: 'error',
+      from: { path: '^src/auth/' },
+      to: { path: '^src/entries/' },
+    },
+    {
+      name: 'a-feature-is-its-service',
+      comment:
+        'Of another feature: its module, service, schemas, and the entity that a relation points to. Never its queries.',
+      severity: 'error',
+      from: { path: '^src/(users|auth|entries)/' },
+      to: {
+        path: '^src/(users|auth|entries)/',
+        pathNot: ['^src/$1/', '\\.(module|service|schemas|entity)\\.ts$'],
+      },
+    },
+    {
+      name: 'not-to-what-is-above',
+      severity: 'error',
+      from: { path: '^src/.+/' },
+      to: { path: '^src/[^/]+\\.ts$' },
+    },
+    {
+      name: 'no-dev-dependencies',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+    {
+      name: 'no-undeclared-dependencies',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'not-to-specs',
+      severity: 'error',
+      from: { pathNot: '\\.spec\\.ts$' },
+      to: { path: '\\.spec\\.ts$' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js'],
+    },
+  },
+};
