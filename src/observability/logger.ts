@@ -1,0 +1,81 @@
+import type { LoggerService } from '@nestjs/common';
+import { pino, type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import type { Config } from '../config/config.js';
+import { requestContext } from './request-context.js';
+
+/** What Nest tells of every module and route at boot: of interest to those who debug the wiring. */
+const WIRING = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+
+export function createLogger({ level, format }: Config['log']): Logger {
+  const options = {
+    level,
+    base: { pid: process.pid },
+    mixin: () => ({ ...requestContext.getStore() }),
+    // The message of a driver's error is for the log; its parameters (diary pages) are not.
+    serializers: { err: serializeError },
+    formatters: { level: (label: string) => ({ level: label }) },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  };
+  if (format === 'json') return pino(options);
+  return pino(
+    options,
+    pretty({ sync: true, translateTime: 'HH:MM:ss.l', ignore: 'pid,context', messageFormat: '{if context}{context}: {end}{msg}' }),
+  );
+}
+
+function serializeError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { code, constraint, table } = error as { code?: unknown; constraint?: unknown; table?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...(code !== undefined && { code }),
+    ...(constraint !== undefined && { constraint }),
+    ...(table !== undefined && { table }),
+  };
+}
+
+/** Nest's logger over pino. */
+export class PinoLogger implements LoggerService {
+  constructor(readonly pino: Logger) {}
+
+  log(message: unknown, context?: string): void {
+    if (context !== undefined && WIRING.has(context)) this.write('debug', message, context);
+    else this.write('info', message, context);
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    const context = rest.length > 0 ? String(rest.at(-1)) : undefined;
+    // Why a boot failed is told by main.ts, once.
+    if (context === 'ExceptionHandler') return;
+    if (message instanceof Error) this.pino.error({ err: message, ...(context !== undefined && { context }) }, message.message);
+    else this.write('error', message, context, rest.length > 1 ? String(rest[0]) : undefined);
+  }
+
+  warn(message: unknown, context?: string): void {
+    this.write('warn', message, context);
+  }
+
+  debug(message: unknown, context?: string): void {
+    this.write('debug', message, context);
+  }
+
+  verbose(message: unknown, context?: string): void {
+    this.write('trace', message, context);
+  }
+
+  fatal(message: unknown, context?: string): void {
+    this.write('fatal', message, context);
+  }
+
+  private write(
+    level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal',
+    message: unknown,
+    context: string | undefined,
+    stack?: string,
+  ): void {
+    this.pino[level]({ ...(context !== undefined && { context }), ...(stack !== undefined && { stack }) }, String(message));
+  }
+}

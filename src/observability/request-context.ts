@@ -1,0 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+export interface RequestContext {
+  readonly requestId: string;
+  userId?: string;
+}
+
+/** What is known of the request being served, wherever its work goes. Empty outside of a request. */
+export const requestContext = new AsyncLocalStorage<RequestContext>();
