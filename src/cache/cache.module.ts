@@ -1,0 +1,42 @@
+import { CacheModule as NestCacheModule } from '@nestjs/cache-manager';
+import { Global, Module } from '@nestjs/common';
+import { KeyvAdapter } from 'cache-manager';
+import { redisInsStore } from 'cache-manager-redis-yet';
+import { Keyv } from 'keyv';
+import { LRUCache } from 'lru-cache';
+import { ReadThroughCache } from './read-through-cache.js';
+import { RedisConnection } from './redis-connection.js';
+
+/** Without Redis, how many values this process keeps. */
+const MEMORY_ENTRIES = 10_000;
+
+const KEY_PREFIX = 'entries:cache';
+
+@Module({ providers: [RedisConnection], exports: [RedisConnection] })
+class RedisModule {}
+
+@Global()
+@Module({
+  imports: [
+    RedisModule,
+    NestCacheModule.registerAsync({
+      imports: [RedisModule],
+      inject: [RedisConnection],
+      useFactory: (redis: RedisConnection) => ({ stores: [createStore(redis)] }),
+    }),
+  ],
+  providers: [ReadThroughCache],
+  exports: [ReadThroughCache, RedisModule],
+})
+export class CacheModule {}
+
+function createStore({ client }: RedisConnection): Keyv {
+  const store = client
+    ? new KeyvAdapter(redisInsStore(client as Parameters<typeof redisInsStore>[0]))
+    : new LRUCache<string, object>({ max: MEMORY_ENTRIES });
+  const keyv = new Keyv({ store, namespace: KEY_PREFIX, throwOnErrors: true, emitErrors: false });
+  // The Redis store makes JSON of what it is given, and memory takes objects as they are.
+  keyv.serialize = undefined;
+  keyv.deserialize = undefined;
+  return keyv;
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { CACHE_MANAGER } from '@nestjs/cache-manager';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Cache } from 'cache-manager';
+import { RedisConnection } from './redis-connection.js';
+
+/** How long a value may be served, ms. It bounds what an invalidation that was lost can cost. */
+const VALUE_TTL_MS = 60_000;
+
+/** A scope's revision outlives every value that was stored under it, ms. */
+const REVISION_TTL_MS = 24 * 3_600_000;
+
+interface Stored {
+  readonly revision: string;
+  readonly value: unknown;
+}
+
+/**
+ * A read-through cache that never lets a request fail and never serves what a write before it changed.
+ *
+ * Keys belong to a scope (a user). A scope has a revision, a random name; a value counts only while the revision it
+ * was stored under stands. A write gives its scope a new revision once it is committed, so a reader that loaded the
+ * old row a moment before stores it under a revision that nobody asks for any more.
+ */
+@Injectable()
+export class ReadThroughCache {
+  /** Concurrent misses of one key under one revision share a load. */
+  private readonly loading = new Map<string, Promise<unknown>>();
+
+  /**
+   * Scopes whose invalidation Redis did not take, until when (ms since the epoch) an old value may still be there.
+   * They are read past the cache meanwhile.
+   */
+  private readonly unconfirmed = new Map<string, number>();
+
+  constructor(
+    @Inject(CACHE_MANAGER) private readonly cache: Cache,
+    private readonly redis: RedisConnection,
+  ) {}
+
+  /** @param load is called on a miss; its `undefined` is passed on and not stored. */
+  async read<T>(scope: string, key: string, load: () => Promise<T>): Promise<T> {
+    if (!(await this.confirmed(scope))) return load();
+    const revisionKey = `revision:${scope}`;
+    const valueKey = `value:${scope}:${key}`;
+    let found: [unknown?, unknown?];
+    try {
+      found = (await this.attempt(() => this.cache.mget<unknown>([revisionKey, valueKey]))) as [
+        unknown?,
+        unknown?,
+      ];
+    } catch {
+      return load();
+    }
+    const stored = found[1] as Stored | undefined;
+    let revision = found[0] as string | undefined;
+    if (revision !== undefined && stored?.revision === revision) return stored.value as T;
+    if (revision === undefined) {
+      revision = randomUUID();
+      if (!(await this.store(revisionKey, revision, REVISION_TTL_MS))) return load();
+    }
+    return this.loadOnce(`${revision}:${key}`, async () => {
+      const value = await load();
+      if (value !== undefined) void this.store(valueKey, { revision, value }, VALUE_TTL_MS);
+      return value;
+    });
+  }
+
+  /** Makes every value of the scope unreadable. To be awaited after the commit and before the answer. */
+  async invalidate(scope: string): Promise<void> {
+    if (await this.store(`revision:${scope}`, randomUUID(), REVISION_TTL_MS)) this.unconfirmed.delete(scope);
+    else this.unconfirmed.set(scope, Date.now() + VALUE_TTL_MS);
+  }
+
+  private async confirmed(scope: string): Promise<boolean> {
+    const until = this.unconfirmed.get(scope);
+    if (until === undefined) return true;
+    if (this.redis.available) await this.invalidate(scope);
+    else if (Date.now() > until) this.unconfirmed.delete(scope);
+    return !this.unconfirmed.has(scope);
+  }
+
+  private async store(key: string, value: unknown, ttlMs: number): Promise<boolean> {
+    try {
+      await this.attempt(() => this.cache.set(key, value, ttlMs));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private attempt<T>(command: () => Promise<T>): Promise<T> {
+    return this.redis.configured ? this.redis.attempt(command) : command();
+  }
+
+  private loadOnce<T>(key: string, load: () => Promise<T>): Promise<T> {
+    const running = this.loading.get(key) as Promise<T> | undefined;
+    if (running) return running;
+    const started = load().finally(() => this.loading.delete(key));
+    this.loading.set(key, started);
+    return started;
+  }
+}

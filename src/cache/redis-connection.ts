@@ -1,0 +1,112 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { createClient } from '@redis/client';
+import { Config } from '../config/config.js';
+
+type RedisClient = ReturnType<typeof createClient>;
+
+/** A healthy Redis on the same network answers in well under a millisecond. */
+const COMMAND_TIMEOUT_MS = 40;
+
+/** After a command that timed out, how long Redis is left alone before the next request tries it. */
+const PAUSE_MS = 1000;
+
+const CONNECT_TIMEOUT_MS = 2000;
+const LONGEST_RECONNECT_PAUSE_MS = 1000;
+
+/** Redis did not answer, or not in time. Whoever catches it goes on without. */
+export class RedisUnavailableError extends Error {
+  override readonly name = 'RedisUnavailableError';
+}
+
+/**
+ * The one connection to Redis, which cache and rate limits share. It connects in the background, again and again,
+ * so that neither boot nor a request ever waits for a Redis that is away.
+ */
+@Injectable()
+export class RedisConnection implements OnApplicationShutdown {
+  /** Undefined when no Redis is configured. */
+  readonly client: RedisClient | undefined;
+
+  private readonly logger = new Logger('Redis');
+  private outageLogged = false;
+  private pausedUntil = 0;
+
+  constructor({ redis }: Config) {
+    if (!redis) return;
+    this.client = createClient({
+      ...(redis.username !== undefined && { username: redis.username }),
+      ...(redis.password !== undefined && { password: redis.password }),
+      database: redis.database,
+      name: 'entries',
+      // Without this, commands given while Redis is away would wait for it instead of failing.
+      disableOfflineQueue: true,
+      socket: {
+        host: redis.host,
+        port: redis.port,
+        ...(redis.tls && { tls: true as const }),
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        reconnectStrategy: (retries) => Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_RECONNECT_PAUSE_MS),
+      },
+    });
+    const where = `${redis.host}:${redis.port}`;
+    // Without a listener, the client's error events would end the process.
+    this.client.on('error', (error: Error) => {
+      if (this.outageLogged) return;
+      this.outageLogged = true;
+      this.logger.warn(`${where} is away, going on without it: ${error.message || error.name}`);
+    });
+    this.client.on('ready', () => {
+      this.outageLogged = false;
+      this.logger.log(`connected to ${where}`);
+    });
+    this.client.connect().catch(() => {});
+  }
+
+  get configured(): boolean {
+    return this.client !== undefined;
+  }
+
+  /** Whether a command is worth trying now. */
+  get available(): boolean {
+    return this.client !== undefined && this.client.isReady && Date.now() >= this.pausedUntil;
+  }
+
+  /**
+   * Runs one command, for at most 40 ms.
+   *
+   * @throws {RedisUnavailableError} at once when Redis is known to be away
+   */
+  async attempt<T>(command: () => Promise<T>): Promise<T> {
+    if (!this.available) throw new RedisUnavailableError('Redis is away');
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        this.pausedUntil = Date.now() + PAUSE_MS;
+        reject(new RedisUnavailableError(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`));
+      }, COMMAND_TIMEOUT_MS);
+    });
+    try {
+      return await Promise.race([command(), timeout]);
+    } catch (error) {
+      if (error instanceof RedisUnavailableError) throw error;
+      throw new RedisUnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Whether Redis answers now. */
+  async ping(): Promise<boolean> {
+    const { client } = this;
+    if (!client) return false;
+    return this.attempt(() => client.ping()).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    // Not quit(): it would wait for a Redis that hangs.
+    await this.client?.disconnect().catch(() => {});
+  }
+}
