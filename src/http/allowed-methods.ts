@@ -1,0 +1,25 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import createRouter, { type HTTPMethod } from 'find-my-way';
+
+/** Knows the methods of each path, for the `Allow` header of a 405 (RFC 9110 §15.5.6), which Fastify has not. */
+export class AllowedMethods {
+  private readonly router = createRouter();
+  private readonly methods = new Set<HTTPMethods>();
+
+  /** To be called before the first route is registered. */
+  observe(fastify: FastifyInstance): void {
+    fastify.addHook('onRoute', ({ method, url }) => {
+      if (url.includes('*')) return;
+      for (const each of [method].flat()) {
+        if (this.router.hasRoute(each as HTTPMethod, url)) continue;
+        this.router.on(each as HTTPMethod, url, () => {});
+        this.methods.add(each);
+      }
+    });
+  }
+
+  of(url: string): string[] {
+    const path = url.split('?', 1)[0] ?? url;
+    return [...this.methods].filter((method) => this.router.find(method as HTTPMethod, path)).sort();
+  }
+}

@@ -1,0 +1,11 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+
+/** Who makes the request, as the access token says. */
+export interface Principal {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+export const CurrentUser = createParamDecorator((_data: unknown, context: ExecutionContext): Principal => {
+  return context.switchToHttp().getRequest<{ user: Principal }>().user;
+});

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { BadRequestException } from '@nestjs/common';
+import { z } from 'zod';
+
+/** The last row of a page: the value it was ordered by, and its id. */
+export interface CursorPosition {
+  /** ISO 8601, UTC, milliseconds. */
+  readonly key: string;
+  readonly id: string;
+}
+
+/** PostgreSQL has no year 0. */
+const instant = z.iso.datetime({ precision: 3 }).refine((text) => !text.startsWith('0000'));
+const payload = z.tuple([instant, z.uuid(), z.string()]);
+
+/**
+ * An opaque place in a list. It carries no secret and grants nothing (the owner is in every WHERE clause), so it
+ * is not signed; a digest binds it to the filters and the order it was made for.
+ */
+export function encodeCursor(position: CursorPosition, boundTo: unknown): string {
+  return Buffer.from(JSON.stringify([position.key, position.id, digest(boundTo)])).toString('base64url');
+}
+
+/** @throws {BadRequestException} for a cursor that was not made here, or for another list */
+export function decodeCursor(cursor: string, boundTo: unknown): CursorPosition {
+  const parsed = payload.safeParse(parse(cursor));
+  if (!parsed.success) throw refused('is not one that this service made');
+  const [key, id, digestThen] = parsed.data;
+  if (digestThen !== digest(boundTo)) throw refused('belongs to other filters or another sort');
+  return { key, id };
+}
+
+function refused(message: string): BadRequestException {
+  return new BadRequestException({ message: `The cursor ${message}`, errors: [{ path: 'cursor', message }] });
+}
+
+function parse(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16);
+}

@@ -1,0 +1,139 @@
+import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AllowedMethods } from './allowed-methods.js';
+import { PROBLEM_MEDIA_TYPE, titleOf, type Problem, type ProblemError } from './problem.js';
+
+/** Turns an error that is no HttpException, such as a lost connection, into one, or says that it is not its own. */
+export type ErrorClassifier = (error: unknown) => HttpException | undefined;
+
+/** Seconds. Also what a restarted PostgreSQL needs before it answers. */
+const RETRY_AFTER_SECONDS = 1;
+
+interface Outcome {
+  readonly status: number;
+  readonly detail: string;
+  readonly errors?: readonly ProblemError[] | undefined;
+  /** Sent as it is, in place of a problem: Terminus's report. */
+  readonly report?: object;
+}
+
+/** Every error leaves as an RFC 9457 problem; one that nobody foresaw as a 500 that tells nothing, with the log telling all. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Problem');
+
+  constructor(
+    private readonly allowedMethods: AllowedMethods,
+    private readonly classifiers: readonly ErrorClassifier[],
+  ) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    if (reply.sent || reply.raw.headersSent) {
+      this.logger.warn(`failed after the answer had begun: ${String(thrown)}`);
+      reply.raw.destroy();
+      return;
+    }
+    const outcome = this.outcomeOf(thrown, request, reply);
+    if (outcome.status === 503 && !reply.hasHeader('retry-after'))
+      reply.header('retry-after', RETRY_AFTER_SECONDS);
+    if (outcome.report) {
+      reply.code(outcome.status).header('content-type', 'application/json; charset=utf-8');
+      void reply.send(JSON.stringify(outcome.report));
+    } else {
+      send(outcome, request, reply);
+    }
+  }
+
+  private outcomeOf(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Outcome {
+    if (request.is404) {
+      const allowed = this.allowedMethods.of(request.url);
+      if (allowed.length > 0) {
+        reply.header('allow', allowed.join(', '));
+        return {
+          status: 405,
+          detail: `${request.method} is not allowed here; allowed: ${allowed.join(', ')}`,
+        };
+      }
+      return { status: 404, detail: 'There is nothing at this path' };
+    }
+    const error = this.classify(thrown);
+    if (error instanceof HttpException) return ofHttpException(error);
+    const status = (thrown as { statusCode?: unknown } | undefined)?.statusCode;
+    if (typeof status === 'number' && status >= 400 && status < 500 && isFastifyError(thrown)) {
+      return { status, detail: FASTIFY_DETAILS[thrown.code] ?? thrown.message };
+    }
+    this.logger.error(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    return { status: 500, detail: 'Something went wrong on our side; the request id finds it in the log' };
+  }
+
+  private classify(thrown: unknown): unknown {
+    if (thrown instanceof HttpException) return thrown;
+    for (const classifier of this.classifiers) {
+      const classified = classifier(thrown);
+      if (!classified) continue;
+      this.logger.warn(`${classified.message}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+      return classified;
+    }
+    return thrown;
+  }
+}
+
+/** For what Fastify refuses before any hook or filter runs: a path that is no valid URL. */
+export function sendFrameworkProblem(
+  error: Pick<FastifyError, 'code' | 'message'> & { readonly statusCode?: number | undefined },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  reply.header('x-request-id', request.id);
+  send(
+    { status: error.statusCode ?? 400, detail: FASTIFY_DETAILS[error.code] ?? error.message },
+    request,
+    reply,
+  );
+}
+
+function send(outcome: Outcome, request: FastifyRequest, reply: FastifyReply): void {
+  const problem: Problem = {
+    type: 'about:blank',
+    title: titleOf(outcome.status),
+    status: outcome.status,
+    detail: outcome.detail,
+    instance: request.url.split('?', 1)[0] ?? request.url,
+    requestId: request.id,
+    ...(outcome.errors && { errors: [...outcome.errors] }),
+  };
+  void reply.code(outcome.status).header('content-type', PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
+}
+
+function ofHttpException(exception: HttpException): Outcome {
+  const status = exception.getStatus();
+  const response = exception.getResponse();
+  if (typeof response === 'string') return { status, detail: response };
+  const { message, errors, info, details } = response as Record<string, unknown>;
+  if (info !== undefined && details !== undefined) return { status, detail: '', report: response };
+  return {
+    status,
+    detail: typeof message === 'string' ? message : exception.message,
+    errors: Array.isArray(errors) ? (errors as ProblemError[]) : undefined,
+  };
+}
+
+interface FastifyError extends Error {
+  readonly code: string;
+}
+
+function isFastifyError(error: unknown): error is FastifyError {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
+}
+
+/** https://fastify.dev/docs/latest/Reference/Errors/ */
+const FASTIFY_DETAILS: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than this service takes',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The body has a media type that is not taken here; send application/json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty, and its media type says that it is JSON',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says',
+  FST_ERR_BAD_URL: 'The path is not a valid URL path',
+};

@@ -1,0 +1,33 @@
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
+
+export const ProblemSchema = z
+  .object({
+    type: z
+      .string()
+      .meta({ description: 'a URI; about:blank says that title and status are all there is to say' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string().meta({ description: 'the path of the request' }),
+    requestId: z.string(),
+    errors: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: 'what is wrong where, at most 100' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
+
+/** An error answer: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 */
+export type Problem = z.infer<typeof ProblemSchema>;
+
+export interface ProblemError {
+  readonly path: string;
+  readonly message: string;
+}
+
+export function titleOf(status: number): string {
+  return STATUS_CODES[status] ?? 'Error';
+}

@@ -1,0 +1,24 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { IS_RATE_LIMIT_EXEMPT } from './rate-limit-exempt.decorator.js';
+import { RateLimiter } from './rate-limiter.js';
+
+/** Limits a signed-in user by id and everybody else by IP address. Runs after the guard that reads the token. */
+@Injectable()
+export class RateLimitGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly limiter: RateLimiter,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.reflector.getAllAndOverride(IS_RATE_LIMIT_EXEMPT, [context.getHandler(), context.getClass()])) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    const userId = request.context?.userId;
+    if (userId === undefined) await this.limiter.consume('anonymous', request.ip, reply);
+    else await this.limiter.consume('user', userId, reply);
+    return true;
+  }
+}

@@ -1,0 +1,59 @@
+import {
+  BadRequestException,
+  Injectable,
+  StandardSchemaValidationPipe,
+  UnprocessableEntityException,
+  type ArgumentMetadata,
+} from '@nestjs/common';
+import type { ProblemError } from './problem.js';
+
+const MAX_ERRORS = 100;
+
+/** What a schema found, before it is known whether body or query was checked. */
+class SchemaIssues {
+  constructor(readonly issues: readonly Issue[]) {}
+}
+
+interface Issue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  /** zod's `unrecognized_keys` names them here. */
+  readonly keys?: readonly string[];
+}
+
+/** Checks what has a schema: a body that fails it is a 422, a path or query that fails it is a 400. */
+@Injectable()
+export class SchemaValidationPipe extends StandardSchemaValidationPipe {
+  constructor() {
+    super({ exceptionFactory: (issues) => new SchemaIssues(issues) });
+  }
+
+  override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
+    try {
+      return await super.transform(value, metadata);
+    } catch (thrown) {
+      if (!(thrown instanceof SchemaIssues)) throw thrown;
+      const errors = toProblemErrors(thrown.issues, metadata.data);
+      if (metadata.type === 'body') {
+        throw new UnprocessableEntityException({ message: 'The body does not fit its schema', errors });
+      }
+      throw new BadRequestException({
+        message: `The ${metadata.type === 'param' ? 'path' : 'query'} is not valid`,
+        errors,
+      });
+    }
+  }
+}
+
+export function toProblemErrors(issues: readonly Issue[], root?: string): ProblemError[] {
+  const errors = issues.flatMap((issue) => {
+    const path = [...(root === undefined ? [] : [root]), ...(issue.path ?? []).map(segmentOf)];
+    if (!issue.keys) return [{ path: path.join('.'), message: issue.message }];
+    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
+  });
+  return errors.slice(0, MAX_ERRORS);
+}
+
+function segmentOf(segment: PropertyKey | { readonly key: PropertyKey }): string {
+  return String(typeof segment === 'object' ? segment.key : segment);
+}

@@ -1,0 +1,25 @@
+import { z } from 'zod';
+
+const NUL = '\u0000';
+
+/**
+ * Text that PostgreSQL can keep and JSON can carry: no NUL (its text type has none) and no lone surrogate (UTF-8 has
+ * none). Lengths count characters (code points), as PostgreSQL does, not UTF-16 units.
+ */
+export function text(min: number, max: number) {
+  return z
+    .string()
+    .refine(
+      (value) => !value.includes(NUL) && value.isWellFormed(),
+      'must not contain NUL or a lone surrogate',
+    )
+    .refine((value) => lengthWithin(value, min, max), `must have ${min} to ${max} characters`);
+}
+
+function lengthWithin(value: string, min: number, max: number): boolean {
+  // A character has one or two UTF-16 units: most lengths are settled without counting.
+  if (value.length < min || value.length > max * 2) return false;
+  if (value.length >= min * 2 && value.length <= max) return true;
+  const characters = [...value].length;
+  return characters >= min && characters <= max;
+}
