@@ -1,0 +1,45 @@
+import { Global, Logger, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Config } from '../config/config.js';
+import { applyMigrations } from './apply-migrations.js';
+import { dataSourceOptions } from './data-source-options.js';
+import { loadMigrations } from './migration-files.js';
+import { waitForDatabase } from './database-wait.js';
+import { MigrationStatus } from './migration-status.js';
+import { Sql } from './sql.js';
+import { TypeOrmLogger } from './typeorm-logger.js';
+
+/** Nest makes the data source first, so nothing of the application exists before the schema does. */
+@Global()
+@Module({
+  imports: [
+    TypeOrmModule.forRootAsync({
+      inject: [Config],
+      useFactory: async (config: Config) => {
+        await bringUp(config);
+        return {
+          ...dataSourceOptions(config.database),
+          autoLoadEntities: true,
+          migrations: await loadMigrations(),
+          logger: new TypeOrmLogger(),
+          retryAttempts: 1,
+        };
+      },
+    }),
+  ],
+  providers: [Sql, MigrationStatus],
+  exports: [Sql, MigrationStatus],
+})
+export class DatabaseModule {}
+
+async function bringUp({ database, migrations }: Config): Promise<void> {
+  const logger = new Logger('Database');
+  await waitForDatabase(database, (line) => logger.warn(line));
+  logger.log(`database ready: ${database.host}:${database.port}/${database.name}`);
+  if (!migrations.run) {
+    logger.log('migrations: left to another process (MIGRATIONS_RUN=false)');
+    return;
+  }
+  const applied = await applyMigrations(database, migrations.lockTimeoutMs, (line) => logger.log(line));
+  logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);
+}

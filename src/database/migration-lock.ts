@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { DatabaseConfig } from '../config/config.js';
+import { clientConfig } from './data-source-options.js';
+
+/** `entries` in ASCII. Advisory locks belong to one database, so two databases of a server never wait for each other. */
+const LOCK_KEY = '28550419062547827';
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1000;
+
+/** Another process held the migration lock for longer than MIGRATIONS_LOCK_TIMEOUT_MS. */
+export class MigrationLockTimeoutError extends Error {
+  override readonly name = 'MigrationLockTimeoutError';
+}
+
+/**
+ * Runs `work` while holding the PostgreSQL advisory lock that all migrating processes take, on a connection of its
+ * own: PostgreSQL gives it up by itself when that connection ends, however the process ends.
+ *
+ * The lock is tried for, not waited for: a session that blocks in `pg_advisory_lock` keeps a transaction open, and
+ * a `CREATE INDEX CONCURRENTLY` under the lock would wait for that transaction for ever.
+ *
+ * @param timeoutMs ms to wait for another holder
+ * @throws {MigrationLockTimeoutError}
+ */
+export async function withMigrationLock<T>(
+  database: DatabaseConfig,
+  timeoutMs: number,
+  log: (line: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  const client = new Client(clientConfig(database, 'entries migration lock'));
+  // A lost connection shows in the next query; without a listener it would end the process.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    await acquire(client, timeoutMs, log);
+    return await work();
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function acquire(client: Client, timeoutMs: number, log: (line: string) => void): Promise<void> {
+  const started = Date.now();
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+      LOCK_KEY,
+    ]);
+    if (rows[0]?.locked) return;
+    if (pause === FIRST_PAUSE_MS)
+      log(`migrations: waiting, for ${await describeHolder(client)} is migrating`);
+    if (Date.now() - started + pause > timeoutMs) {
+      throw new MigrationLockTimeoutError(
+        `The migration lock was not free within ${timeoutMs} ms: ${await describeHolder(client)} holds it`,
+      );
+    }
+    await sleep(pause);
+  }
+}
+
+async function describeHolder(client: Client): Promise<string> {
+  const { rows } = await client.query<{ pid: number; address: string; seconds: number }>(
+    `SELECT a.pid, coalesce(host(a.client_addr), 'a local socket') AS address,
+            round(extract(epoch FROM clock_timestamp() - a.backend_start))::int AS seconds
+       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.classid::bigint << 32) + l.objid::bigint = $1`,
+    [LOCK_KEY],
+  );
+  const [holder] = rows;
+  if (!holder) return 'another process';
+  return `another process (backend ${holder.pid} from ${holder.address}, connected for ${holder.seconds} s)`;
+}
