@@ -1,0 +1,66 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { Config } from '../config/config.js';
+
+export const ISSUER = 'entries';
+export const AUDIENCE = 'entries';
+
+/** Claims of an access token: RFC 7519 §4.1, and `sid` for the session. */
+export interface AccessClaims {
+  readonly sub: string;
+  readonly sid: string;
+  readonly jti: string;
+  /** Seconds since the epoch. */
+  readonly exp: number;
+}
+
+@Injectable()
+export class AccessTokens {
+  private readonly keys: ReadonlyMap<string, string>;
+  private readonly keyId: string;
+
+  constructor(
+    private readonly jwt: JwtService,
+    private readonly config: Config,
+  ) {
+    const { secret, previousSecret } = config.jwt;
+    this.keyId = keyIdOf(secret);
+    this.keys = new Map(
+      [previousSecret, secret].filter((key) => key !== undefined).map((key) => [keyIdOf(key), key]),
+    );
+  }
+
+  sign(userId: string, sessionId: string): Promise<string> {
+    return this.jwt.signAsync(
+      { sid: sessionId },
+      {
+        secret: this.config.jwt.secret,
+        algorithm: 'HS256',
+        keyid: this.keyId,
+        subject: userId,
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        jwtid: randomUUID(),
+        expiresIn: this.config.jwt.accessTtlSeconds,
+      },
+    );
+  }
+
+  /** The secret that the token's `kid` names: the current one, the previous one, or none. */
+  secretFor(token: string): string | undefined {
+    try {
+      const header = JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()) as {
+        kid?: unknown;
+      };
+      return typeof header.kid === 'string' ? this.keys.get(header.kid) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Names a secret without telling it: 64 bits of its SHA-256. */
+function keyIdOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,84 @@
+import { Body, Controller, HttpCode, Post, Req, UseGuards } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ApiProblems } from '../http/api-problems.decorator.js';
+import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { Public } from '../http/public.decorator.js';
+import type { User } from '../users/user.entity.js';
+import {
+  LoginSchema,
+  RefreshSchema,
+  RegisterSchema,
+  SignedInSchema,
+  type Refresh,
+  type Register,
+  type SignedIn,
+} from './auth.schemas.js';
+import { AuthService } from './auth.service.js';
+import { LocalAuthGuard } from './local-auth.guard.js';
+import { SessionsService, type Client } from './sessions.service.js';
+
+@ApiTags('Auth')
+@Controller('auth')
+export class AuthController {
+  constructor(
+    private readonly auth: AuthService,
+    private readonly sessions: SessionsService,
+  ) {}
+
+  @Post('register')
+  @Public()
+  @ApiOperation({ summary: 'Open an account and sign in' })
+  @ApiCreatedResponse({ standardSchema: SignedInSchema })
+  @ApiProblems(400, 409, 413, 415, 422, 429, 503)
+  register(
+    @Body({ schema: RegisterSchema }) body: Register,
+    @Req() request: FastifyRequest,
+  ): Promise<SignedIn> {
+    return this.auth.register(body, clientOf(request));
+  }
+
+  @Post('login')
+  @Public()
+  @UseGuards(LocalAuthGuard)
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Sign in' })
+  @ApiBody({ schema: LoginSchema as never })
+  @ApiOkResponse({ standardSchema: SignedInSchema })
+  @ApiProblems(400, 401, 413, 415, 422, 429, 503)
+  login(@Req() request: FastifyRequest & { user: User }): Promise<SignedIn> {
+    return this.auth.login(request.user, clientOf(request));
+  }
+
+  @Post('refresh')
+  @Public()
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Spend a refresh token for a new pair of tokens' })
+  @ApiOkResponse({ standardSchema: SignedInSchema })
+  @ApiProblems(400, 401, 413, 415, 422, 429, 503)
+  refresh(@Body({ schema: RefreshSchema }) { refreshToken }: Refresh): Promise<SignedIn> {
+    return this.auth.refresh(refreshToken);
+  }
+
+  @Post('logout')
+  @HttpCode(204)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'End this session' })
+  @ApiNoContentResponse()
+  @ApiProblems(401, 429, 503)
+  async logout(@CurrentUser() { sessionId }: Principal): Promise<void> {
+    await this.sessions.end(sessionId);
+  }
+}
+
+function clientOf(request: FastifyRequest): Client {
+  return { ip: request.ip, userAgent: request.headers['user-agent'] };
+}

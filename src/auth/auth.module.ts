@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
+import { PassportModule } from '@nestjs/passport';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { RateLimitGuard } from '../http/rate-limit/rate-limit.guard.js';
+import { UsersModule } from '../users/users.module.js';
+import { AccessTokens } from './access-tokens.js';
+import { AuthController } from './auth.controller.js';
+import { AuthService } from './auth.service.js';
+import { EndedSessions } from './ended-sessions.js';
+import { JwtAuthGuard } from './jwt-auth.guard.js';
+import { JwtStrategy } from './jwt.strategy.js';
+import { LocalStrategy } from './local.strategy.js';
+import { Passwords } from './passwords.js';
+import { Session } from './session.entity.js';
+import { SessionsService } from './sessions.service.js';
+
+@Module({
+  imports: [UsersModule, PassportModule, JwtModule.register({}), TypeOrmModule.forFeature([Session])],
+  controllers: [AuthController],
+  providers: [
+    AuthService,
+    SessionsService,
+    EndedSessions,
+    Passwords,
+    AccessTokens,
+    JwtStrategy,
+    LocalStrategy,
+    // In this order: the token says whom to limit.
+    { provide: APP_GUARD, useClass: JwtAuthGuard },
+    { provide: APP_GUARD, useClass: RateLimitGuard },
+  ],
+})
+export class AuthModule {}

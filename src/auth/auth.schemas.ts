@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { text } from '../http/text.schema.js';
+import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
+
+export const RegisterSchema = z
+  .strictObject({
+    email: EmailSchema,
+    password: text(8, 128).meta({
+      description: '8 to 128 characters, not the e-mail',
+      example: 'correct horse battery',
+    }),
+    displayName: DisplayNameSchema.optional(),
+  })
+  .refine(({ email, password }) => password.trim().toLowerCase() !== email, {
+    path: ['password'],
+    message: 'must not be the e-mail address',
+  })
+  .meta({ id: 'Register' });
+export type Register = z.infer<typeof RegisterSchema>;
+
+export const LoginSchema = z
+  .strictObject({ email: EmailSchema, password: text(1, 128).meta({ example: 'correct horse battery' }) })
+  .meta({ id: 'Login' });
+export type Login = z.infer<typeof LoginSchema>;
+
+export const RefreshSchema = z
+  .strictObject({ refreshToken: z.string().min(1).max(512) })
+  .meta({ id: 'Refresh' });
+export type Refresh = z.infer<typeof RefreshSchema>;
+
+export const TokensSchema = z
+  .object({
+    accessToken: z.string().meta({ description: 'a JWT, for the Authorization header' }),
+    tokenType: z.literal('Bearer'),
+    expiresIn: z.int().meta({ description: 'life of the access token, in seconds' }),
+    refreshToken: z.string().meta({ description: 'opaque; good for one use' }),
+  })
+  .meta({ id: 'Tokens' });
+export type Tokens = z.infer<typeof TokensSchema>;
+
+export const SignedInSchema = TokensSchema.extend({ user: UserSchema }).meta({ id: 'SignedIn' });
+export type SignedIn = z.infer<typeof SignedInSchema>;

@@ -1,0 +1,109 @@
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Config } from '../config/config.js';
+import { Sql } from '../database/sql.js';
+
+/** Between two looks at the table. An ended session is refused everywhere within {@link TRUST_MS}. */
+const POLL_MS = 400;
+
+/** How long what the last look saw is taken for the truth. Past it, a session is looked up by itself. */
+const TRUST_MS = 900;
+
+/** A row's `ended_at` is older than its commit by as long as its transaction took: what a look goes back. */
+const OVERLAP_SECONDS = 5;
+
+const PURGE_EVERY_MS = 60_000;
+const PURGE_BATCH = 1000;
+
+/**
+ * Which sessions ended lately, known in memory so that checking a request's session costs a map lookup. Access
+ * tokens of sessions that ended longer ago have expired.
+ */
+@Injectable()
+export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger('Sessions');
+  /** Session id → when its last access token has expired, ms since the epoch. */
+  private readonly ended = new Map<string, number>();
+  private readonly memoryMs: number;
+  private lastLook = 0;
+  private lastPurge = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> | undefined;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly config: Config,
+  ) {
+    this.memoryMs = (config.jwt.accessTtlSeconds + OVERLAP_SECONDS) * 1000;
+  }
+
+  async onModuleInit(): Promise<void> {
+    if (this.config.migrations.run) await this.look();
+    this.schedule();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    await this.looking;
+  }
+
+  /** Whether the session has ended. Asks the database itself where the last look is too old to be trusted. */
+  async has(sessionId: string): Promise<boolean> {
+    if (this.ended.has(sessionId)) return true;
+    if (Date.now() - this.lastLook <= TRUST_MS) return false;
+    const { rowCount } = await this.sql.query(
+      'session-live',
+      'SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL',
+      [sessionId],
+    );
+    return rowCount === 0;
+  }
+
+  /** Makes a session that was ended here known here at once. */
+  add(sessionId: string): void {
+    this.ended.set(sessionId, Date.now() + this.memoryMs);
+  }
+
+  private schedule(): void {
+    this.timer = setTimeout(() => {
+      this.looking = this.look()
+        .then(() => this.purge())
+        .catch((error: unknown) => this.logger.debug(`cannot look for ended sessions: ${String(error)}`))
+        .finally(() => {
+          if (this.timer) this.schedule();
+        });
+    }, POLL_MS);
+    this.timer.unref();
+  }
+
+  private async look(): Promise<void> {
+    const started = Date.now();
+    const sinceSeconds =
+      this.lastLook === 0 ? this.memoryMs / 1000 : (started - this.lastLook) / 1000 + OVERLAP_SECONDS;
+    const { rows } = await this.sql.query<{ id: string }>(
+      'sessions-ended',
+      'SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)',
+      [sinceSeconds],
+    );
+    for (const { id } of rows) if (!this.ended.has(id)) this.add(id);
+    this.lastLook = started;
+    for (const [id, until] of this.ended) {
+      if (until > started) break;
+      this.ended.delete(id);
+    }
+  }
+
+  /** Removes sessions that are over: expired, or ended so long ago that no access token of theirs lives. */
+  private async purge(): Promise<void> {
+    if (Date.now() - this.lastPurge < PURGE_EVERY_MS) return;
+    this.lastPurge = Date.now();
+    await this.sql.query(
+      'sessions-purge',
+      `DELETE FROM sessions WHERE id IN (
+         SELECT id FROM sessions
+          WHERE expires_at < now() - make_interval(secs => $1) OR ended_at < now() - make_interval(secs => $1)
+          LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+      [this.memoryMs / 1000, PURGE_BATCH],
+    );
+  }
+}

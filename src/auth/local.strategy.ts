@@ -1,0 +1,18 @@
+import { Injectable, UnauthorizedException } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { Strategy } from 'passport-local';
+import type { User } from '../users/user.entity.js';
+import { AuthService } from './auth.service.js';
+
+@Injectable()
+export class LocalStrategy extends PassportStrategy(Strategy, 'local') {
+  constructor(private readonly auth: AuthService) {
+    super({ usernameField: 'email', passwordField: 'password' });
+  }
+
+  async validate(email: string, password: string): Promise<User> {
+    const user = await this.auth.verify(email, password);
+    if (!user) throw new UnauthorizedException('E-mail or password is wrong');
+    return user;
+  }
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { text } from '../http/text.schema.js';
+import type { User } from './user.entity.js';
+
+/** RFC 5321 §4.5.3.1.3: a path has at most 256 octets, two of which are its brackets. */
+const EMAIL_MAX = 254;
+
+/** Trimmed and lower-case. ASCII only, so that no look-alike of another address gets in. */
+export const EmailSchema = z
+  .string()
+  .max(EMAIL_MAX * 2)
+  .trim()
+  // Lower-cased last: a Kelvin sign (U+212A) would become a plain k.
+  .pipe(z.email('must be an e-mail address').max(EMAIL_MAX).toLowerCase())
+  .meta({ description: 'trimmed and lower-cased', example: 'ada@example.org' });
+
+export const DisplayNameSchema = z.string().trim().pipe(text(1, 100)).nullable();
+
+export const TimezoneSchema = z
+  .string()
+  .max(64)
+  .refine(isTimezone, 'must be an IANA time zone, such as Europe/Vienna')
+  .meta({ description: 'IANA time zone', example: 'Europe/Vienna' });
+
+function isTimezone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const UserSchema = z
+  .object({
+    id: z.uuid(),
+    email: z.string(),
+    displayName: z.string().nullable(),
+    timezone: z.string(),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'User' });
+export type UserBody = z.infer<typeof UserSchema>;
+
+export const UserPatchSchema = z
+  .strictObject({ displayName: DisplayNameSchema.optional(), timezone: TimezoneSchema.optional() })
+  .meta({ id: 'UserPatch', description: 'what is left out stays as it is' });
+export type UserPatch = z.infer<typeof UserPatchSchema>;
+
+export function toUserBody(user: User): UserBody {
+  return {
+    id: user.id,
+    email: user.email,
+    displayName: user.displayName,
+    timezone: user.timezone,
+    createdAt: user.createdAt.toISOString(),
+    updatedAt: user.updatedAt.toISOString(),
+  };
+}
