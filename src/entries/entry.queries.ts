@@ -1,0 +1,201 @@
+import { Injectable } from '@nestjs/common';
+import { Sql } from '../database/sql.js';
+import type { CursorPosition } from '../http/cursor.js';
+import type { EntryCreate, EntryFilters, EntryPatch, Sort } from './entry.schemas.js';
+
+/** An entry as PostgreSQL has made JSON of it: the bytes that a client gets. */
+export interface EntryDocument {
+  readonly version: number;
+  readonly json: string;
+}
+
+export interface EntryPage {
+  /** A JSON array of entries. */
+  readonly json: string;
+  /** Undefined on the last page. */
+  readonly last: CursorPosition | undefined;
+}
+
+export interface EntrySelection {
+  readonly userId: string;
+  readonly filters: EntryFilters;
+  readonly trash: boolean;
+}
+
+export type EntryPosition =
+  | { readonly after: CursorPosition | undefined; readonly offset?: never }
+  | { readonly offset: number; readonly after?: never };
+
+/** ISO 8601, UTC, milliseconds, as JavaScript's `toISOString` writes it. */
+function iso(column: string): string {
+  return `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+/** The select list behind `EntrySchema`, in its order. The one place that knows how a row becomes an answer. */
+const ENTRY = `id, text, mood, category, tags, ${iso('occurred_at')} AS "occurredAt",
+  ${iso('created_at')} AS "createdAt", ${iso('updated_at')} AS "updatedAt", version`;
+
+const COLUMNS = { occurredAt: 'occurred_at', createdAt: 'created_at' } as const;
+
+/** Prepared: every user's every request has the same text. */
+const STATEMENTS = {
+  insert: `
+    WITH created AS (
+      INSERT INTO entries (id, user_id, text, mood, category, tags, occurred_at)
+      VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::timestamptz, now()))
+      RETURNING *)
+    SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM created) e`,
+  find: `
+    SELECT version, row_to_json(e)::text
+      FROM (SELECT ${ENTRY} FROM entries WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL) e`,
+  // READ COMMITTED reads the row anew after waiting for another patch, so a field that is not sent keeps what that
+  // patch gave it.
+  update: `
+    WITH changed AS (
+      UPDATE entries
+         SET text = coalesce($4, text), mood = coalesce($5, mood), category = coalesce($6, category),
+             tags = coalesce($7, tags), occurred_at = coalesce($8::timestamptz, occurred_at),
+             updated_at = greatest(updated_at, clock_timestamp()), version = version + 1
+       WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ($3::int[] IS NULL OR version = ANY ($3))
+      RETURNING *)
+    SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM changed) e`,
+  trash: `
+    UPDATE entries SET deleted_at = now()
+     WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ($3::int[] IS NULL OR version = ANY ($3))`,
+  restore: `
+    WITH restored AS (UPDATE entries SET deleted_at = NULL WHERE id = $1 AND user_id = $2 RETURNING *)
+    SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM restored) e`,
+  purge: `
+    DELETE FROM entries WHERE id IN (
+      SELECT id FROM entries WHERE deleted_at < now() - make_interval(days => $1) ORDER BY deleted_at LIMIT $2
+         FOR UPDATE SKIP LOCKED)`,
+} as const;
+
+/** The statements on the `entries` table. The owner is in every WHERE clause. */
+@Injectable()
+export class EntryQueries {
+  constructor(private readonly sql: Sql) {}
+
+  async insert(id: string, userId: string, fields: EntryCreate): Promise<EntryDocument> {
+    const { text, mood, category, tags, occurredAt } = fields;
+    const created = await this.one('insert', [id, userId, text, mood, category, tags, occurredAt ?? null]);
+    if (!created) throw new Error('INSERT returned no row');
+    return created;
+  }
+
+  find(id: string, userId: string): Promise<EntryDocument | undefined> {
+    return this.one('find', [id, userId]);
+  }
+
+  /** @param versions that the row may have; undefined: any */
+  update(
+    id: string,
+    userId: string,
+    patch: EntryPatch,
+    versions?: readonly number[],
+  ): Promise<EntryDocument | undefined> {
+    const { text, mood, category, tags, occurredAt } = patch;
+    return this.one(
+      'update',
+      [id, userId, versions, text, mood, category, tags, occurredAt].map((value) => value ?? null),
+    );
+  }
+
+  /** @returns whether there was such an entry */
+  async trash(id: string, userId: string, versions?: readonly number[]): Promise<boolean> {
+    const { rowCount } = await this.sql.query('entries-trash', STATEMENTS.trash, [
+      id,
+      userId,
+      versions ?? null,
+    ]);
+    return rowCount === 1;
+  }
+
+  /** Also of an entry that is not in the trash, so that a restore can be sent again. */
+  restore(id: string, userId: string): Promise<EntryDocument | undefined> {
+    return this.one('restore', [id, userId]);
+  }
+
+  /** Deletes for good what has been in the trash for longer than `days`, at most `batch` rows. @returns how many */
+  async purge(days: number, batch: number): Promise<number> {
+    const { rowCount } = await this.sql.query('entries-purge', STATEMENTS.purge, [days, batch]);
+    return rowCount ?? 0;
+  }
+
+  async count(selection: EntrySelection): Promise<number> {
+    const { conditions, values, plain } = where(selection);
+    const { rows } = await this.sql.query<{ count: number }>(
+      plain ? `entries-count-${selection.trash}` : undefined,
+      `SELECT count(*)::int AS count FROM entries WHERE ${conditions}`,
+      values,
+    );
+    return rows[0]?.count ?? 0;
+  }
+
+  async list(
+    selection: EntrySelection,
+    sort: Sort,
+    limit: number,
+    position: EntryPosition,
+  ): Promise<EntryPage> {
+    const { conditions, values, plain } = where(selection);
+    const bind = (value: unknown) => `$${values.push(value)}`;
+    const descending = sort.startsWith('-');
+    const column = COLUMNS[sort.replace('-', '') as keyof typeof COLUMNS];
+    const direction = descending ? 'DESC' : 'ASC';
+    const { after, offset } = position;
+    // Keyset: the row comparison is what makes the index's order serve as the place to go on from.
+    const keyset = after
+      ? ` AND (${column}, id) ${descending ? '<' : '>'} (${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`
+      : '';
+    const rows = await this.sql.queryArrays<[json: string, key: string, id: string]>(
+      plain
+        ? `entries-list-${selection.trash}-${sort}-${after ? 'after' : (offset ?? 0) > 0 ? 'offset' : 'first'}`
+        : undefined,
+      `SELECT row_to_json(e)::text, "${sort.replace('-', '')}", id
+         FROM (SELECT ${ENTRY} FROM entries WHERE ${conditions}${keyset}
+                ORDER BY ${column} ${direction}, id ${direction}
+                LIMIT ${bind(limit + 1)}${offset ? ` OFFSET ${bind(offset)}` : ''}) e`,
+      values,
+    );
+    const page = rows.slice(0, limit);
+    const last = rows.length > limit ? page.at(-1) : undefined;
+    return {
+      json: `[${page.map(([json]) => json).join(',')}]`,
+      last: last && { key: last[1], id: last[2] },
+    };
+  }
+
+  private async one(
+    name: keyof typeof STATEMENTS,
+    values: readonly unknown[],
+  ): Promise<EntryDocument | undefined> {
+    const rows = await this.sql.queryArrays<[version: number, json: string]>(
+      `entries-${name}`,
+      STATEMENTS[name],
+      values,
+    );
+    const [row] = rows;
+    return row && { version: row[0], json: row[1] };
+  }
+}
+
+/**
+ * The WHERE clause of a selection. `plain`: without filters, so that its text is one of a few and worth preparing;
+ * a filtered one is planned for its own values.
+ */
+function where({ userId, filters, trash }: EntrySelection) {
+  const values: unknown[] = [userId];
+  const bind = (value: unknown) => `$${values.push(value)}`;
+  const conditions = ['user_id = $1', `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`];
+  const plain = conditions.length;
+  const { category, tag, mood, moodMin, moodMax, from, to } = filters;
+  if (category !== undefined) conditions.push(`category = ${bind(category)}`);
+  if (tag !== undefined) conditions.push(`tags @> ${bind(tag)}::text[]`);
+  if (mood !== undefined) conditions.push(`mood = ${bind(mood)}`);
+  if (moodMin !== undefined) conditions.push(`mood >= ${bind(moodMin)}`);
+  if (moodMax !== undefined) conditions.push(`mood <= ${bind(moodMax)}`);
+  if (from !== undefined) conditions.push(`occurred_at >= ${bind(from)}::timestamptz`);
+  if (to !== undefined) conditions.push(`occurred_at < ${bind(to)}::timestamptz`);
+  return { conditions: conditions.join(' AND '), values, plain: conditions.length === plain };
+}

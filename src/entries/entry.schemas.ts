@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import { text } from '../http/text.schema.js';
+
+const MAX_TAGS = 20;
+
+/** How deep page mode reaches: past it, OFFSET reads more rows than it returns, and a cursor is the way. */
+const MAX_OFFSET = 10_000;
+
+const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z');
+const LATEST = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Trimmed, lower-case, and composed (Unicode NFC), so that one word typed in two ways is one tag. */
+function label(example: string) {
+  return z
+    .string()
+    .trim()
+    .toLowerCase()
+    .normalize('NFC')
+    .pipe(text(1, 50))
+    .meta({ description: 'trimmed and lower-cased', example });
+}
+
+/** Any ISO 8601 instant → the same one in UTC, to the millisecond: what `timestamptz(3)` keeps. */
+const InstantSchema = z.iso
+  .datetime({ offset: true, error: 'must be an ISO 8601 instant, such as 2026-03-01T08:30:00Z' })
+  .transform((instant, context) => {
+    const time = Date.parse(instant);
+    if (time >= EARLIEST && time <= LATEST) return new Date(time).toISOString();
+    context.addIssue({ code: 'custom', message: 'must be in the years 1 to 9999' });
+    return z.NEVER;
+  });
+
+const EntryTextSchema = text(1, 10_000).meta({ example: 'Walked by the river.' });
+const MoodSchema = z
+  .int('must be a whole number from 1 to 10')
+  .min(1, 'must be a whole number from 1 to 10')
+  .max(10, 'must be a whole number from 1 to 10')
+  .meta({ example: 7 });
+const CategorySchema = label('health');
+const TagsSchema = z
+  .array(label('river'))
+  .max(MAX_TAGS, `must have ${MAX_TAGS} tags at most`)
+  .transform((tags) => [...new Set(tags)].sort());
+
+export const EntrySchema = z
+  .object({
+    id: z.uuid(),
+    text: z.string(),
+    mood: z.int().min(1).max(10),
+    category: z.string(),
+    tags: z.array(z.string()).meta({ description: 'unique and sorted' }),
+    occurredAt: z.iso.datetime({ precision: 3 }),
+    createdAt: z.iso.datetime({ precision: 3 }),
+    updatedAt: z.iso.datetime({ precision: 3 }),
+    version: z.int().min(1).meta({ description: '1, and one more with each change' }),
+  })
+  .meta({ id: 'Entry' });
+
+export const EntryCreateSchema = z
+  .strictObject({
+    text: EntryTextSchema,
+    mood: MoodSchema,
+    category: CategorySchema.default('general'),
+    tags: TagsSchema.default([]),
+    occurredAt: InstantSchema.optional().meta({ description: 'now, where it is left out' }),
+  })
+  .meta({ id: 'EntryCreate' });
+export type EntryCreate = z.infer<typeof EntryCreateSchema>;
+
+export const EntryPatchSchema = z
+  .strictObject({
+    text: EntryTextSchema,
+    mood: MoodSchema,
+    category: CategorySchema,
+    tags: TagsSchema,
+    occurredAt: InstantSchema,
+  })
+  .partial()
+  .meta({ id: 'EntryPatch', description: 'what is left out stays as it is' });
+export type EntryPatch = z.infer<typeof EntryPatchSchema>;
+
+export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
+
+export const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const;
+export type Sort = (typeof SORTS)[number];
+
+const mood = z.coerce.number('must be a whole number from 1 to 10').pipe(MoodSchema).optional();
+
+/** What narrows a list. */
+const filters = {
+  category: CategorySchema.optional(),
+  tag: z
+    .union([label('river'), z.array(label('river')).max(MAX_TAGS)], `must be given ${MAX_TAGS} times at most`)
+    .transform((tags) => [...new Set([tags].flat())].sort())
+    .optional()
+    .meta({ description: 'may be repeated: all of them must match' }),
+  mood,
+  moodMin: mood,
+  moodMax: mood,
+  from: InstantSchema.optional().meta({ description: 'occurredAt at or after' }),
+  to: InstantSchema.optional().meta({ description: 'occurredAt before' }),
+};
+
+export const EntryListQuerySchema = z
+  .strictObject({
+    limit: z.coerce
+      .number('must be a whole number from 1 to 100')
+      .int('must be a whole number from 1 to 100')
+      .min(1, 'must be a whole number from 1 to 100')
+      .max(100, 'must be a whole number from 1 to 100')
+      .default(20),
+    cursor: z.string().min(1).max(512).optional().meta({ description: 'nextCursor of the page before' }),
+    page: z.coerce
+      .number('must be a whole number from 1')
+      .int('must be a whole number from 1')
+      .min(1, 'must be a whole number from 1')
+      .optional()
+      .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; never with cursor` }),
+    sort: z.enum(SORTS, `must be ${SORTS.join(', ')}`).default('-occurredAt'),
+    ...filters,
+  })
+  .refine(({ page, cursor }) => page === undefined || cursor === undefined, {
+    path: ['page'],
+    message: 'must not be given with cursor',
+  })
+  .refine(({ page, limit }) => page === undefined || page * limit <= MAX_OFFSET, {
+    path: ['page'],
+    message: `reaches too far: page × limit must be ${MAX_OFFSET} or less; use cursor`,
+  });
+export type EntryListQuery = z.infer<typeof EntryListQuerySchema>;
+export type EntryFilters = Pick<EntryListQuery, keyof typeof filters>;
+
+export function filtersOf({ category, tag, mood, moodMin, moodMax, from, to }: EntryListQuery): EntryFilters {
+  return { category, tag, mood, moodMin, moodMax, from, to };
+}
+
+export const EntryListSchema = z
+  .object({
+    entries: z.array(EntrySchema),
+    total: z.int().meta({ description: 'of all pages' }),
+    limit: z.int(),
+    page: z.int().optional().meta({ description: 'where it was asked for' }),
+    nextCursor: z.string().nullable().meta({ description: 'null on the last page' }),
+  })
+  .meta({ id: 'EntryList' });
