@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { HealthController } from './health.controller.js';
+import { HealthIndicators } from './health-indicators.js';
+
+@Module({
+  // Terminus's own log line prints the whole report on each probe.
+  imports: [TerminusModule.forRoot({ logger: false })],
+  controllers: [HealthController],
+  providers: [HealthIndicators],
+})
+export class HealthModule {}
