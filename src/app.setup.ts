@@ -1,0 +1,106 @@
+import helmet from '@fastify/helmet';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { AppModule } from './app.module.js';
+import { Config } from './config/config.js';
+import { asDatabaseUnavailable } from './database/database-unavailable.js';
+import { AllowedMethods } from './http/allowed-methods.js';
+import { closeConnectionsPolitely } from './http/connection-close.js';
+import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
+import { requestIdOf } from './http/request-id.js';
+import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
+import { createLogger, PinoLogger } from './observability/logger.js';
+import { Metrics } from './observability/metrics.js';
+import { logRequests } from './observability/request-log.js';
+
+/** Longer than any id: a path of more is no path of ours. */
+const MAX_PARAM_LENGTH = 200;
+
+/** ms. Longer than the idle timeout of the usual load balancers (60 s), so that the client side closes first. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** ms for the whole request to arrive: ends clients that send a byte now and then. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/**
+ * Makes the application, ready to listen: what `main.ts` and the tests share. The schema is up to date when this
+ * returns.
+ *
+ * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}
+ */
+export async function createApp(config: Config): Promise<NestFastifyApplication> {
+  const logger = new PinoLogger(createLogger(config.log));
+  const adapter = new FastifyAdapter({
+    bodyLimit: config.http.bodyLimitBytes,
+    trustProxy: config.http.trustProxy,
+    genReqId: requestIdOf,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    frameworkErrors: sendFrameworkProblem,
+    // Nothing here is an Express middleware.
+    skipMiddie: true,
+    multipart: false,
+  });
+  const fastify = adapter.getInstance();
+  const allowedMethods = new AllowedMethods();
+  allowedMethods.observe(fastify);
+
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {
+    logger,
+    abortOnError: false,
+    // Fastify's own JSON parser is all that is wanted: Nest would add one for HTML forms.
+    bodyParser: false,
+  });
+  fastify.removeContentTypeParser('text/plain');
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  logRequests(fastify, logger.pino, config.metrics.enabled ? app.get(Metrics) : undefined);
+  closeConnectionsPolitely(fastify);
+  // What comes from here is JSON, and the one page, Swagger UI, needs styles of its own.
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        baseUri: ["'none'"],
+        connectSrc: ["'self'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+        imgSrc: ["'self'", 'data:'],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+      },
+    },
+  });
+  if (config.http.corsOrigins.length > 0) {
+    app.enableCors({
+      origin: [...config.http.corsOrigins],
+      methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      exposedHeaders: ['etag', 'location', 'retry-after', 'x-request-id', 'idempotency-replayed'],
+      maxAge: 600,
+    });
+  }
+  app.useGlobalPipes(new SchemaValidationPipe());
+  app.useGlobalFilters(new ProblemFilter(allowedMethods, [asDatabaseUnavailable]));
+  if (config.docs.enabled) serveDocs(app);
+  return app;
+}
+
+function serveDocs(app: NestFastifyApplication): void {
+  const settings = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('entries')
+    .setDescription('A mood journal. Errors are RFC 9457 problems; every answer carries `x-request-id`.')
+    .setVersion('1')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .build();
+  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, settings), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'entries API',
+  });
+}

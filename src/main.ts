@@ -1,0 +1,54 @@
+import 'reflect-metadata';
+import { createApp } from './app.setup.js';
+import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from './config/config.js';
+import { MigrationError } from './database/apply-migrations.js';
+import { DatabaseUnavailableError } from './database/database-wait.js';
+import { MigrationLockTimeoutError } from './database/migration-lock.js';
+import { createLogger } from './observability/logger.js';
+import { listenForShutdown } from './shutdown.js';
+
+/** What an operator can mend: told by its message alone. */
+const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockTimeoutError];
+
+await boot(readConfig());
+
+function readConfig(): Config {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(EXIT_CONFIG);
+  }
+}
+
+async function boot(config: Config): Promise<void> {
+  const logger = createLogger(config.log);
+  const shutdown = listenForShutdown(config.http.shutdownTimeoutMs, (line) => logger.info(line));
+  const { host, port } = config.http;
+  try {
+    const app = await createApp(config);
+    shutdown.onSignal(() => app.close());
+    await app.init();
+    const address = await app.getHttpAdapter().getInstance().listen({ host, port });
+    const url = address.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost');
+    logger.info(`listening on ${url}${config.docs.enabled ? `, its API is described at ${url}/docs` : ''}`);
+  } catch (error) {
+    if (EXPECTED.some((type) => error instanceof type)) logger.fatal((error as Error).message);
+    else logger.fatal(describeListenError(error, host, port) ?? error);
+    process.exit(1);
+  }
+}
+
+function describeListenError(error: unknown, host: string, port: number): string | undefined {
+  switch ((error as NodeJS.ErrnoException | undefined)?.code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is in use: stop what listens there, or set PORT to another`;
+    case 'EACCES':
+      return `port ${port} on ${host} is not for this user: set PORT to 1024 or above`;
+    case 'EADDRNOTAVAIL':
+      return `${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0`;
+    default:
+      return undefined;
+  }
+}
