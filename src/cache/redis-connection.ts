@@ -89,7 +89,9 @@ export class RedisConnection implements OnApplicationShutdown {
       return await Promise.race([command(), timeout]);
     } catch (error) {
       if (error instanceof RedisUnavailableError) throw error;
-      throw new RedisUnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
+      throw new RedisUnavailableError(error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
     } finally {
       clearTimeout(timer);
     }

@@ -5,7 +5,13 @@ import type { Config } from '../config/config.js';
 import { requestContext } from './request-context.js';
 
 /** What Nest tells of every module and route at boot: of interest to those who debug the wiring. */
-const WIRING = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+const WIRING = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
 
 export function createLogger({ level, format }: Config['log']): Logger {
   const options = {
@@ -20,7 +26,12 @@ export function createLogger({ level, format }: Config['log']): Logger {
   if (format === 'json') return pino(options);
   return pino(
     options,
-    pretty({ sync: true, translateTime: 'HH:MM:ss.l', ignore: 'pid,context', messageFormat: '{if context}{context}: {end}{msg}' }),
+    pretty({
+      sync: true,
+      translateTime: 'HH:MM:ss.l',
+      ignore: 'pid,context',
+      messageFormat: '{if context}{context}: {end}{msg}',
+    }),
   );
 }
 
@@ -50,7 +61,8 @@ export class PinoLogger implements LoggerService {
     const context = rest.length > 0 ? String(rest.at(-1)) : undefined;
     // Why a boot failed is told by main.ts, once.
     if (context === 'ExceptionHandler') return;
-    if (message instanceof Error) this.pino.error({ err: message, ...(context !== undefined && { context }) }, message.message);
+    if (message instanceof Error)
+      this.pino.error({ err: message, ...(context !== undefined && { context }) }, message.message);
     else this.write('error', message, context, rest.length > 1 ? String(rest[0]) : undefined);
   }
 
@@ -76,6 +88,9 @@ export class PinoLogger implements LoggerService {
     context: string | undefined,
     stack?: string,
   ): void {
-    this.pino[level]({ ...(context !== undefined && { context }), ...(stack !== undefined && { stack }) }, String(message));
+    this.pino[level](
+      { ...(context !== undefined && { context }), ...(stack !== undefined && { stack }) },
+      String(message),
+    );
   }
 }

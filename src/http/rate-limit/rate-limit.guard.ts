@@ -13,7 +13,8 @@ export class RateLimitGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride(IS_RATE_LIMIT_EXEMPT, [context.getHandler(), context.getClass()])) return true;
+    if (this.reflector.getAllAndOverride(IS_RATE_LIMIT_EXEMPT, [context.getHandler(), context.getClass()]))
+      return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const userId = request.context?.userId;

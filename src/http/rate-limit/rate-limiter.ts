@@ -49,7 +49,10 @@ export class RateLimiter {
     reply.header('ratelimit-reset', resetSeconds);
     if (!exhausted) return;
     reply.header('retry-after', resetSeconds);
-    throw new HttpException(`Too many requests; try again in ${resetSeconds} s`, HttpStatus.TOO_MANY_REQUESTS);
+    throw new HttpException(
+      `Too many requests; try again in ${resetSeconds} s`,
+      HttpStatus.TOO_MANY_REQUESTS,
+    );
   }
 
   private async count({ shared, own }: Limiter, key: string): Promise<RateLimiterRes> {
