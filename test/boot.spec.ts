@@ -1,0 +1,219 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadDatabaseConfig } from '../src/config/config.js';
+import { DatabaseUnavailableError, waitForDatabase } from '../src/database/database-wait.js';
+import { ApiClient } from './harness/client.js';
+import { createDatabase, type TestDatabase } from './harness/database.js';
+import { Program } from './harness/program.js';
+import { TcpProxy } from './harness/tcp-proxy.js';
+
+let database: TestDatabase;
+const started: Program[] = [];
+const start = (environment: Readonly<Record<string, string>>, program?: string) => {
+  const process = Program.start(environment, program);
+  started.push(process);
+  return process;
+};
+
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((program) => program.stop('SIGKILL')));
+});
+afterAll(() => database.drop());
+
+describe('boot with a wrong configuration', () => {
+  it('names every fault with an example, and exits 78 without a stack', async () => {
+    const program = start({ JWT_SECRET: 'short', PORT: 'eighty', LOG_LEVEL: 'loud' });
+    expect(await program.exited).toEqual({ code: 78, signal: null });
+    for (const fault of [
+      /JWT_SECRET must have 32 bytes or more/,
+      /PORT must be a whole number from 0 to 65535/,
+      /LOG_LEVEL must be /,
+      /DATABASE_URL is missing/,
+      /for example PORT=8080/,
+    ]) {
+      expect(program.stderr).toMatch(fault);
+    }
+    expect(program.stderr).not.toMatch(/^\s+at /m);
+    expect(program.stderr).not.toContain('short');
+  });
+});
+
+describe('boot on an empty database', () => {
+  it('applies the migrations, says so, listens, and finds none pending the next time', async () => {
+    const first = start({ DATABASE_URL: database.url });
+    const client = await new ApiClient(await first.listening()).signUp();
+    expect(first.stdout).toContain('database ready');
+    expect(first.stdout).toContain('migrations applied: CreateUsersSessionsAndEntries');
+    expect(first.stdout).toContain('/docs');
+    const { body } = await client.post('/entries', { text: 'kept', mood: 7 });
+    expect(await first.stop()).toEqual({ code: 0, signal: null });
+
+    const second = start({ DATABASE_URL: database.url });
+    const again = new ApiClient(await second.listening(), client.account);
+    expect(second.stdout).toContain('migrations: none pending');
+    expect((await again.get(`/entries/${body.id}`)).body).toEqual(body);
+  });
+
+  it('migrates once when four processes boot at the same instant', async () => {
+    const empty = await createDatabase();
+    try {
+      const programs = Array.from({ length: 4 }, () => start({ DATABASE_URL: empty.url }));
+      await Promise.all(programs.map((program) => program.listening()));
+      const applied = programs.filter(({ stdout }) => stdout.includes('migrations applied'));
+      expect(applied).toHaveLength(1);
+      for (const { lines, stderr } of programs) {
+        expect(stderr).toBe('');
+        expect(lines.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
+      }
+      const rows = await empty.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');
+      expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
+      await Promise.all(programs.map((program) => program.stop()));
+    } finally {
+      await empty.drop();
+    }
+  });
+
+  it('does not start without tables when MIGRATIONS_RUN is off, but says that it is not ready', async () => {
+    const empty = await createDatabase();
+    try {
+      const program = start({ DATABASE_URL: empty.url, MIGRATIONS_RUN: 'false' });
+      const { status, body } = await new ApiClient(await program.listening()).get('/health');
+      expect(status).toBe(503);
+      expect(body.details.migrations).toMatchObject({ status: 'down' });
+      expect(body.details.migrations.pending).toBeGreaterThan(0);
+      await program.stop();
+    } finally {
+      await empty.drop();
+    }
+  });
+
+  it('ends with one clear line when the build holds no migration', async () => {
+    // Below the project's own folder, so that it finds node_modules.
+    const built = dirname(process.env['TEST_PROGRAM']!);
+    const copy = mkdtempSync(`${built}-`);
+    const empty = await createDatabase();
+    try {
+      cpSync(built, copy, { recursive: true });
+      rmSync(join(copy, 'database/migrations'), { recursive: true });
+      const program = start({ DATABASE_URL: empty.url }, join(copy, 'main.js'));
+      expect(await program.exited).toEqual({ code: 1, signal: null });
+      expect(program.lines.at(-1)).toMatchObject({
+        level: 'fatal',
+        msg: expect.stringContaining('No migration was found'),
+      });
+      expect(program.stdout + program.stderr).not.toMatch(/^\s+at /m);
+    } finally {
+      rmSync(copy, { recursive: true });
+      await empty.drop();
+    }
+  });
+
+  it('ends with migration, statement and reason when one fails, and leaves nothing of it', async () => {
+    const built = dirname(process.env['TEST_PROGRAM']!);
+    const copy = mkdtempSync(`${built}-`);
+    const empty = await createDatabase();
+    try {
+      cpSync(built, copy, { recursive: true });
+      writeFileSync(
+        join(copy, 'database/migrations/9999999999999-Broken.js'),
+        `export class Broken9999999999999 {
+           async up(queryRunner) {
+             await queryRunner.query('CREATE TABLE half_done (id int)');
+             await queryRunner.query('ALTER TABLE entries ADD COLUMN mood int');
+           }
+           async down() {}
+         }`,
+      );
+      const program = start({ DATABASE_URL: empty.url }, join(copy, 'main.js'));
+      expect(await program.exited).toEqual({ code: 1, signal: null });
+      const last = program.lines.at(-1);
+      expect(last).toMatchObject({ level: 'fatal' });
+      for (const part of [
+        'Broken9999999999999',
+        'ALTER TABLE entries ADD COLUMN mood int',
+        'already exists',
+        '42701',
+      ]) {
+        expect(last?.msg).toContain(part);
+      }
+      expect(await empty.query(`SELECT to_regclass('half_done') AS half`)).toEqual([{ half: null }]);
+      expect(await empty.query(`SELECT 1 FROM migrations WHERE name LIKE 'Broken%'`)).toEqual([]);
+    } finally {
+      rmSync(copy, { recursive: true });
+      await empty.drop();
+    }
+  });
+});
+
+describe('boot without its database', () => {
+  it('waits, a line a try, and starts when the database is there', async () => {
+    const { hostname, port } = new URL(database.url);
+    const proxy = await TcpProxy.to(hostname, Number(port));
+    proxy.cut();
+    try {
+      const url = new URL(database.url);
+      url.host = `127.0.0.1:${proxy.port}`;
+      const program = start({ DATABASE_URL: url.href });
+      await program.said(/is not ready \(try 2\)/);
+      proxy.open();
+      const { status } = await new ApiClient(await program.listening()).get('/health');
+      expect(status).toBe(200);
+      await program.stop();
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it('gives up after the time limit, naming the database and the reason', async () => {
+    const lines: string[] = [];
+    const config = loadDatabaseConfig({ DATABASE_URL: 'postgres://nobody:secret-word@127.0.0.1:9/entries' });
+    const waiting = waitForDatabase(config, (line) => lines.push(line), 600);
+    await expect(waiting).rejects.toThrow(DatabaseUnavailableError);
+    await expect(waiting).rejects.toThrow(
+      /nobody@127\.0\.0\.1:9\/entries did not answer within .* ECONNREFUSED/,
+    );
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join()).not.toContain('secret-word');
+  });
+
+  it.each([
+    ['a wrong password', { password: 'wrong' }, /refuses the connection: .*password/],
+    [
+      'a database that does not exist',
+      { pathname: '/nowhere' },
+      /refuses the connection: .*"nowhere" does not exist/,
+    ],
+  ])('does not wait for %s to change', async (_case, part, reason) => {
+    const url = Object.assign(new URL(database.url), part);
+    const program = start({ DATABASE_URL: url.href });
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.lines.at(-1)).toMatchObject({ level: 'fatal', msg: expect.stringMatching(reason) });
+    expect(program.lines).toHaveLength(1);
+    expect(program.stderr).toBe('');
+  });
+});
+
+describe('boot on a port that is taken', () => {
+  it('says which, and exits 1', async () => {
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => occupant.once('listening', resolve));
+    const { port } = occupant.address() as AddressInfo;
+    try {
+      const program = start({ DATABASE_URL: database.url, PORT: String(port) });
+      expect(await program.exited).toEqual({ code: 1, signal: null });
+      expect(program.lines.at(-1)).toMatchObject({
+        level: 'fatal',
+        msg: `port ${port} on 127.0.0.1 is in use: stop what listens there, or set PORT to another`,
+      });
+      expect(program.stdout + program.stderr).not.toMatch(/^\s+at /m);
+    } finally {
+      occupant.close();
+    }
+  });
+});

@@ -1,0 +1,136 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { startApp, type TestApp } from '../harness/app.js';
+import { ApiClient } from '../harness/client.js';
+import { describeWithRedis, redisUrl } from '../harness/redis.js';
+import { TcpProxy } from '../harness/tcp-proxy.js';
+import { until } from '../harness/until.js';
+
+let proxy: TcpProxy;
+const environment = () => ({ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, RATE_LIMIT_ENABLED: 'true' });
+
+async function isConnected(service: TestApp): Promise<boolean> {
+  return (await service.anonymous.get('/health')).body.details.cache.degraded === undefined;
+}
+
+/** Every operation of the entries API, each checked. */
+async function exercise(client: ApiClient): Promise<void> {
+  const created = await client.post('/entries', { text: 'one', mood: 3 });
+  expect(created.status).toBe(201);
+  const path = `/entries/${created.body.id}`;
+  expect((await client.get(path)).body).toEqual(created.body);
+  const { total } = (await client.get('/entries')).body;
+  const patched = await client.patch(path, { mood: 9 });
+  expect(patched.body).toMatchObject({ mood: 9, version: 2 });
+  expect((await client.get(path)).body).toEqual(patched.body);
+  expect((await client.delete(path)).status).toBe(204);
+  expect((await client.get(path)).status).toBe(404);
+  expect((await client.get('/entries')).body.total).toBe(total - 1);
+}
+
+describeWithRedis('Redis', () => {
+  let service: TestApp;
+  let client: ApiClient;
+
+  beforeAll(async () => {
+    const { hostname, port } = new URL(redisUrl!);
+    proxy = await TcpProxy.to(hostname, Number(port));
+  });
+  afterAll(() => proxy.close());
+
+  beforeEach(async () => {
+    proxy.open();
+    service = await startApp(environment());
+    await until('connected to Redis', () => isConnected(service));
+    client = await service.signUp();
+  });
+  afterEach(async () => {
+    await service.close();
+  });
+
+  it('serves from the cache what the table no longer says, for it was not told', async () => {
+    const { body } = await client.post('/entries', { text: 'cached', mood: 5 });
+    await client.get(`/entries/${body.id}`);
+    // Behind the service's back, so that only a cache can still know the old text.
+    await service.database.query('UPDATE entries SET text = $1 WHERE id = $2', ['changed', body.id]);
+    expect((await client.get(`/entries/${body.id}`)).body.text).toBe('cached');
+  });
+
+  it('agrees between two replicas: a write by one is read by the other', async () => {
+    const other = await startApp(environment(), service.database);
+    try {
+      await until('the other is connected', () => isConnected(other));
+      const there = new ApiClient(other.url, client.account);
+      const { body } = await client.post('/entries', { text: 'first', mood: 5 });
+      expect((await there.get(`/entries/${body.id}`)).body.text).toBe('first');
+      expect((await there.get('/entries')).body.total).toBe(1);
+      await client.patch(`/entries/${body.id}`, { text: 'second' });
+      await client.post('/entries', { text: 'another', mood: 5 });
+      expect((await there.get(`/entries/${body.id}`)).body.text).toBe('second');
+      expect((await there.get('/entries')).body.total).toBe(2);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it.each(['cut', 'hold'] as const)(
+    '%s in the midst of it: no request fails, none reads stale, hits resume',
+    async (fault) => {
+      await exercise(client);
+      proxy[fault]();
+      await exercise(client);
+      await exercise(client);
+      proxy.open();
+      await exercise(client);
+      await until('connected again', () => isConnected(service));
+      await exercise(client);
+      const { body } = await client.post('/entries', { text: 'cached', mood: 5 });
+      await until('the cache answers again', async () => {
+        await service.database.query(`UPDATE entries SET text = 'cached' WHERE id = $1`, [body.id]);
+        await client.get(`/entries/${body.id}`);
+        await service.database.query(`UPDATE entries SET text = 'changed' WHERE id = $1`, [body.id]);
+        return (await client.get(`/entries/${body.id}`)).body.text === 'cached';
+      });
+    },
+  );
+
+  it('loses an invalidation to an outage, and still never serves what was there before', async () => {
+    const { body } = await client.post('/entries', { text: 'old', mood: 5 });
+    const path = `/entries/${body.id}`;
+    await client.get(path);
+    proxy.cut();
+    await client.patch(path, { text: 'new' });
+    expect((await client.get(path)).body.text).toBe('new');
+    proxy.open();
+    await until('connected again', () => isConnected(service));
+    expect((await client.get(path)).body.text).toBe('new');
+  });
+
+  it('goes on limiting in memory while Redis is away', async () => {
+    const limited = await startApp({ ...environment(), RATE_LIMIT_USER_PER_MINUTE: '3' });
+    try {
+      await until('connected to Redis', () => isConnected(limited));
+      const guest = await limited.signUp();
+      proxy.cut();
+      await until('Redis is seen to be away', async () => !(await isConnected(limited)));
+      const statuses = [];
+      for (let call = 0; call < 4; call += 1) statuses.push((await guest.get('/users/me')).status);
+      expect(statuses).toEqual([200, 200, 200, 429]);
+    } finally {
+      await limited.close();
+    }
+  });
+
+  it('absent at boot: the service starts without it, and takes it up when it comes', async () => {
+    proxy.cut();
+    const early = await startApp(environment());
+    try {
+      await exercise(await early.signUp());
+      expect(await isConnected(early)).toBe(false);
+      proxy.open();
+      await until('connected', () => isConnected(early));
+      await exercise(await early.signUp());
+    } finally {
+      await early.close();
+    }
+  });
+});

@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+
+/** The server that global-setup.js has started, or that TEST_DATABASE_URL names. */
+function serverUrl(): URL {
+  const url = process.env['TEST_DATABASE_URL'];
+  if (!url) throw new Error('TEST_DATABASE_URL is not set: run the tests by npm test');
+  return new URL(url);
+}
+
+export interface TestDatabase {
+  readonly name: string;
+  readonly url: string;
+  /** Runs one statement as an onlooker, on a connection of its own. */
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  drop(): Promise<void>;
+}
+
+/** Makes an empty database: every suite has one of its own. */
+export async function createDatabase(): Promise<TestDatabase> {
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await execute(serverUrl().href, `CREATE DATABASE ${name}`);
+  const url = serverUrl();
+  url.pathname = `/${name}`;
+  return {
+    name,
+    url: url.href,
+    query: (text, values = []) => execute(url.href, text, values),
+    drop: async () => {
+      await execute(serverUrl().href, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+/** Runs one statement on the server's own database, as an administrator would. */
+export function onServer<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  return execute<Row>(serverUrl().href, text, values);
+}
+
+async function execute<Row extends object>(
+  url: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, [...values])).rows;
+  } finally {
+    await client.end();
+  }
+}

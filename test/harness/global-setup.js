@@ -1,0 +1,83 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEphemeralCluster } from '../../scripts/embedded-postgres.js';
+import { ROOT, makeStateFolder } from '../../scripts/environment.js';
+import { freePort } from '../../scripts/free-port.js';
+
+/**
+ * What all suites share: a PostgreSQL server (in which each suite makes a database of its own), a Redis server where
+ * there is one, and the compiled program for the suites that start processes. The suites find them by environment
+ * variables, which Jest's workers inherit.
+ */
+export default async function globalSetup() {
+  compileProgram();
+  /** @type {(() => Promise<unknown>)[]} */
+  const stops = [];
+  if (!process.env['TEST_DATABASE_URL']) {
+    const cluster = await startEphemeralCluster();
+    process.env['TEST_DATABASE_URL'] = cluster.url('postgres');
+    stops.push(() => cluster.stop());
+  }
+  if (!process.env['TEST_REDIS_URL']) {
+    const redis = await startRedis();
+    if (redis) {
+      process.env['TEST_REDIS_URL'] = redis.url;
+      stops.push(redis.stop);
+    }
+  }
+  /** @type {{ stopTestServers?: () => Promise<void> }} */ (globalThis).stopTestServers = async () => {
+    for (const stop of stops) await stop();
+  };
+}
+
+/** Not into `dist`, which an `npm start` may be running from. */
+function compileProgram() {
+  makeStateFolder();
+  const outDir = join(ROOT, '.data', 'test-dist');
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const buildInfo = join(outDir, '.tsbuildinfo');
+  execFileSync(
+    process.execPath,
+    [tsc, '-p', 'tsconfig.build.json', '--outDir', outDir, '--tsBuildInfoFile', buildInfo],
+    { cwd: ROOT, stdio: 'inherit' },
+  );
+  process.env['TEST_PROGRAM'] = join(outDir, 'main.js');
+}
+
+/** @returns {Promise<{ url: string, stop: () => Promise<void> } | undefined>} undefined where there is no Redis */
+async function startRedis() {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  const port = await freePort();
+  const directory = mkdtempSync(join(tmpdir(), 'entries-redis-'));
+  const options = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no' };
+  const server = spawn(
+    'redis-server',
+    Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  process.once('exit', () => server.kill('SIGKILL'));
+  await new Promise((resolve, reject) => {
+    server.once('exit', () => reject(new Error('redis-server did not start')));
+    server.stdout.on('data', (/** @type {Buffer} */ chunk) => {
+      if (chunk.includes('Ready to accept connections')) resolve(undefined);
+    });
+  });
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.removeAllListeners('exit');
+        server.once('exit', () => {
+          rmSync(directory, { recursive: true, force: true });
+          resolve();
+        });
+        server.kill();
+      }),
+  };
+}

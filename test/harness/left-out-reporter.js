@@ -1,0 +1,19 @@
+/** Says at the end which tests did not run, and why: a skipped test is never silent. */
+export default class LeftOutReporter {
+  /**
+   * @param {unknown} _contexts
+   * @param {import('@jest/reporters').AggregatedResult} results
+   */
+  onRunComplete(_contexts, results) {
+    const leftOut = results.testResults.flatMap(({ testResults }) =>
+      testResults
+        .filter(({ status }) => status === 'pending' || status === 'todo')
+        .map(({ fullName }) => fullName),
+    );
+    if (leftOut.length === 0) return;
+    console.log(
+      `\nLeft out, as there is no Redis here (redis-server on the PATH, or TEST_REDIS_URL): ${leftOut.length} tests\n` +
+        leftOut.map((name) => `  - ${name}\n`).join(''),
+    );
+  }
+}

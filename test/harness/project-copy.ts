@@ -1,0 +1,24 @@
+import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+export interface ProjectCopy {
+  readonly folder: string;
+  remove(): void;
+}
+
+/** The project as it is after `npm run build`, in a folder of its own: what its scripts keep there is theirs alone. */
+export function copyProject(): ProjectCopy {
+  const project = resolve(import.meta.dirname, '../..');
+  const folder = mkdtempSync(join(tmpdir(), 'entries-project-'));
+  // Started by root, PostgreSQL runs as another user, who must get in.
+  chmodSync(folder, 0o755);
+  cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true });
+  cpSync(join(project, 'package.json'), join(folder, 'package.json'));
+  cpSync(dirname(process.env['TEST_PROGRAM']!), join(folder, 'dist'), { recursive: true });
+  symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'));
+  return {
+    folder,
+    remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
+  };
+}

@@ -1,0 +1,105 @@
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { ApiClient } from './harness/client.js';
+import { createDatabase, type TestDatabase } from './harness/database.js';
+import { Program } from './harness/program.js';
+import { until } from './harness/until.js';
+
+let database: TestDatabase;
+let program: Program;
+let lock: Client | undefined;
+
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterEach(async () => {
+  await lock?.end();
+  lock = undefined;
+  await program.stop('SIGKILL');
+});
+afterAll(() => database.drop());
+
+/** Makes every INSERT into entries wait, until the lock's connection ends. */
+async function lockEntries(): Promise<Client> {
+  const client = new Client({ connectionString: database.url });
+  client.on('error', () => {});
+  await client.connect();
+  await client.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+  return client;
+}
+
+async function waitingForLock(): Promise<boolean> {
+  const rows = await database.query(
+    `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
+    [database.name],
+  );
+  return rows.length > 0;
+}
+
+describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
+  it('lets the request under way finish, closes the connection politely, and exits 0', async () => {
+    program = Program.start({ DATABASE_URL: database.url });
+    const url = await program.listening();
+    const { account } = await new ApiClient(url).signUp();
+    lock = await lockEntries();
+    const agent = new Agent({ keepAlive: true });
+    const answer = new Promise<IncomingMessage>((resolve, reject) => {
+      const request = httpRequest(
+        `${url}/entries`,
+        {
+          method: 'POST',
+          agent,
+          headers: { authorization: `Bearer ${account.accessToken}`, 'content-type': 'application/json' },
+        },
+        resolve,
+      );
+      request.once('error', reject);
+      request.end(JSON.stringify({ text: 'in flight', mood: 5 }));
+    });
+    await until('the INSERT waits', waitingForLock);
+    program.process.kill(signal);
+    await program.said(/finishing what is under way/);
+    await lock.query('COMMIT');
+    const { statusCode, headers } = await answer;
+    expect(statusCode).toBe(201);
+    expect(headers.connection).toBe('close');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(program.lines.filter(({ level }) => level === 'error')).toEqual([]);
+    agent.destroy();
+  });
+});
+
+describe('SIGTERM with a request that does not end', () => {
+  it('exits 1 after SHUTDOWN_TIMEOUT_MS, and says so', async () => {
+    program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_TIMEOUT_MS: '300' });
+    const client = await new ApiClient(await program.listening()).signUp();
+    lock = await lockEntries();
+    const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
+    await until('the INSERT waits', waitingForLock);
+    expect(await program.stop()).toEqual({ code: 1, signal: null });
+    expect(program.stdout).toContain('not finished within 300 ms');
+    await answer;
+  });
+
+  it('exits at once at a second signal', async () => {
+    program = Program.start({ DATABASE_URL: database.url });
+    const client = await new ApiClient(await program.listening()).signUp();
+    lock = await lockEntries();
+    const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
+    await until('the INSERT waits', waitingForLock);
+    program.process.kill('SIGTERM');
+    await program.said(/finishing what is under way/);
+    program.process.kill('SIGTERM');
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    await answer;
+  });
+});
+
+describe('SIGTERM during boot', () => {
+  it('ends the process though nothing is up yet', async () => {
+    program = Program.start({ DATABASE_URL: 'postgres://nobody@127.0.0.1:9/entries' });
+    await program.said(/is not ready/);
+    expect(await program.stop()).toEqual({ code: 143, signal: null });
+  });
+});
