@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createDatabase, onServer, type TestDatabase } from './harness/database.js';
+import { Program } from './harness/program.js';
+import { copyProject, type ProjectCopy } from './harness/project-copy.js';
+
+const NEWEST = 'AddEntryTrash1795555412078';
+const SCRATCH = `SELECT datname FROM pg_database WHERE datname LIKE 'entries_scratch_%'`;
+
+let project: ProjectCopy;
+let database: TestDatabase;
+
+beforeAll(async () => {
+  project = copyProject();
+  mkdirSync(join(project.folder, 'src/database/migrations'), { recursive: true });
+  database = await createDatabase();
+});
+afterEach(async () => {
+  expect(await onServer(SCRATCH)).toEqual([]);
+});
+afterAll(async () => {
+  await database.drop();
+  project.remove();
+});
+
+/** `npm run migration:<command>` after its build. */
+async function migration(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Program & { code: number | null }> {
+  const program = new Program(
+    spawn(process.execPath, [join(project.folder, 'scripts/migration.js'), ...args], {
+      env: { PATH: process.env['PATH'], DATABASE_URL: database.url, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+  const { code } = await program.exited;
+  return Object.assign(program, { code });
+}
+
+/** Edits the compiled entity, as a build after an edit of the source would. */
+function editEntity(from: string, to: string): () => void {
+  const file = join(project.folder, 'dist/entries/entry.entity.js');
+  const before = readFileSync(file, 'utf8');
+  expect(before).toContain(from);
+  writeFileSync(file, before.replace(from, to));
+  return () => {
+    writeFileSync(file, before);
+  };
+}
+
+describe('npm run migration:run, :show and :revert', () => {
+  it('apply what is pending, list it, and take the newest back', async () => {
+    const first = await migration(['run']);
+    expect(first.code).toBe(0);
+    expect(first.stdout).toContain(`migrations applied: CreateUsersSessionsAndEntries`);
+    expect((await migration(['run'])).stdout).toContain('migrations: none pending');
+    expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[X\\] \\d+ ${NEWEST}`));
+
+    expect((await migration(['revert'])).code).toBe(0);
+    const columns = await database.query<{ column_name: string }>(
+      `SELECT column_name FROM information_schema.columns WHERE table_name = 'entries'`,
+    );
+    expect(columns.map((row) => row.column_name)).not.toContain('deleted_at');
+    expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[ \\] ${NEWEST}`));
+    expect((await migration(['run'])).stdout).toContain(`migrations applied: ${NEWEST}`);
+  });
+});
+
+describe('npm run migration:check', () => {
+  it('passes where the migrations make what the entities describe', async () => {
+    expect(await migration(['check'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('they make what'),
+    });
+  });
+
+  it('fails where they do not, and prints the SQL that is missing', async () => {
+    const restore = editEntity('length: 50', 'length: 60');
+    const { code, stdout } = await migration(['check']);
+    restore();
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/ALTER TABLE "entries"[\s\S]*"category"/);
+  });
+});
+
+describe('npm run migration:generate', () => {
+  it('writes the migration that an edited entity needs, and leaves the database as it was', async () => {
+    const before = await database.query('SELECT * FROM migrations');
+    const restore = editEntity(
+      "'varchar', { length: 50, default: 'general' }",
+      "'varchar', { length: 60, default: 'general' }",
+    );
+    const { code } = await migration(['generate', 'src/database/migrations/WidenCategory']);
+    restore();
+    expect(code).toBe(0);
+    const folder = join(project.folder, 'src/database/migrations');
+    const [file = ''] = readdirSync(folder);
+    expect(file).toMatch(/^\d{13}-WidenCategory\.ts$/);
+    const text = readFileSync(join(folder, file), 'utf8');
+    expect(text).toMatch(/export class WidenCategory\d{13} implements MigrationInterface/);
+    expect(text).toContain('public async down');
+    expect(await database.query('SELECT * FROM migrations')).toEqual(before);
+  });
+
+  it('says so where nothing has changed', async () => {
+    const { code, stdout } = await migration(['generate', 'src/database/migrations/Nothing']);
+    expect(code).toBe(1);
+    expect(stdout).toContain('No changes in database schema were found');
+  });
+
+  it.each([[[]], [['src/database/migrations/']], [['src/database/migrations/Not-A-Name']]])(
+    'asks for a name when given %j',
+    async (args) => {
+      const { code, stderr } = await migration(['generate', ...args]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('npm run migration:generate -- src/database/migrations/<Name>');
+      expect(stderr).not.toMatch(/^\s+at /m);
+    },
+  );
+});
+
+describe('on a bare machine', () => {
+  it('migration:check starts an embedded PostgreSQL, and leaves nothing of it', async () => {
+    const { code } = await migration(['check'], { DATABASE_URL: '' });
+    expect(code).toBe(0);
+    expect(existsSync(join(project.folder, '.data/postgres'))).toBe(false);
+  });
+});
+
+describe('with a wrong setting', () => {
+  it('names it, without a stack', async () => {
+    const { code, stderr } = await migration(['run'], { DATABASE_URL: 'mysql://x' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('DATABASE_URL must begin with postgres://');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
