@@ -104,6 +104,10 @@ export const environmentSchema = z.object({
   MIGRATIONS_RUN: boolean
     .default(true)
     .meta({ description: 'apply pending migrations on boot', example: 'true' }),
+  MIGRATIONS_DATABASE_URL: z.string().optional().meta({
+    description: 'the direct way to PostgreSQL, for migrations, where DATABASE_URL leads to a pooler',
+    example: 'postgres://entries:password@localhost:5432/entries',
+  }),
   MIGRATIONS_LOCK_TIMEOUT_MS: integer(1, 86_400_000)
     .default(120_000)
     .meta({ description: 'how long to wait while another process migrates, ms', example: '120000' }),
@@ -208,11 +212,18 @@ export const environmentNames = Object.keys(environmentSchema.shape) as Environm
 /** Variables whose value may be read from the file named by `NAME_FILE` (Docker and Kubernetes secrets). */
 export const secretNames = [
   'DATABASE_URL',
+  'MIGRATIONS_DATABASE_URL',
   'DB_PASSWORD',
   'REDIS_URL',
   'REDIS_PASSWORD',
   'JWT_SECRET',
   'JWT_SECRET_PREVIOUS',
+] as const satisfies readonly EnvironmentName[];
+
+export const migrationNames = [
+  'MIGRATIONS_RUN',
+  'MIGRATIONS_DATABASE_URL',
+  'MIGRATIONS_LOCK_TIMEOUT_MS',
 ] as const satisfies readonly EnvironmentName[];
 
 export const databaseNames = [

@@ -6,6 +6,7 @@ import {
   environmentNames,
   environmentSchema,
   isGuessable,
+  migrationNames,
   secretNames,
 } from './config.schema.js';
 import { parseDatabaseUrl, type DatabaseUrl, type SslMode } from './database-url.js';
@@ -36,6 +37,15 @@ export interface RedisConfig {
   readonly tls: boolean;
 }
 
+export interface MigrationsConfig {
+  readonly run: boolean;
+  readonly lockTimeoutMs: number;
+  /** Where migrations run and their lock is held: MIGRATIONS_DATABASE_URL, or else the application's database. */
+  readonly database: DatabaseConfig;
+  /** Whether it is MIGRATIONS_DATABASE_URL that says so. */
+  readonly direct: boolean;
+}
+
 /** The one configuration object: read once at boot, frozen, and provided by {@link ConfigModule}. */
 export abstract class Config {
   abstract readonly production: boolean;
@@ -49,7 +59,7 @@ export abstract class Config {
     readonly shutdownTimeoutMs: number;
   };
   abstract readonly database: DatabaseConfig;
-  abstract readonly migrations: { readonly run: boolean; readonly lockTimeoutMs: number };
+  abstract readonly migrations: MigrationsConfig;
   /** Undefined: cache and limits live in this process's memory. */
   abstract readonly redis: RedisConfig | undefined;
   abstract readonly jwt: {
@@ -106,6 +116,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
   }
   refuseGuessableSecrets(given);
   const database = resolveDatabase(given);
+  const direct = resolveDirectDatabase(given, database);
   const redis = resolveRedis(given);
   if (faults.length > 0 || !parsed.success || !database) throw new ConfigError(faults);
   const e = parsed.data;
@@ -120,7 +131,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       shutdownTimeoutMs: e.SHUTDOWN_TIMEOUT_MS,
     },
     database,
-    migrations: { run: e.MIGRATIONS_RUN, lockTimeoutMs: e.MIGRATIONS_LOCK_TIMEOUT_MS },
+    migrations: migrationsConfig(e, database, direct),
     redis,
     jwt: {
       secret: e.JWT_SECRET,
@@ -150,6 +161,21 @@ export function loadDatabaseConfig(env: Environment = processEnvironment()): Dat
   const database = resolveDatabase(given);
   if (given.faults.length > 0 || !database) throw new ConfigError(given.faults);
   return deepFreeze(database);
+}
+
+/**
+ * Reads what the migration commands need: no JWT secret, no Redis.
+ *
+ * @throws {ConfigError}
+ */
+export function loadMigrationsConfig(env: Environment = processEnvironment()): MigrationsConfig {
+  const given = readValues(env, [...databaseNames, ...migrationNames]);
+  const parsed = migrationsSchema.safeParse(given.values);
+  if (!parsed.success) given.faults.push(...faultsOf(parsed.error, given));
+  const database = resolveDatabase(given);
+  const direct = resolveDirectDatabase(given, database);
+  if (given.faults.length > 0 || !parsed.success || !database) throw new ConfigError(given.faults);
+  return deepFreeze(migrationsConfig(parsed.data, database, direct));
 }
 
 /** The process's environment, over what `.env` holds in development. Nothing else reads `process.env`. */
@@ -233,6 +259,41 @@ function pickDatabaseShape() {
   const { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_POOL_SIZE, DB_STATEMENT_TIMEOUT_MS } =
     environmentSchema.shape;
   return { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_POOL_SIZE, DB_STATEMENT_TIMEOUT_MS };
+}
+
+const migrationsSchema = environmentSchema.pick({ MIGRATIONS_RUN: true, MIGRATIONS_LOCK_TIMEOUT_MS: true });
+
+function migrationsConfig(
+  e: z.infer<typeof migrationsSchema>,
+  database: DatabaseConfig,
+  direct: DatabaseConfig | undefined,
+): MigrationsConfig {
+  return {
+    run: e.MIGRATIONS_RUN,
+    lockTimeoutMs: e.MIGRATIONS_LOCK_TIMEOUT_MS,
+    database: direct ?? database,
+    direct: direct !== undefined,
+  };
+}
+
+/** The same database by another way: what is no part of a URL is as for the application. */
+function resolveDirectDatabase(
+  { values, faults }: Given,
+  database: DatabaseConfig | undefined,
+): DatabaseConfig | undefined {
+  const text = values['MIGRATIONS_DATABASE_URL'];
+  if (text === undefined) return undefined;
+  const url = parsedOrFault('MIGRATIONS_DATABASE_URL', () => parseDatabaseUrl(text), faults);
+  if (!url || !database) return undefined;
+  return {
+    ...database,
+    host: url.host,
+    port: url.port ?? 5432,
+    user: url.user ?? 'postgres',
+    password: url.password ?? '',
+    name: url.name,
+    ssl: url.sslmode === undefined ? database.ssl : sslOf(url.sslmode),
+  };
 }
 
 function resolveDatabase(given: Given): DatabaseConfig | undefined {

@@ -1,0 +1,13 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The version of this build: what the migration history names. */
+export const RELEASE = (
+  JSON.parse(readFileSync(packageOf(import.meta.dirname), 'utf8')) as { version: string }
+).version;
+
+/** The nearest package.json, as Node finds it; the compiled program need not lie in `dist`. */
+function packageOf(folder: string): string {
+  const file = join(folder, 'package.json');
+  return existsSync(file) ? file : packageOf(dirname(folder));
+}
