@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import pg from 'pg';
 import { createDatabaseIfMissing, startCluster, startEphemeralCluster } from './embedded-postgres.js';
 import { ROOT, STATE_FOLDER, databaseSetting, makeStateFolder, readEnvironment } from './environment.js';
 import { ExplainedError, explain } from './explained-error.js';
@@ -13,21 +11,28 @@ import { ExplainedError, explain } from './explained-error.js';
  *
  * `generate` and `check` compare the entities with what the migrations make, so both work on a scratch database that
  * the migrations have just filled: what the developer's own database holds does not matter, and is not touched.
+ * `verify` makes such a database itself.
  */
 
 const DIST = new URL('../dist', import.meta.url).href;
 const TYPEORM = join(ROOT, 'node_modules', 'typeorm', 'cli.js');
 const PRETTIER = join(ROOT, 'node_modules', 'prettier', 'bin', 'prettier.cjs');
+const MIGRATE = join(ROOT, 'dist', 'database', 'migrate.js');
 const DATA_SOURCE = join('dist', 'database', 'data-source.js');
 const COMPILED_MIGRATIONS = join(ROOT, 'dist', 'database', 'migrations');
 const USAGE = 'npm run migration:generate -- src/database/migrations/<Name>';
 
-const LOCK_TIMEOUT_MS = 120_000;
-
-/** SQLSTATE */
-const INSUFFICIENT_PRIVILEGE = '42501';
+const log = {
+  /** @param {string} line */
+  info: (line) => console.log(line),
+  /** @param {string} line */
+  warn: (line) => console.warn(line),
+};
 
 /** @typedef {Readonly<Record<string, string>>} Target environment variables that name the database to work on */
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
 
 /** Of the built application. Computed paths, since there need be no build when these lines are type-checked. */
 const built = {
@@ -35,14 +40,12 @@ const built = {
   config: () => import(`${DIST}/config/config.js`),
   /** @returns {Promise<typeof import('../src/database/apply-migrations.js')>} */
   applyMigrations: () => import(`${DIST}/database/apply-migrations.js`),
-  /** @returns {Promise<typeof import('../src/database/data-source-options.js')>} */
-  dataSourceOptions: () => import(`${DIST}/database/data-source-options.js`),
-  /** @returns {Promise<typeof import('../src/database/migration-lock.js')>} */
-  migrationLock: () => import(`${DIST}/database/migration-lock.js`),
+  /** @returns {Promise<typeof import('../src/database/scratch-database.js')>} */
+  scratchDatabase: () => import(`${DIST}/database/scratch-database.js`),
 };
 
 /** @type {Readonly<Record<string, (args: string[]) => Promise<number>>>} */
-const COMMANDS = { generate, check, run, revert, show };
+const COMMANDS = { generate, check, verify, run, revert, show };
 
 process.chdir(ROOT);
 try {
@@ -53,7 +56,9 @@ try {
 } catch (error) {
   const { name, message } = /** @type {Error} */ (error);
   // What the application says for a person to read.
-  const told = ['ConfigError', 'MigrationError', 'MigrationLockTimeoutError'].includes(name);
+  const told = ['ConfigError', 'MigrationError', 'MigrationLockTimeoutError', 'MigrationLockError'].includes(
+    name,
+  );
   console.error(`migrations: ${told ? message : explain(error)}`);
   process.exitCode = 1;
 }
@@ -69,12 +74,23 @@ async function generate(args) {
   const before = new Set(readdirSync(folder));
   return onScratchDatabase(async (target) => {
     const code = await typeorm(target, ['migration:generate', '--pretty', '--esm', path]);
-    const made = readdirSync(folder).filter((name) => !before.has(name));
-    if (made.length > 0) {
-      await runNode([PRETTIER, '--write', '--log-level=warn', ...made.map((name) => join(folder, name))], {});
-    }
+    for (const name of readdirSync(folder).filter((file) => !before.has(file)))
+      await finish(join(folder, name));
     return code;
   });
+}
+
+/**
+ * Adds what TypeORM does not know to write: an index is not built concurrently in a transaction.
+ *
+ * @param {string} file a generated migration
+ */
+async function finish(file) {
+  const text = readFileSync(file, 'utf8');
+  if (/\bINDEX CONCURRENTLY\b/.test(text)) {
+    writeFileSync(file, text.replace(/^(\s*)(name = .*)$/m, '$1$2\n$1transaction = false;'));
+  }
+  await runNode([PRETTIER, '--write', '--log-level=warn', file], {});
 }
 
 async function check() {
@@ -92,6 +108,12 @@ async function check() {
   });
 }
 
+/** @param {string[]} args */
+async function verify(args) {
+  const task = (/** @type {Target} */ target) => runNode([MIGRATE, 'verify', ...args], target);
+  return databaseSetting(readEnvironment()) === undefined ? onEphemeralCluster(task) : task({});
+}
+
 async function run() {
   return onOwnDatabase(async (target) => {
     const applied = await applyMigrations(target);
@@ -104,10 +126,10 @@ async function run() {
 
 async function revert() {
   return onOwnDatabase(async (target) => {
-    const { withMigrationLock } = await built.migrationLock();
-    return withMigrationLock(await databaseOf(target), LOCK_TIMEOUT_MS, console.log, () =>
-      typeorm(target, ['migration:revert']),
-    );
+    const { revertNewest } = await built.applyMigrations();
+    const reverted = await revertNewest(await configOf(target), log);
+    console.log(reverted === undefined ? 'migrations: none is applied' : `migration reverted: ${reverted}`);
+    return 0;
   });
 }
 
@@ -124,7 +146,7 @@ async function onOwnDatabase(task) {
   try {
     const url = cluster.url('entries');
     await createDatabaseIfMissing(url);
-    return await task({ DATABASE_URL: url });
+    return await task(only(url));
   } finally {
     await cluster.stop();
   }
@@ -132,56 +154,58 @@ async function onOwnDatabase(task) {
 
 /** @param {(target: Target) => Promise<number>} task */
 async function onScratchDatabase(task) {
-  const setting = databaseSetting(readEnvironment());
-  if (setting !== undefined) return onScratchDatabaseOf(setting, task);
+  /** @param {Target} target */
+  const filled = async (target) => {
+    await fill(target);
+    return task(target);
+  };
+  if (databaseSetting(readEnvironment()) === undefined) return onEphemeralCluster(filled);
+  const { withScratchDatabase } = await built.scratchDatabase();
+  const { database } = await configOf({});
+  return withScratchDatabase(database, log, (scratch) => filled(partsOf(scratch.database)));
+}
+
+/** @param {(target: Target) => Promise<number>} task */
+async function onEphemeralCluster(task) {
+  // Not by the signal itself: the cluster stops after those who use it, or goes when this process exits.
+  const end = () => {
+    if (children.size === 0) process.exit(1);
+    for (const child of children) child.kill();
+  };
+  process.once('SIGINT', end).once('SIGTERM', end);
   const cluster = await startEphemeralCluster();
   try {
-    const target = { DATABASE_URL: cluster.url('postgres') };
-    await fill(target);
-    return await task(target);
+    return await task(only(cluster.url('postgres')));
   } finally {
     await cluster.stop();
+    process.off('SIGINT', end).off('SIGTERM', end);
   }
 }
 
 /**
- * @param {string} setting the variable that names the server
- * @param {(target: Target) => Promise<number>} task
+ * @param {string} url
+ * @returns {Target} that database, for migrations too
  */
-async function onScratchDatabaseOf(setting, task) {
-  const { clientConfig } = await built.dataSourceOptions();
-  const database = await databaseOf({});
-  const name = `entries_scratch_${randomBytes(6).toString('hex')}`;
-  const client = new pg.Client(clientConfig(database, 'entries migrations'));
-  await client.connect();
-  try {
-    await client.query(`CREATE DATABASE ${name}`);
-    try {
-      const target = {
-        DATABASE_URL: '',
-        DATABASE_URL_FILE: '',
-        DB_PASSWORD_FILE: '',
-        DB_HOST: database.host,
-        DB_PORT: String(database.port),
-        DB_USER: database.user,
-        DB_PASSWORD: database.password,
-        DB_NAME: name,
-        DB_SSL: database.ssl,
-      };
-      await fill(target);
-      return await task(target);
-    } finally {
-      await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
-    }
-  } catch (error) {
-    if (/** @type {pg.DatabaseError} */ (error).code !== INSUFFICIENT_PRIVILEGE) throw error;
-    throw new ExplainedError(
-      `this needs a scratch database, and the user that ${setting} names may not make one: ` +
-        `ALTER ROLE … CREATEDB, or take the embedded PostgreSQL by an empty ${setting}`,
-    );
-  } finally {
-    await client.end();
-  }
+function only(url) {
+  return { DATABASE_URL: url, MIGRATIONS_DATABASE_URL: '', MIGRATIONS_DATABASE_URL_FILE: '' };
+}
+
+/**
+ * @param {import('../src/config/config.js').DatabaseConfig} database
+ * @returns {Target}
+ */
+function partsOf({ host, port, user, password, name, ssl }) {
+  return {
+    ...only(''),
+    DATABASE_URL_FILE: '',
+    DB_PASSWORD_FILE: '',
+    DB_HOST: host,
+    DB_PORT: String(port),
+    DB_USER: user,
+    DB_PASSWORD: password,
+    DB_NAME: name,
+    DB_SSL: ssl,
+  };
 }
 
 /**
@@ -200,13 +224,13 @@ async function fill(target) {
  */
 async function applyMigrations(target) {
   const { applyMigrations: apply } = await built.applyMigrations();
-  return apply(await databaseOf(target), LOCK_TIMEOUT_MS, console.log);
+  return apply(await configOf(target), log);
 }
 
 /** @param {Target} target */
-async function databaseOf(target) {
-  const { loadDatabaseConfig } = await built.config();
-  return loadDatabaseConfig({ ...readEnvironment(), ...target });
+async function configOf(target) {
+  const { loadMigrationsConfig } = await built.config();
+  return loadMigrationsConfig({ ...readEnvironment(), ...target });
 }
 
 /**
@@ -226,7 +250,11 @@ function typeorm(target, args) {
 function runNode(args, target) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...target } });
+    children.add(child);
     child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? 1));
+    child.once('exit', (code) => {
+      children.delete(child);
+      resolve(code ?? 1);
+    });
   });
 }

@@ -3,12 +3,12 @@ import { createApp } from './app.setup.js';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from './config/config.js';
 import { MigrationError } from './database/apply-migrations.js';
 import { DatabaseUnavailableError } from './database/database-wait.js';
-import { MigrationLockTimeoutError } from './database/migration-lock.js';
+import { MigrationLockError, MigrationLockTimeoutError } from './database/migration-lock.js';
 import { createLogger } from './observability/logger.js';
 import { listenForShutdown } from './shutdown.js';
 
 /** What an operator can mend: told by its message alone. */
-const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockTimeoutError];
+const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockError, MigrationLockTimeoutError];
 
 await boot(readConfig());
 

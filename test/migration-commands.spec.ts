@@ -6,8 +6,11 @@ import { createDatabase, onServer, type TestDatabase } from './harness/database.
 import { Program } from './harness/program.js';
 import { copyProject, type ProjectCopy } from './harness/project-copy.js';
 
-const NEWEST = 'AddEntryTrash1795555412078';
-const SCRATCH = `SELECT datname FROM pg_database WHERE datname LIKE 'entries_scratch_%'`;
+const NEWEST = 'IndexEntryTrash1795558661909';
+// Other suites make theirs as other users.
+const SCRATCH = `
+  SELECT datname FROM pg_database
+   WHERE datname LIKE 'entries_scratch_%' AND pg_get_userbyid(datdba) = current_user`;
 
 let project: ProjectCopy;
 let database: TestDatabase;
@@ -59,11 +62,13 @@ describe('npm run migration:run, :show and :revert', () => {
     expect((await migration(['run'])).stdout).toContain('migrations: none pending');
     expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[X\\] \\d+ ${NEWEST}`));
 
-    expect((await migration(['revert'])).code).toBe(0);
-    const columns = await database.query<{ column_name: string }>(
-      `SELECT column_name FROM information_schema.columns WHERE table_name = 'entries'`,
-    );
-    expect(columns.map((row) => row.column_name)).not.toContain('deleted_at');
+    expect(await migration(['revert'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`migration reverted: ${NEWEST}`),
+    });
+    expect(await database.query(`SELECT to_regclass('entries_trash_idx') AS index`)).toEqual([
+      { index: null },
+    ]);
     expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[ \\] ${NEWEST}`));
     expect((await migration(['run'])).stdout).toContain(`migrations applied: ${NEWEST}`);
   });
@@ -86,6 +91,24 @@ describe('npm run migration:check', () => {
   });
 });
 
+describe('npm run migration:verify', () => {
+  it('proves the migrations in a scratch database of the same server', async () => {
+    const { code, stdout } = await migration(['verify', '--json']);
+    expect(code).toBe(0);
+    const { verified, faults } = JSON.parse(stdout);
+    expect(verified).toBeGreaterThan(0);
+    expect(faults).toEqual([]);
+  });
+
+  it('fails, and prints the SQL, where they do not make what the entities describe', async () => {
+    const restore = editEntity('length: 50', 'length: 60');
+    const { code, stdout } = await migration(['verify']);
+    restore();
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/the entities want more: ALTER TABLE "entries" .*"category"/);
+  });
+});
+
 describe('npm run migration:generate', () => {
   it('writes the migration that an edited entity needs, and leaves the database as it was', async () => {
     const before = await database.query('SELECT * FROM migrations');
@@ -103,6 +126,18 @@ describe('npm run migration:generate', () => {
     expect(text).toMatch(/export class WidenCategory\d{13} implements MigrationInterface/);
     expect(text).toContain('public async down');
     expect(await database.query('SELECT * FROM migrations')).toEqual(before);
+  });
+
+  it('writes one that runs outside of a transaction for an index that is built concurrently', async () => {
+    const restore = editEntity("'entries_trash_idx'", "'entries_wastebasket_idx'");
+    const { code } = await migration(['generate', 'src/database/migrations/RenameIndex']);
+    restore();
+    expect(code).toBe(0);
+    const folder = join(project.folder, 'src/database/migrations');
+    const file = readdirSync(folder).find((name) => name.endsWith('-RenameIndex.ts'));
+    const text = readFileSync(join(folder, file!), 'utf8');
+    expect(text).toMatch(/^ {2}transaction = false;$/m);
+    expect(text).toContain('CREATE INDEX CONCURRENTLY "entries_wastebasket_idx"');
   });
 
   it('says so where nothing has changed', async () => {
@@ -123,11 +158,14 @@ describe('npm run migration:generate', () => {
 });
 
 describe('on a bare machine', () => {
-  it('migration:check starts an embedded PostgreSQL, and leaves nothing of it', async () => {
-    const { code } = await migration(['check'], { DATABASE_URL: '' });
-    expect(code).toBe(0);
-    expect(existsSync(join(project.folder, '.data/postgres'))).toBe(false);
-  });
+  it.each(['check', 'verify'])(
+    'migration:%s starts an embedded PostgreSQL, and leaves nothing of it',
+    async (name) => {
+      const { code } = await migration([name], { DATABASE_URL: '' });
+      expect(code).toBe(0);
+      expect(existsSync(join(project.folder, '.data/postgres'))).toBe(false);
+    },
+  );
 });
 
 describe('with a wrong setting', () => {

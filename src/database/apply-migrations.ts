@@ -1,63 +1,274 @@
-import { DataSource, type Logger } from 'typeorm';
-import type { DatabaseConfig } from '../config/config.js';
-import { migrationDataSourceOptions } from './data-source-options.js';
-import { loadMigrations } from './migration-files.js';
-import { withMigrationLock } from './migration-lock.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { DataSource, type Logger, type QueryRunner } from 'typeorm';
+import type { MigrationsConfig } from '../config/config.js';
+import { RELEASE } from '../config/release.js';
+import { resumable } from './concurrent-index.js';
+import { clientConfig, migrationDataSourceOptions } from './data-source-options.js';
+import type { Migration, MigrationClass, MigrationDescription } from './migration.js';
+import { findMigrations, type MigrationFile } from './migration-files.js';
+import {
+  createHistory,
+  readApplied,
+  recordApplied,
+  recordReverted,
+  type AppliedMigration,
+  type Query,
+} from './migration-history.js';
+import { withMigrationLock, type MigrationLock } from './migration-lock.js';
+import { planMigrations, type MigrationPlan } from './migration-plan.js';
+
+/**
+ * How long a migration's statement waits for a table that is in use, ms. Whoever comes after it waits behind it, reads
+ * too: it gives up before that hurts, and tries again.
+ * https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+ */
+const LOCK_TIMEOUT_MS = 2000;
+
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 10_000;
+
+/** SQLSTATE: a lock was not granted within `lock_timeout`. */
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /** A migration failed, or there is none to run. The message names it and PostgreSQL's reason. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
 }
 
+export interface MigrationLog {
+  info(line: string): void;
+  warn(line: string): void;
+}
+
 /**
- * Applies what is pending, each migration in a transaction of its own, under the migration lock.
+ * Applies what is pending, each migration in a transaction of its own, under the migration lock. Where nothing is
+ * pending, no lock is taken.
  *
- * @param lockTimeoutMs ms to wait while another process migrates
  * @returns the names of the migrations applied, oldest first
- * @throws {MigrationError} when one fails (nothing of it remains), or no migration is found at all
+ * @throws {MigrationError} when one fails (nothing of it remains), when no migration is found at all, or when the
+ *   database is ahead of this release and not marked compatible
  * @throws {MigrationLockTimeoutError}
+ * @throws {MigrationLockError}
  */
-export async function applyMigrations(
-  database: DatabaseConfig,
-  lockTimeoutMs: number,
-  log: (line: string) => void,
-): Promise<string[]> {
-  return withMigrationLock(database, lockTimeoutMs, log, async () => {
-    const journal = new MigrationJournal();
-    const migrations = await loadMigrations();
-    if (migrations.length === 0) {
-      throw new MigrationError(
-        'No migration was found beside the program: the build is not whole, run npm run build',
-      );
+export async function applyMigrations(config: MigrationsConfig, log: MigrationLog): Promise<string[]> {
+  const known = await findMigrations();
+  if (known.length === 0) {
+    throw new MigrationError(
+      'No migration was found beside the program: the build is not whole, run npm run build',
+    );
+  }
+  const plan = planMigrations(known, await appliedIn(config));
+  tell(plan, log);
+  if (plan.pending.length === 0) return [];
+  return withMigrationLock(
+    config,
+    (line) => log.info(line),
+    async (lock) => {
+      // Another process may have been faster.
+      const applied = await appliedIn(config, prepareHistory(known));
+      const now = planMigrations(known, applied);
+      if (now.pending.length === 0) return [];
+      for (const { name } of now.late) {
+        log.warn(`migration ${name} is older than the newest applied: it is applied all the same`);
+      }
+      return run(config, now.pending, lock, log);
+    },
+  );
+}
+
+/**
+ * Takes back the migration that was applied last.
+ *
+ * @returns its name; undefined where none is applied
+ * @throws {MigrationError} when its `down` fails, or its code is not in this build
+ */
+export async function revertNewest(config: MigrationsConfig, log: MigrationLog): Promise<string | undefined> {
+  const known = await findMigrations();
+  return withMigrationLock(
+    config,
+    (line) => log.info(line),
+    async (lock) => {
+      const newest = (await appliedIn(config, prepareHistory(known))).at(-1);
+      if (!newest) return undefined;
+      const file = known.find(({ name }) => name === newest.name);
+      if (!file) {
+        throw new MigrationError(
+          `The newest migration, ${newest.name}, is not in this build: take it back by ${releaseOf(newest)}`,
+        );
+      }
+      const type = await file.load();
+      const context = { config, lock, log, journal: new MigrationJournal() };
+      const dataSource = new DataSource({
+        ...migrationDataSourceOptions(config.database),
+        migrations: [tracked(file, type, context)],
+        logger: context.journal,
+      });
+      try {
+        await dataSource.initialize();
+        // TypeORM would put every revert into a transaction, those of migrations that bear none too.
+        await dataSource.undoLastMigration({
+          transaction: new type().transaction === false ? 'none' : 'each',
+        });
+      } catch (error) {
+        throw failure(context.journal, error, newest.name);
+      } finally {
+        if (dataSource.isInitialized) await dataSource.destroy();
+      }
+      return newest.name;
+    },
+  );
+}
+
+/** Applied migrations, as the database has them, in the order in which they were applied. */
+export async function appliedIn(
+  { database }: MigrationsConfig,
+  before?: (query: Query) => Promise<void>,
+): Promise<AppliedMigration[]> {
+  const client = new Client(clientConfig(database, 'entries migrations'));
+  client.on('error', () => {});
+  await client.connect();
+  const query: Query = async (text, values) => (await client.query(text, values)).rows as unknown;
+  try {
+    await before?.(query);
+    return await readApplied(query);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Makes the history where there is none, and takes into it what TypeORM's own CLI has applied. */
+function prepareHistory(known: readonly MigrationDescription[]) {
+  return async (query: Query) => {
+    await createHistory(query);
+    for (const { name, checksum } of await readApplied(query)) {
+      const description = checksum === null ? known.find((migration) => migration.name === name) : undefined;
+      if (description) await recordApplied(query, description, 'unknown', 0);
     }
+  };
+}
+
+function tell({ edited, ahead, incompatible }: MigrationPlan, log: MigrationLog): void {
+  for (const { name } of edited) {
+    log.warn(`migration ${name} was edited after it was applied: the schema may not be what its file says`);
+  }
+  const newest = incompatible.at(-1);
+  if (newest) {
+    throw new MigrationError(
+      `The database is ahead of this release (${RELEASE}), by ${incompatible.map(({ name }) => name).join(', ')}, ` +
+        `which are not marked compatible: use ${releaseOf(newest)} or later`,
+    );
+  }
+  if (ahead.length > 0) {
+    log.warn(
+      `the database is ahead of this release (${RELEASE}), by ${ahead.map(({ name }) => name).join(', ')}, ` +
+        'which are marked compatible',
+    );
+  }
+}
+
+function releaseOf({ release }: AppliedMigration): string {
+  return release === null ? 'the release that applied it' : `release ${release}`;
+}
+
+interface Context {
+  readonly config: MigrationsConfig;
+  readonly lock: MigrationLock;
+  readonly log: MigrationLog;
+  readonly journal: MigrationJournal;
+}
+
+async function run(
+  config: MigrationsConfig,
+  pending: readonly MigrationFile[],
+  lock: MigrationLock,
+  log: MigrationLog,
+): Promise<string[]> {
+  const journal = new MigrationJournal();
+  const types: MigrationClass[] = [];
+  for (const file of pending) types.push(tracked(file, await file.load(), { config, lock, log, journal }));
+  const deadline = Date.now() + config.lockTimeoutMs;
+  for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const dataSource = new DataSource({
-      ...migrationDataSourceOptions(database),
-      migrations,
+      ...migrationDataSourceOptions(config.database),
+      migrations: types,
       migrationsRun: true,
       logger: journal,
     });
     try {
       await dataSource.initialize();
+      return journal.applied;
     } catch (error) {
-      throw failure(journal, error);
+      const isBusy = (error as { code?: string } | undefined)?.code === LOCK_NOT_AVAILABLE;
+      if (!isBusy || Date.now() + pause > deadline) throw failure(journal, error);
+      log.warn(
+        `migration ${journal.failed ?? ''} wants a table that is in use, and let the others pass after ` +
+          `${LOCK_TIMEOUT_MS} ms; next try in ${pause} ms`,
+      );
+      journal.failed = journal.failedQuery = undefined;
     } finally {
       if (dataSource.isInitialized) await dataSource.destroy();
     }
-    return journal.applied;
-  });
+    await sleep(pause);
+  }
 }
 
-function failure(journal: MigrationJournal, error: unknown): MigrationError {
+/** The migration as TypeORM runs it: with a limit to its waiting, and with a history row in the same transaction. */
+function tracked(
+  description: MigrationDescription,
+  type: MigrationClass,
+  { lock, log }: Context,
+): MigrationClass {
+  class Tracked implements Migration {
+    readonly name = description.name;
+    readonly transaction?: boolean;
+    private readonly migration = new type();
+
+    constructor() {
+      if (this.migration.transaction !== undefined) this.transaction = this.migration.transaction;
+    }
+
+    async up(runner: QueryRunner): Promise<void> {
+      const started = performance.now();
+      await this.migration.up(await this.prepare(runner));
+      // Without the lock, another process may be at the same migration: then none of this is to be committed.
+      await lock.assertHeld();
+      await recordApplied(queryOf(runner), description, RELEASE, performance.now() - started);
+    }
+
+    async down(runner: QueryRunner): Promise<void> {
+      await this.migration.down(await this.prepare(runner));
+      await lock.assertHeld();
+      await recordReverted(queryOf(runner), description.name);
+    }
+
+    private async prepare(runner: QueryRunner): Promise<QueryRunner> {
+      // What runs outside of a transaction waits without anybody waiting behind it.
+      if (!runner.isTransactionActive)
+        return resumable(runner, (line) => log.info(`migration ${this.name}: ${line}`));
+      await runner.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      return runner;
+    }
+  }
+  return Tracked;
+}
+
+function queryOf(runner: QueryRunner): Query {
+  return (text, values) => runner.query(text, values) as Promise<unknown>;
+}
+
+function failure(journal: MigrationJournal, error: unknown, name = journal.failed): MigrationError {
   const { code, detail, hint } = (error ?? {}) as { code?: string; detail?: string; hint?: string };
   const reason = [
     error instanceof Error ? error.message : String(error),
     code && `(SQLSTATE ${code})`,
-    detail,
+    // Of a row that breaks a rule (classes 22 and 23) the detail is the row itself: somebody's diary.
+    code !== undefined && /^2[23]/.test(code) ? undefined : detail,
     hint,
-    journal.failedQuery && `in: ${journal.failedQuery}`,
+    journal.failedQuery && `in: ${journal.failedQuery.replace(/\s+/g, ' ').trim()}`,
   ];
   return new MigrationError(
-    `Migration ${journal.failed ?? 'set-up'} failed, and nothing of it was kept: ${reason.filter(Boolean).join(' ')}`,
+    `Migration ${name ?? 'set-up'} failed, and nothing of it was kept: ${reason.filter(Boolean).join(' ')}`,
     { cause: error },
   );
 }

@@ -45,7 +45,7 @@ export function dataSourceOptions(database: DatabaseConfig) {
   } satisfies DataSourceOptions;
 }
 
-/** The options of the data source that migrates: the migrations alone, and as long as they take. */
+/** The options of the data source that migrates: no entities, and statements that take as long as they take. */
 export function migrationDataSourceOptions(database: DatabaseConfig) {
   return {
     ...dataSourceOptions(database),

@@ -3,7 +3,6 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
 import { applyMigrations } from './apply-migrations.js';
 import { dataSourceOptions } from './data-source-options.js';
-import { loadMigrations } from './migration-files.js';
 import { waitForDatabase } from './database-wait.js';
 import { MigrationStatus } from './migration-status.js';
 import { Sql } from './sql.js';
@@ -20,7 +19,6 @@ import { TypeOrmLogger } from './typeorm-logger.js';
         return {
           ...dataSourceOptions(config.database),
           autoLoadEntities: true,
-          migrations: await loadMigrations(),
           logger: new TypeOrmLogger(),
           retryAttempts: 1,
         };
@@ -40,6 +38,9 @@ async function bringUp({ database, migrations }: Config): Promise<void> {
     logger.log('migrations: left to another process (MIGRATIONS_RUN=false)');
     return;
   }
-  const applied = await applyMigrations(database, migrations.lockTimeoutMs, (line) => logger.log(line));
+  const applied = await applyMigrations(migrations, {
+    info: (line) => logger.log(line),
+    warn: (line) => logger.warn(line),
+  });
   logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);
 }

@@ -1,31 +1,87 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { MigrationInterface } from 'typeorm';
+import { z } from 'zod';
+import type { MigrationClass, MigrationDescription } from './migration.js';
+import { checksumOf } from './recorded-statements.js';
 
-export type MigrationClass = new () => MigrationInterface;
+const FOLDER = join(import.meta.dirname, 'migrations');
+
+/** Written by `npm run build`, so that a boot need not load the code of what was applied long ago. */
+export const MANIFEST = 'manifest.json';
 
 /** What `migration:generate` names its files: the time, ms since the epoch, and the name. */
-const FILE = /^(\d{13})-\w+\.(?:js|ts)$/;
+const FILE = /^(\d{13})-(\w+)\.(?:js|ts)$/;
+
+const manifestSchema = z.record(
+  z.string(),
+  z.object({ name: z.string(), timestamp: z.int(), checksum: z.string(), compatible: z.boolean() }),
+);
+
+/** A migration of this build; `load` imports its code. */
+export interface MigrationFile extends MigrationDescription {
+  readonly load: () => Promise<MigrationClass>;
+}
 
 /**
- * The migrations beside this file, oldest first.
+ * The migrations beside this file, oldest first. What the manifest does not describe (there is none under a test, or
+ * after a bare `nest build`) is loaded and looked at.
  *
- * @throws {Error} where a file has no migration in it
+ * @throws {Error} for a file that is not one migration, named as its file is
  */
-export async function loadMigrations(): Promise<MigrationClass[]> {
-  const folder = join(import.meta.dirname, 'migrations');
+export async function findMigrations(folder = FOLDER): Promise<MigrationFile[]> {
   if (!existsSync(folder)) return [];
   const files = (await readdir(folder)).filter((file) => FILE.test(file)).sort();
-  const migrations: MigrationClass[] = [];
+  const manifest = await readManifest(folder);
+  const migrations: MigrationFile[] = [];
   for (const file of files) {
-    const module = (await import(pathToFileURL(join(folder, file)).href)) as Record<string, unknown>;
-    const classes = Object.values(module).filter(
-      (value): value is MigrationClass => typeof value === 'function',
-    );
-    if (classes.length !== 1) throw new Error(`${file} must export one migration and no more`);
-    migrations.push(...classes);
+    const load = () => loadMigration(folder, file);
+    migrations.push({ ...(manifest[file] ?? (await describe(load))), load });
   }
   return migrations;
+}
+
+/** The code of all of them, oldest first. */
+export async function loadMigrations(): Promise<MigrationClass[]> {
+  const types: MigrationClass[] = [];
+  for (const { load } of await findMigrations()) types.push(await load());
+  return types;
+}
+
+/** What the build keeps of each migration in the manifest. */
+export async function describeMigrations(folder = FOLDER): Promise<Record<string, MigrationDescription>> {
+  const files = (await readdir(folder)).filter((file) => FILE.test(file)).sort();
+  const descriptions: Record<string, MigrationDescription> = {};
+  for (const file of files) descriptions[file] = await describe(() => loadMigration(folder, file));
+  return descriptions;
+}
+
+async function loadMigration(folder: string, file: string): Promise<MigrationClass> {
+  const [, timestamp = '', name = ''] = FILE.exec(file) ?? [];
+  const module = (await import(pathToFileURL(join(folder, file)).href)) as Readonly<Record<string, unknown>>;
+  const exported = module[`${name}${timestamp}`];
+  if (typeof exported !== 'function') {
+    throw new Error(`The migration file ${file} must export a class ${name}${timestamp}`);
+  }
+  return exported as MigrationClass;
+}
+
+async function describe(load: () => Promise<MigrationClass>): Promise<MigrationDescription> {
+  const type = await load();
+  const migration = new type();
+  return {
+    name: type.name,
+    timestamp: Number(type.name.slice(-13)),
+    checksum: await checksumOf(migration),
+    compatible: migration.compatible ?? false,
+  };
+}
+
+async function readManifest(folder: string): Promise<Readonly<Record<string, MigrationDescription>>> {
+  try {
+    return manifestSchema.parse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
+  } catch {
+    return {};
+  }
 }

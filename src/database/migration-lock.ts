@@ -1,10 +1,13 @@
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { DatabaseConfig } from '../config/config.js';
+import type { MigrationsConfig } from '../config/config.js';
+import { RELEASE } from '../config/release.js';
 import { clientConfig } from './data-source-options.js';
+import { isTransactionPooler } from './transaction-pooler.js';
 
 /** `entries` in ASCII. Advisory locks belong to one database, so two databases of a server never wait for each other. */
-const LOCK_KEY = '28550419062547827';
+export const LOCK_KEY = '28550419062547827';
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
@@ -14,6 +17,16 @@ export class MigrationLockTimeoutError extends Error {
   override readonly name = 'MigrationLockTimeoutError';
 }
 
+/** The lock cannot be had by this way to the database, or was lost on it. */
+export class MigrationLockError extends Error {
+  override readonly name = 'MigrationLockError';
+}
+
+export interface MigrationLock {
+  /** @throws {MigrationLockError} where the lock's connection is no more, and the lock with it */
+  assertHeld(): Promise<void>;
+}
+
 /**
  * Runs `work` while holding the PostgreSQL advisory lock that all migrating processes take, on a connection of its
  * own: PostgreSQL gives it up by itself when that connection ends, however the process ends.
@@ -21,22 +34,29 @@ export class MigrationLockTimeoutError extends Error {
  * The lock is tried for, not waited for: a session that blocks in `pg_advisory_lock` keeps a transaction open, and
  * a `CREATE INDEX CONCURRENTLY` under the lock would wait for that transaction for ever.
  *
- * @param timeoutMs ms to wait for another holder
- * @throws {MigrationLockTimeoutError}
+ * @throws {MigrationLockTimeoutError} after `lockTimeoutMs`
+ * @throws {MigrationLockError} behind a pooler in transaction mode
  */
 export async function withMigrationLock<T>(
-  database: DatabaseConfig,
-  timeoutMs: number,
+  { database, lockTimeoutMs, direct }: MigrationsConfig,
   log: (line: string) => void,
-  work: () => Promise<T>,
+  work: (lock: MigrationLock) => Promise<T>,
 ): Promise<T> {
-  const client = new Client(clientConfig(database, 'entries migration lock'));
+  // The name is what those who wait are told: which release, on which machine or container.
+  const name = `entries ${RELEASE} migrating on ${hostname()}`.slice(0, 63);
+  const client = new Client(clientConfig(database, name));
   // A lost connection shows in the next query; without a listener it would end the process.
   client.on('error', () => {});
   await client.connect();
   try {
-    await acquire(client, timeoutMs, log);
-    return await work();
+    if (!direct && (await isTransactionPooler(client, database))) {
+      throw new MigrationLockError(
+        `The database ${database.host}:${database.port}/${database.name} is reached by a pooler in transaction mode, ` +
+          'where no lock can be held: set MIGRATIONS_DATABASE_URL to the direct way to PostgreSQL',
+      );
+    }
+    await acquire(client, lockTimeoutMs, log);
+    return await work({ assertHeld: () => assertHeld(client) });
   } finally {
     await client.end().catch(() => {});
   }
@@ -60,9 +80,22 @@ async function acquire(client: Client, timeoutMs: number, log: (line: string) =>
   }
 }
 
+async function assertHeld(client: Client): Promise<void> {
+  try {
+    // Ours already, so this only counts; by another session it could not be had.
+    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+      LOCK_KEY,
+    ]);
+    if (rows[0]?.locked) return;
+  } catch (error) {
+    throw new MigrationLockError('The connection that holds the migration lock is lost', { cause: error });
+  }
+  throw new MigrationLockError('Another process has the migration lock');
+}
+
 async function describeHolder(client: Client): Promise<string> {
-  const { rows } = await client.query<{ pid: number; address: string; seconds: number }>(
-    `SELECT a.pid, coalesce(host(a.client_addr), 'a local socket') AS address,
+  const { rows } = await client.query<{ pid: number; name: string; address: string; seconds: number }>(
+    `SELECT a.pid, a.application_name AS name, coalesce(host(a.client_addr), 'a local socket') AS address,
             round(extract(epoch FROM clock_timestamp() - a.backend_start))::int AS seconds
        FROM pg_locks l JOIN pg_stat_activity a USING (pid)
       WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -72,5 +105,5 @@ async function describeHolder(client: Client): Promise<string> {
   );
   const [holder] = rows;
   if (!holder) return 'another process';
-  return `another process (backend ${holder.pid} from ${holder.address}, connected for ${holder.seconds} s)`;
+  return `"${holder.name}" (backend ${holder.pid} from ${holder.address}, since ${holder.seconds} s)`;
 }

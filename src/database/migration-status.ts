@@ -1,20 +1,28 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { findMigrations } from './migration-files.js';
+import { Sql } from './sql.js';
 
 @Injectable()
 export class MigrationStatus {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  private known: Promise<readonly string[]> | undefined;
+
+  constructor(private readonly sql: Sql) {}
 
   /** The names of the migrations that this program has and the database lacks, oldest first. */
   async pending(): Promise<string[]> {
-    const known = this.dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name);
-    const exists: { table: string | null }[] = await this.dataSource.query(
-      `SELECT to_regclass('migrations') AS table`,
+    this.known ??= findMigrations().then((migrations) => migrations.map(({ name }) => name));
+    const known = await this.known;
+    const tables = await this.sql.query<{ exists: boolean }>(
+      'migrations-exist',
+      `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
+      [],
     );
-    if (!exists[0]?.table) return known;
-    const rows: { name: string }[] = await this.dataSource.query('SELECT name FROM migrations');
-    const applied = new Set(rows.map((row) => row.name));
-    return known.filter((name) => !applied.has(name));
+    if (!tables.rows[0]?.exists) return [...known];
+    const rows = await this.sql.queryArrays<[name: string]>(
+      'migrations-pending',
+      'SELECT name FROM unnest($1::text[]) AS known (name) WHERE NOT EXISTS (SELECT FROM migrations m WHERE m.name = known.name)',
+      [known],
+    );
+    return rows.map(([name]) => name);
   }
 }

@@ -6,6 +6,10 @@ import { User } from '../users/user.entity.js';
 @Check('entries_mood_check', 'mood BETWEEN 1 AND 10')
 @Index('entries_user_id_occurred_at_idx', ['userId', 'occurredAt', 'id'])
 @Index('entries_user_id_created_at_idx', ['userId', 'createdAt', 'id'])
+@Index('entries_trash_idx', ['userId', 'occurredAt', 'id'], {
+  where: 'deleted_at IS NOT NULL',
+  concurrent: true,
+})
 export class Entry {
   /** UUIDv7, made by the application. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'entries_pkey' })

@@ -12,7 +12,7 @@ export default class LeftOutReporter {
     );
     if (leftOut.length === 0) return;
     console.log(
-      `\nLeft out, as there is no Redis here (redis-server on the PATH, or TEST_REDIS_URL): ${leftOut.length} tests\n` +
+      `\nLeft out, as this machine has no redis-server (or TEST_REDIS_URL) or no pgbouncer: ${leftOut.length} tests\n` +
         leftOut.map((name) => `  - ${name}\n`).join(''),
     );
   }

@@ -1,0 +1,58 @@
+import type { QueryRunner } from 'typeorm';
+
+const CREATE =
+  /^\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?("(?:[^"]|"")+"|\w+)\s+ON\s/i;
+const DROP =
+  /^\s*DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?((?:(?:"(?:[^"]|"")+"|\w+)\.)?(?:"(?:[^"]|"")+"|\w+))\s*;?\s*$/i;
+
+/**
+ * A query runner on which an index built or dropped concurrently can be broken off at any point and done again.
+ * PostgreSQL leaves an invalid index behind where the build was broken off: it is dropped and built anew. A valid one
+ * of that name was finished before the crash, and is left as it is.
+ * https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+ */
+export function resumable(runner: QueryRunner, log: (line: string) => void): QueryRunner {
+  return new Proxy(runner, {
+    get(target, property) {
+      if (property === 'query') {
+        return (sql: string, ...rest: unknown[]) => resume(target, log, sql, rest);
+      }
+      const value: unknown = Reflect.get(target, property);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+async function resume(
+  runner: QueryRunner,
+  log: (line: string) => void,
+  sql: string,
+  rest: unknown[],
+): Promise<unknown> {
+  const send = () => (runner.query as (...args: unknown[]) => Promise<unknown>).call(runner, sql, ...rest);
+  const created = CREATE.exec(sql)?.[1];
+  if (created !== undefined) {
+    const isValid = await indexIsValid(runner, created);
+    if (isValid === true) {
+      log(`index ${created} was built before the migration was broken off: it stays`);
+      return undefined;
+    }
+    if (isValid === false) {
+      log(`index ${created} was left invalid when the migration was broken off: it is built anew`);
+      await runner.query(`DROP INDEX CONCURRENTLY IF EXISTS ${created}`);
+    }
+    return send();
+  }
+  const dropped = DROP.exec(sql)?.[1];
+  if (dropped !== undefined && (await indexIsValid(runner, dropped)) === undefined) return undefined;
+  return send();
+}
+
+/** Undefined where there is no such index. @param name as SQL has it, in quotes or not */
+async function indexIsValid(runner: QueryRunner, name: string): Promise<boolean | undefined> {
+  const rows = (await runner.query(
+    `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)`,
+    [name],
+  )) as { valid: boolean }[];
+  return rows[0]?.valid;
+}

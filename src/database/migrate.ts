@@ -1,0 +1,181 @@
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { ConfigError, EXIT_CONFIG, loadMigrationsConfig, type MigrationsConfig } from '../config/config.js';
+import { RELEASE } from '../config/release.js';
+import {
+  appliedIn,
+  applyMigrations,
+  MigrationError,
+  revertNewest,
+  type MigrationLog,
+} from './apply-migrations.js';
+import { waitForDatabase, DatabaseUnavailableError } from './database-wait.js';
+import { lossesOf } from './migration-losses.js';
+import { findMigrations } from './migration-files.js';
+import { MigrationLockError, MigrationLockTimeoutError } from './migration-lock.js';
+import { planMigrations } from './migration-plan.js';
+import { verifyMigrations } from './verify-migrations.js';
+
+const USAGE = `usage: node dist/database/migrate.js <command> [--json]
+
+  status       each migration: applied or pending, when, how long it took, by which release
+  up           applies what is pending, as a start does
+  down --yes   takes back the one that was applied last; without --yes it says what would be lost, and does nothing
+  verify       proves in a scratch database that each migration can be taken back and applied again
+
+exit code: 0 done, 1 failed, 2 wrong usage, 3 down without --yes, 78 wrong configuration`;
+
+const EXIT_USAGE = 2;
+const EXIT_UNCONFIRMED = 3;
+
+/** ms. A person waits in front of it, or a job that is tried again. */
+const DATABASE_WAIT_MS = 10_000;
+
+/** What an operator can mend: told by its message alone. */
+const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockTimeoutError, MigrationLockError];
+
+/** What a command has to say: `lines` for a person, `json` for a machine. */
+interface Report {
+  readonly lines: readonly string[];
+  readonly json: object;
+  readonly exitCode?: number;
+}
+
+// The report goes to the standard output, and what happens on the way to it elsewhere.
+const log: MigrationLog = { info: (line) => console.error(line), warn: (line) => console.error(line) };
+
+const COMMANDS: Readonly<
+  Record<string, (config: MigrationsConfig, options: { yes?: boolean | undefined }) => Promise<Report>>
+> = { status, up, down, verify };
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let command: string | undefined;
+  let options: { json?: boolean | undefined; yes?: boolean | undefined; help?: boolean | undefined };
+  try {
+    const parsed = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, yes: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    });
+    options = parsed.values;
+    command = parsed.positionals.length === 1 ? parsed.positionals[0] : undefined;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const run = command === undefined ? undefined : COMMANDS[command];
+  if (!run) {
+    console.error(USAGE);
+    return EXIT_USAGE;
+  }
+  try {
+    const config = loadMigrationsConfig();
+    await waitForDatabase(config.database, (line) => log.warn(line), DATABASE_WAIT_MS);
+    const { lines, json, exitCode = 0 } = await run(config, options);
+    console.log(options.json ? JSON.stringify(json) : lines.join('\n'));
+    return exitCode;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      console.error(error.message);
+      return EXIT_CONFIG;
+    }
+    console.error(EXPECTED.some((type) => error instanceof type) ? (error as Error).message : error);
+    return 1;
+  }
+}
+
+async function status(config: MigrationsConfig): Promise<Report> {
+  const [known, applied] = [await findMigrations(), await appliedIn(config)];
+  const plan = planMigrations(known, applied);
+  const edited = new Set(plan.edited.map(({ name }) => name));
+  const late = new Set(plan.late.map(({ name }) => name));
+  const unknown = new Set([...plan.ahead, ...plan.incompatible].map(({ name }) => name));
+  const migrations = [
+    ...applied,
+    ...plan.pending.map((migration) => ({ ...migration, pending: true as const })),
+  ]
+    .sort((a, b) => a.timestamp - b.timestamp)
+    .map((migration) => {
+      if ('pending' in migration) {
+        return { name: migration.name, state: 'pending' as const, late: late.has(migration.name) };
+      }
+      const { name, appliedAt, durationMs, release, compatible } = migration;
+      return {
+        name,
+        state: 'applied' as const,
+        appliedAt,
+        durationMs,
+        release,
+        ...(edited.has(name) && { edited: true }),
+        ...(unknown.has(name) && { unknown: true, compatible: compatible ?? false }),
+      };
+    });
+  const lines = migrations.map((migration) => {
+    if (migration.state === 'pending') {
+      return `pending  ${migration.name}${migration.late ? '  older than the newest applied' : ''}`;
+    }
+    const { appliedAt, durationMs, release } = migration;
+    const history = appliedAt
+      ? `${appliedAt.toISOString()}  ${durationMs} ms  release ${release}`
+      : 'no history';
+    return [
+      `applied  ${migration.name}  ${history}`,
+      migration.edited && 'edited since: the schema may not be what its file says',
+      migration.unknown && `not in this release${migration.compatible ? ', marked compatible' : ''}`,
+    ]
+      .filter(Boolean)
+      .join('  ');
+  });
+  const summary = `${applied.length} applied, ${plan.pending.length} pending; this is release ${RELEASE}`;
+  return {
+    lines: [...lines, summary],
+    json: { release: RELEASE, pending: plan.pending.length, migrations },
+  };
+}
+
+async function up(config: MigrationsConfig): Promise<Report> {
+  const applied = await applyMigrations(config, log);
+  return {
+    lines: [applied.length === 0 ? 'none pending' : `applied: ${applied.join(', ')}`],
+    json: { applied },
+  };
+}
+
+async function down(config: MigrationsConfig, { yes }: { yes?: boolean | undefined }): Promise<Report> {
+  const newest = (await appliedIn(config)).at(-1);
+  if (!newest) return { lines: ['none is applied'], json: { reverted: null, losses: [] } };
+  const losses = await lossesOf(newest.name, config);
+  const told =
+    losses.length === 0 ? ['nothing that is stored would be lost'] : losses.map((loss) => `lost: ${loss}`);
+  if (!yes) {
+    return {
+      lines: [`would take back ${newest.name}`, ...told, 'nothing was done: say --yes to do it'],
+      json: { reverted: null, wouldRevert: newest.name, losses },
+      exitCode: EXIT_UNCONFIRMED,
+    };
+  }
+  const reverted = await revertNewest(config, log);
+  return {
+    lines: [`taken back: ${reverted}`, ...losses.map((loss) => `lost: ${loss}`)],
+    json: { reverted, losses },
+  };
+}
+
+async function verify(config: MigrationsConfig): Promise<Report> {
+  const { faults, verified } = await verifyMigrations(config, log);
+  return {
+    lines: [
+      ...faults,
+      faults.length === 0
+        ? `${verified} migrations verified: up, down and up again`
+        : `${faults.length} faults`,
+    ],
+    json: { verified, faults },
+    exitCode: faults.length === 0 ? 0 : 1,
+  };
+}

@@ -1,0 +1,48 @@
+import { Client } from 'pg';
+import type { MigrationsConfig } from '../config/config.js';
+import { clientConfig } from './data-source-options.js';
+import { findMigrations } from './migration-files.js';
+import { recordStatements } from './recorded-statements.js';
+
+const NAME = String.raw`((?:"(?:[^"]|"")+"|\w+)(?:\.(?:"(?:[^"]|"")+"|\w+))?)`;
+const DROP_TABLE = new RegExp(String.raw`^\s*DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?${NAME}`, 'i');
+const DROP_COLUMN = new RegExp(
+  String.raw`^\s*ALTER\s+TABLE\s+${NAME}\s+DROP\s+COLUMN\s+(?:IF\s+EXISTS\s+)?${NAME}`,
+  'i',
+);
+
+/**
+ * What taking a migration back would destroy that is stored now: the rows of each table and the values of each column
+ * that its `down` drops, a line each. Says so where it holds other statements that delete.
+ */
+export async function lossesOf(name: string, { database }: MigrationsConfig): Promise<string[]> {
+  const file = (await findMigrations()).find((migration) => migration.name === name);
+  if (!file) return [];
+  const statements = await recordStatements(new (await file.load())(), 'down');
+  const client = new Client(clientConfig(database, 'entries migrations'));
+  client.on('error', () => {});
+  await client.connect();
+  const count = async (text: string) => {
+    const { rows } = await client.query<{ count: number }>(text);
+    return rows[0]?.count ?? 0;
+  };
+  const losses: string[] = [];
+  try {
+    for (const { sql } of statements) {
+      const [, table] = DROP_TABLE.exec(sql) ?? [];
+      const [, owner, column] = DROP_COLUMN.exec(sql) ?? [];
+      if (table !== undefined) {
+        const rows = await count(`SELECT count(*)::int AS count FROM ${table}`);
+        if (rows > 0) losses.push(`table ${table}: ${rows} rows`);
+      } else if (owner !== undefined && column !== undefined) {
+        const values = await count(`SELECT count(${column})::int AS count FROM ${owner}`);
+        if (values > 0) losses.push(`column ${owner}.${column}: ${values} values`);
+      } else if (/^\s*(?:DELETE|TRUNCATE|DROP\s+SCHEMA)\b/i.test(sql)) {
+        losses.push(`what this deletes: ${sql.replace(/\s+/g, ' ').trim()}`);
+      }
+    }
+  } finally {
+    await client.end();
+  }
+  return losses;
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import type { DatabaseConfig } from '../config/config.js';
+import { MigrationError, type MigrationLog } from './apply-migrations.js';
+import { clientConfig } from './data-source-options.js';
+import { asDatabaseUnavailable } from './database-unavailable.js';
+
+/** SQLSTATE */
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+export interface ScratchDatabase {
+  readonly database: DatabaseConfig;
+  /** Makes it anew, empty; whoever is connected to it is thrown out. */
+  readonly clear: () => Promise<void>;
+}
+
+/**
+ * Makes an empty database `entries_scratch_<random>` on the server of `database`, and drops it however `work` ends: by
+ * SIGINT and SIGTERM too. After a SIGKILL it is left behind, and nothing but its name tells.
+ *
+ * @throws {MigrationError} where the user may not make a database, the server goes away, or a signal has ended it
+ */
+export async function withScratchDatabase<T>(
+  database: DatabaseConfig,
+  log: MigrationLog,
+  work: (scratch: ScratchDatabase) => Promise<T>,
+): Promise<T> {
+  const name = `entries_scratch_${randomBytes(6).toString('hex')}`;
+  const ended = new AbortController();
+  const end = (signal: NodeJS.Signals) => ended.abort(new MigrationError(`Ended by ${signal}`));
+  process.on('SIGINT', end).on('SIGTERM', end);
+
+  const create = async () => {
+    ended.signal.throwIfAborted();
+    await onServer(database, `CREATE DATABASE ${name}`);
+    ended.signal.throwIfAborted();
+  };
+  const drop = () => onServer(database, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  const clear = async () => {
+    await drop();
+    await create();
+  };
+  try {
+    await create();
+    return await Promise.race([work({ database: { ...database, name }, clear }), rejection(ended.signal)]);
+  } catch (error) {
+    if (asDatabaseUnavailable(error)) {
+      throw new MigrationError(`The scratch database went away: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    if ((error as { code?: string } | undefined)?.code !== INSUFFICIENT_PRIVILEGE) throw error;
+    throw new MigrationError(
+      `This needs a scratch database, and ${database.user} may not make one on ${database.host}:${database.port}: ` +
+        `ALTER ROLE "${database.user}" CREATEDB, or name another server, which may be an empty one`,
+      { cause: error },
+    );
+  } finally {
+    await drop().catch((error: unknown) =>
+      log.warn(`the scratch database ${name} could not be dropped: ${(error as Error).message}`),
+    );
+    process.off('SIGINT', end).off('SIGTERM', end);
+  }
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}
+
+async function onServer(database: DatabaseConfig, text: string): Promise<void> {
+  const client = new Client(clientConfig(database, 'entries migrations'));
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    await client.query(text);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

@@ -1,0 +1,186 @@
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { DataSource, QueryFailedError } from 'typeorm';
+import type { DatabaseConfig, MigrationsConfig } from '../config/config.js';
+import { MigrationError, type MigrationLog } from './apply-migrations.js';
+import { differences, readCatalog } from './catalog.js';
+import { resumable } from './concurrent-index.js';
+import { clientConfig, migrationDataSourceOptions } from './data-source-options.js';
+import { asDatabaseUnavailable } from './database-unavailable.js';
+import type { Migration } from './migration.js';
+import { createHistory } from './migration-history.js';
+import { findMigrations, type MigrationFile } from './migration-files.js';
+import { withScratchDatabase } from './scratch-database.js';
+
+/** By their names, as this module may not import what imports it. */
+const ENTITIES = join(import.meta.dirname, '..', '**/*.entity.js');
+
+export interface Verification {
+  /** How many migrations were proven. */
+  readonly verified: number;
+  /** What does not hold: of each migration the first thing, and the lines of the catalog or the SQL that show it. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Proves of each migration, in a scratch database without rows, that `down` restores the schema as it was before `up`,
+ * and that `up` then makes the same again; and of all of them, that they make what the entities describe.
+ *
+ * A fault does not hide those of later migrations: they go on from what `up` alone makes. Only an `up` that fails ends it.
+ *
+ * @throws {MigrationError} where there is nothing to verify, or no scratch database is to be had
+ */
+export async function verifyMigrations(
+  config: MigrationsConfig,
+  log: MigrationLog,
+  migrations?: readonly MigrationFile[],
+): Promise<Verification> {
+  const files = migrations ?? (await findMigrations());
+  if (files.length === 0) {
+    throw new MigrationError(
+      'No migration was found beside the program: the build is not whole, run npm run build',
+    );
+  }
+  return withScratchDatabase(config.database, log, async ({ database, clear }) => {
+    let session = await Session.open(database, log);
+    try {
+      const faults: string[] = [];
+      let verified = 0;
+      let before = await session.catalog();
+      for (const [index, file] of files.entries()) {
+        log.info(`verifying ${file.name}`);
+        const failure = await session.run(file, 'up');
+        if (failure !== undefined) {
+          const unverified = `not verified: ${files.length - index - 1} after it, and the entities`;
+          return { verified, faults: [...faults, `${file.name}: up failed: ${failure}\n  ${unverified}`] };
+        }
+        const after = await session.catalog();
+        const fault = await faultOf(file, session, before, after);
+        if (fault === undefined) verified += 1;
+        else {
+          faults.push(`${file.name}: ${fault}`);
+          await session.close();
+          await clear();
+          session = await Session.open(database, log);
+          await session.runAll(files.slice(0, index + 1));
+        }
+        before = after;
+      }
+      faults.push(...(await missingIn(database)));
+      return { verified, faults };
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+/** What does not hold of a migration whose `up` has just been run. */
+async function faultOf(
+  file: MigrationFile,
+  session: Session,
+  before: readonly string[],
+  after: readonly string[],
+): Promise<string | undefined> {
+  const downFailure = await session.run(file, 'down');
+  if (downFailure !== undefined) return `down failed: ${downFailure}`;
+  const unrestored = differences(before, await session.catalog());
+  // What `up` does then follows from it.
+  if (unrestored.length > 0) return block('down does not restore', unrestored);
+  const upFailure = await session.run(file, 'up');
+  if (upFailure !== undefined) return `up again failed: ${upFailure}`;
+  const changed = differences(after, await session.catalog());
+  return changed.length > 0 ? block('up again differs', changed) : undefined;
+}
+
+/** The SQL that leads from what the migrations make to what the entities describe. */
+async function missingIn(database: DatabaseConfig): Promise<string[]> {
+  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [ENTITIES] });
+  try {
+    await dataSource.initialize();
+    if (dataSource.entityMetadatas.length === 0) {
+      throw new MigrationError(
+        'No entity was found beside the program: the build is not whole, run npm run build',
+      );
+    }
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    return upQueries.map(({ query }) => `the entities want more: ${oneLine(query)}`);
+  } catch (error) {
+    if (error instanceof QueryFailedError && !asDatabaseUnavailable(error))
+      return [`the entities cannot be compared: ${reasonOf(error)}`];
+    throw error;
+  } finally {
+    if (dataSource.isInitialized) await dataSource.destroy();
+  }
+}
+
+/** The connections to the scratch database: those that migrate, and one that looks on. */
+class Session {
+  private constructor(
+    private readonly dataSource: DataSource,
+    private readonly onlooker: Client,
+    private readonly log: MigrationLog,
+  ) {}
+
+  static async open(database: DatabaseConfig, log: MigrationLog): Promise<Session> {
+    const onlooker = new Client(clientConfig(database, 'entries migrations'));
+    onlooker.on('error', () => {});
+    const dataSource = new DataSource(migrationDataSourceOptions(database));
+    await dataSource.initialize();
+    await onlooker.connect();
+    await createHistory((text) => onlooker.query(text));
+    return new Session(dataSource, onlooker, log);
+  }
+
+  catalog(): Promise<string[]> {
+    return readCatalog(async (text) => (await this.onlooker.query(text)).rows as unknown);
+  }
+
+  /** Why it failed; undefined where it did not. */
+  async run({ name, load }: MigrationFile, direction: 'up' | 'down'): Promise<string | undefined> {
+    const migration: Migration = new (await load())();
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      if (migration.transaction === false) {
+        await migration[direction](resumable(runner, (line) => this.log.info(`migration ${name}: ${line}`)));
+      } else {
+        await runner.startTransaction();
+        await migration[direction](runner);
+        await runner.commitTransaction();
+      }
+      return undefined;
+    } catch (error) {
+      if (asDatabaseUnavailable(error)) throw error;
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
+      return reasonOf(error);
+    } finally {
+      await runner.release();
+    }
+  }
+
+  async runAll(files: readonly MigrationFile[]): Promise<void> {
+    for (const file of files) {
+      const failure = await this.run(file, 'up');
+      // It has been run before, in a database that was no other.
+      if (failure !== undefined)
+        throw new MigrationError(`${file.name}: up does not always succeed: ${failure}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.onlooker.end().catch(() => {});
+    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return error instanceof QueryFailedError ? `${message} in: ${oneLine(error.query)}` : message;
+}
+
+function block(title: string, lines: readonly string[]): string {
+  return [`${title}:`, ...lines].join('\n  ');
+}
+
+function oneLine(sql: string): string {
+  return sql.replace(/\s+/g, ' ').trim();
+}
