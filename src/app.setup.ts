@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
@@ -10,6 +9,7 @@ import { closeConnectionsPolitely } from './http/connection-close.js';
 import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
+import { addSecurityHeaders } from './http/security-headers.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
 import { logRequests } from './observability/request-log.js';
@@ -59,23 +59,8 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     done();
   });
   logRequests(fastify, logger.pino, config.metrics.enabled ? app.get(Metrics) : undefined);
+  addSecurityHeaders(fastify);
   closeConnectionsPolitely(fastify);
-  // What comes from here is JSON, and the one page, Swagger UI, needs styles of its own.
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        baseUri: ["'none'"],
-        connectSrc: ["'self'"],
-        formAction: ["'none'"],
-        frameAncestors: ["'none'"],
-        imgSrc: ["'self'", 'data:'],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-      },
-    },
-  });
   if (config.http.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.http.corsOrigins],

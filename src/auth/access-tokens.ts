@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, createSecretKey, randomUUID, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { Config } from '../config/config.js';
@@ -17,7 +17,9 @@ export interface AccessClaims {
 
 @Injectable()
 export class AccessTokens {
-  private readonly keys: ReadonlyMap<string, string>;
+  /** As key objects: from a string, jsonwebtoken tries to make a public key first, which takes 0.4 ms a request. */
+  private readonly keys: ReadonlyMap<string, KeyObject>;
+  private readonly key: KeyObject;
   private readonly keyId: string;
 
   constructor(
@@ -26,8 +28,11 @@ export class AccessTokens {
   ) {
     const { secret, previousSecret } = config.jwt;
     this.keyId = keyIdOf(secret);
+    this.key = createSecretKey(secret, 'utf8');
     this.keys = new Map(
-      [previousSecret, secret].filter((key) => key !== undefined).map((key) => [keyIdOf(key), key]),
+      [previousSecret, secret]
+        .filter((key) => key !== undefined)
+        .map((key) => [keyIdOf(key), createSecretKey(key, 'utf8')]),
     );
   }
 
@@ -35,7 +40,8 @@ export class AccessTokens {
     return this.jwt.signAsync(
       { sid: sessionId },
       {
-        secret: this.config.jwt.secret,
+        // The types know of no key object here; jsonwebtoken does.
+        secret: this.key as unknown as Buffer,
         algorithm: 'HS256',
         keyid: this.keyId,
         subject: userId,
@@ -48,7 +54,7 @@ export class AccessTokens {
   }
 
   /** The secret that the token's `kid` names: the current one, the previous one, or none. */
-  secretFor(token: string): string | undefined {
+  secretFor(token: string): KeyObject | undefined {
     try {
       const header = JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()) as {
         kid?: unknown;

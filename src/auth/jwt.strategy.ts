@@ -20,11 +20,12 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       secretOrKeyProvider: (
         _request: unknown,
         token: string,
-        done: (error: Error | null, secret?: string) => void,
+        done: (error: Error | null, secret?: Buffer) => void,
       ) => {
         const secret = accessTokens.secretFor(token);
         if (secret === undefined) done(new Error('unknown key'));
-        else done(null, secret);
+        // The types know of no key object here; jsonwebtoken does.
+        else done(null, secret as unknown as Buffer);
       },
       // RFC 8725 §3.1: the algorithm is ours to choose, never the token's.
       algorithms: ['HS256'],
