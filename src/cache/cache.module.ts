@@ -33,10 +33,24 @@ export class CacheModule {}
 function createStore({ client }: RedisConnection): Keyv {
   const store = client
     ? new KeyvAdapter(redisInsStore(client as Parameters<typeof redisInsStore>[0]))
-    : new LRUCache<string, object>({ max: MEMORY_ENTRIES });
+    : boundedMemory();
   const keyv = new Keyv({ store, namespace: KEY_PREFIX, throwOnErrors: true, emitErrors: false });
   // The Redis store makes JSON of what it is given, and memory takes objects as they are.
   keyv.serialize = undefined;
   keyv.deserialize = undefined;
   return keyv;
+}
+
+/**
+ * Keyv passes the time to live to `set` as a number; lru-cache wants an object there, and throws. It is left out:
+ * Keyv itself keeps when a value expires.
+ */
+function boundedMemory() {
+  const values = new LRUCache<string, object>({ max: MEMORY_ENTRIES });
+  return {
+    get: (key: string) => values.get(key),
+    set: (key: string, value: object) => values.set(key, value),
+    delete: (key: string) => values.delete(key),
+    clear: () => values.clear(),
+  };
 }

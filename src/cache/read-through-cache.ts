@@ -27,11 +27,8 @@ export class ReadThroughCache {
   /** Concurrent misses of one key under one revision share a load. */
   private readonly loading = new Map<string, Promise<unknown>>();
 
-  /**
-   * Scopes whose invalidation Redis did not take, until when (ms since the epoch) an old value may still be there.
-   * They are read past the cache meanwhile.
-   */
-  private readonly unconfirmed = new Map<string, number>();
+  /** Scopes whose invalidation Redis did not take. They are read past the cache until it does. */
+  private readonly unconfirmed = new Set<string>();
 
   constructor(
     @Inject(CACHE_MANAGER) private readonly cache: Cache,
@@ -69,14 +66,12 @@ export class ReadThroughCache {
   /** Makes every value of the scope unreadable. To be awaited after the commit and before the answer. */
   async invalidate(scope: string): Promise<void> {
     if (await this.store(`revision:${scope}`, randomUUID(), REVISION_TTL_MS)) this.unconfirmed.delete(scope);
-    else this.unconfirmed.set(scope, Date.now() + VALUE_TTL_MS);
+    else this.unconfirmed.add(scope);
   }
 
   private async confirmed(scope: string): Promise<boolean> {
-    const until = this.unconfirmed.get(scope);
-    if (until === undefined) return true;
+    if (!this.unconfirmed.has(scope)) return true;
     if (this.redis.available) await this.invalidate(scope);
-    else if (Date.now() > until) this.unconfirmed.delete(scope);
     return !this.unconfirmed.has(scope);
   }
 
