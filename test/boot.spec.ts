@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadDatabaseConfig } from '../src/config/config.js';
+import { loadMigrationsConfig } from '../src/config/config.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../src/database/database-wait.js';
 import { ApiClient } from './harness/client.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
@@ -172,8 +172,10 @@ describe('boot without its database', () => {
 
   it('gives up after the time limit, naming the database and the reason', async () => {
     const lines: string[] = [];
-    const config = loadDatabaseConfig({ DATABASE_URL: 'postgres://nobody:secret-word@127.0.0.1:9/entries' });
-    const waiting = waitForDatabase(config, (line) => lines.push(line), 600);
+    const { database: unreachable } = loadMigrationsConfig({
+      DATABASE_URL: 'postgres://nobody:secret-word@127.0.0.1:9/entries',
+    });
+    const waiting = waitForDatabase(unreachable, (line) => lines.push(line), 600);
     await expect(waiting).rejects.toThrow(DatabaseUnavailableError);
     await expect(waiting).rejects.toThrow(
       /nobody@127\.0\.0\.1:9\/entries did not answer within .* ECONNREFUSED/,

@@ -152,19 +152,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
 }
 
 /**
- * Reads the database's part alone: the TypeORM CLI and the migration commands need no JWT secret.
- *
- * @throws {ConfigError}
- */
-export function loadDatabaseConfig(env: Environment = processEnvironment()): DatabaseConfig {
-  const given = readValues(env, databaseNames);
-  const database = resolveDatabase(given);
-  if (given.faults.length > 0 || !database) throw new ConfigError(given.faults);
-  return deepFreeze(database);
-}
-
-/**
- * Reads what the migration commands need: no JWT secret, no Redis.
+ * Reads what the TypeORM CLI and the migration commands need: no JWT secret, no Redis.
  *
  * @throws {ConfigError}
  */

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { ServiceUnavailableException } from '@nestjs/common';
 import { QueryFailedError } from 'typeorm';
 
@@ -34,7 +35,8 @@ export function asDatabaseUnavailable(error: unknown): ServiceUnavailableExcepti
 
 function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
-  if (!(error instanceof Error)) return false;
+  // Not instanceof: under Jest, Node's own errors come from another realm.
+  if (!types.isNativeError(error)) return false;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (CONNECTION_CODES.has(code) || SQLSTATES.test(code))) return true;
   return CONNECTION_MESSAGES.test(error.message);

@@ -63,7 +63,13 @@ export class PinoLogger implements LoggerService {
     if (context === 'ExceptionHandler') return;
     if (message instanceof Error)
       this.pino.error({ err: message, ...(context !== undefined && { context }) }, message.message);
-    else this.write('error', message, context, rest.length > 1 ? String(rest[0]) : undefined);
+    else
+      this.write(
+        'error',
+        message,
+        context,
+        rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined,
+      );
   }
 
   warn(message: unknown, context?: string): void {
