@@ -96,11 +96,9 @@ export class EntriesService {
 
   private total(selection: EntrySelection): Promise<number> {
     const { userId, filters, trash } = selection;
-    const digest = createHash('sha256')
-      .update(JSON.stringify([trash, filters]))
-      .digest('base64url')
-      .slice(0, 22);
-    return this.cache.read(userId, `total:${digest}`, () => this.entries.count(selection));
+    const text = JSON.stringify(filters);
+    const digest = text === '{}' ? 'all' : createHash('sha256').update(text).digest('base64url').slice(0, 22);
+    return this.cache.read(userId, `total:${trash}:${digest}`, () => this.entries.count(selection));
   }
 
   private async matching(userId: string, id: string, versions?: readonly number[]) {

@@ -68,7 +68,8 @@ const STATEMENTS = {
   purge: `
     DELETE FROM entries WHERE id IN (
       SELECT id FROM entries WHERE deleted_at < now() - make_interval(days => $1) ORDER BY deleted_at LIMIT $2
-         FOR UPDATE SKIP LOCKED)`,
+         FOR UPDATE SKIP LOCKED)
+    RETURNING user_id`,
 } as const;
 
 /** The statements on the `entries` table. The owner is in every WHERE clause. */
@@ -116,10 +117,17 @@ export class EntryQueries {
     return this.one('restore', [id, userId]);
   }
 
-  /** Deletes for good what has been in the trash for longer than `days`, at most `batch` rows. @returns how many */
-  async purge(days: number, batch: number): Promise<number> {
-    const { rowCount } = await this.sql.query('entries-purge', STATEMENTS.purge, [days, batch]);
-    return rowCount ?? 0;
+  /**
+   * Deletes for good what has been in the trash for longer than `days`, at most `batch` rows.
+   *
+   * @returns the owner of each row
+   */
+  async purge(days: number, batch: number): Promise<string[]> {
+    const rows = await this.sql.queryArrays<[userId: string]>('entries-purge', STATEMENTS.purge, [
+      days,
+      batch,
+    ]);
+    return rows.map(([userId]) => userId);
   }
 
   async count(selection: EntrySelection): Promise<number> {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { text } from '../http/text.schema.js';
 
 const MAX_TAGS = 20;
+const LABEL_MAX = 50;
 
 /** How deep page mode reaches: past it, OFFSET reads more rows than it returns, and a cursor is the way. */
 const MAX_OFFSET = 10_000;
@@ -16,8 +17,8 @@ function label(example: string) {
     .trim()
     .toLowerCase()
     .normalize('NFC')
-    .pipe(text(1, 50))
-    .meta({ description: 'trimmed and lower-cased', example });
+    .pipe(text(1, LABEL_MAX))
+    .meta({ description: 'trimmed and lower-cased', example, minLength: 1, maxLength: LABEL_MAX });
 }
 
 /** Any ISO 8601 instant → the same one in UTC, to the millisecond: what `timestamptz(3)` keeps. */
@@ -61,7 +62,7 @@ export const EntryCreateSchema = z
     text: EntryTextSchema,
     mood: MoodSchema,
     category: CategorySchema.default('general'),
-    tags: TagsSchema.default([]),
+    tags: TagsSchema.prefault([]),
     occurredAt: InstantSchema.optional().meta({ description: 'now, where it is left out' }),
   })
   .meta({ id: 'EntryCreate' });
@@ -84,7 +85,13 @@ export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
 export const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const;
 export type Sort = (typeof SORTS)[number];
 
-const mood = z.coerce.number('must be a whole number from 1 to 10').pipe(MoodSchema).optional();
+/** A number in a query string. */
+function wholeNumber(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number(message).int(message).min(min, message).max(max, message);
+}
+
+const mood = wholeNumber(1, 10).optional();
 
 /** What narrows a list. */
 const filters = {
@@ -103,19 +110,14 @@ const filters = {
 
 export const EntryListQuerySchema = z
   .strictObject({
-    limit: z.coerce
-      .number('must be a whole number from 1 to 100')
-      .int('must be a whole number from 1 to 100')
-      .min(1, 'must be a whole number from 1 to 100')
-      .max(100, 'must be a whole number from 1 to 100')
-      .default(20),
+    limit: wholeNumber(1, 100).default(20),
     cursor: z.string().min(1).max(512).optional().meta({ description: 'nextCursor of the page before' }),
     page: z.coerce
       .number('must be a whole number from 1')
       .int('must be a whole number from 1')
       .min(1, 'must be a whole number from 1')
       .optional()
-      .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; never with cursor` }),
+      .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; never with cursor`, maximum: MAX_OFFSET }),
     sort: z.enum(SORTS, `must be ${SORTS.join(', ')}`).default('-occurredAt'),
     ...filters,
   })

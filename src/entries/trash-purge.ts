@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { EntryQueries } from './entry.queries.js';
 
 /** How long an entry stays in the trash. */
@@ -17,7 +18,10 @@ export class TrashPurge implements OnApplicationBootstrap, OnApplicationShutdown
   private running: Promise<void> | undefined;
   private stopping = false;
 
-  constructor(private readonly entries: EntryQueries) {}
+  constructor(
+    private readonly entries: EntryQueries,
+    private readonly cache: ReadThroughCache,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => {
@@ -36,7 +40,9 @@ export class TrashPurge implements OnApplicationBootstrap, OnApplicationShutdown
     try {
       let purged = 0;
       for (let rows = BATCH; rows === BATCH && !this.stopping; purged += rows) {
-        rows = await this.entries.purge(KEPT_DAYS, BATCH);
+        const owners = await this.entries.purge(KEPT_DAYS, BATCH);
+        for (const owner of new Set(owners)) await this.cache.invalidate(owner);
+        rows = owners.length;
       }
       if (purged > 0)
         this.logger.log(`${purged} entries had been in the trash for ${KEPT_DAYS} days and are deleted`);

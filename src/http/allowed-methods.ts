@@ -20,6 +20,12 @@ export class AllowedMethods {
 
   of(url: string): string[] {
     const path = url.split('?', 1)[0] ?? url;
-    return [...this.methods].filter((method) => this.router.find(method as HTTPMethod, path)).sort();
+    return [...this.methods].filter((method) => this.has(method, path)).sort();
+  }
+
+  /** Without the match of an empty parameter, as in `/entries/`, which Nest does not take for one either. */
+  private has(method: HTTPMethods, path: string): boolean {
+    const match = this.router.find(method as HTTPMethod, path);
+    return match !== null && !Object.values(match.params).includes('');
   }
 }

@@ -17,6 +17,8 @@ interface Outcome {
   readonly report?: object;
 }
 
+const NOTHING_HERE: Outcome = { status: 404, detail: 'There is nothing at this path' };
+
 /** Every error leaves as an RFC 9457 problem; one that nobody foresaw as a 500 that tells nothing, with the log telling all. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -56,7 +58,7 @@ export class ProblemFilter implements ExceptionFilter {
           detail: `${request.method} is not allowed here; allowed: ${allowed.join(', ')}`,
         };
       }
-      return { status: 404, detail: 'There is nothing at this path' };
+      return NOTHING_HERE;
     }
     const error = this.classify(thrown);
     if (error instanceof HttpException) return ofHttpException(error);
@@ -87,11 +89,12 @@ export function sendFrameworkProblem(
   reply: FastifyReply,
 ): void {
   reply.header('x-request-id', request.id);
-  send(
-    { status: error.statusCode ?? 400, detail: FASTIFY_DETAILS[error.code] ?? error.message },
-    request,
-    reply,
-  );
+  const outcome =
+    // A segment that is longer than any id names nothing that there could be: 404 rather than Fastify's 414.
+    error.code === 'FST_ERR_MAX_PARAM_LENGTH'
+      ? NOTHING_HERE
+      : { status: error.statusCode ?? 400, detail: FASTIFY_DETAILS[error.code] ?? error.message };
+  send(outcome, request, reply);
 }
 
 function send(outcome: Outcome, request: FastifyRequest, reply: FastifyReply): void {

@@ -28,6 +28,9 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
     super({ exceptionFactory: (issues) => new SchemaIssues(issues) });
   }
 
+  /** Keeps `__proto__` and `constructor`, so that a strict schema refuses them as any unknown field; zod never copies one. */
+  protected override stripProtoKeys(): void {}
+
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
     try {
       return await super.transform(value, metadata);
@@ -51,7 +54,9 @@ export function toProblemErrors(issues: readonly Issue[], root?: string): Proble
     if (!issue.keys) return [{ path: path.join('.'), message: issue.message }];
     return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
   });
-  return errors.slice(0, MAX_ERRORS);
+  // Two checks with one message may both fail: 1e21 is no safe integer and above the maximum.
+  const told = new Map(errors.map((error) => [`${error.path} ${error.message}`, error]));
+  return [...told.values()].slice(0, MAX_ERRORS);
 }
 
 function segmentOf(segment: PropertyKey | { readonly key: PropertyKey }): string {

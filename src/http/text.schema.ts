@@ -13,7 +13,8 @@ export function text(min: number, max: number) {
       (value) => !value.includes(NUL) && value.isWellFormed(),
       'must not contain NUL or a lone surrogate',
     )
-    .refine((value) => lengthWithin(value, min, max), `must have ${min} to ${max} characters`);
+    .refine((value) => lengthWithin(value, min, max), `must have ${min} to ${max} characters`)
+    .meta({ minLength: min, maxLength: max });
 }
 
 function lengthWithin(value: string, min: number, max: number): boolean {

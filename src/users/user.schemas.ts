@@ -12,9 +12,21 @@ export const EmailSchema = z
   .trim()
   // Lower-cased last: a Kelvin sign (U+212A) would become a plain k.
   .pipe(z.email('must be an e-mail address').max(EMAIL_MAX).toLowerCase())
-  .meta({ description: 'trimmed and lower-cased', example: 'ada@example.org' });
+  .meta({
+    description: 'trimmed and lower-cased',
+    example: 'ada@example.org',
+    format: 'email',
+    maxLength: EMAIL_MAX,
+  });
 
-export const DisplayNameSchema = z.string().trim().pipe(text(1, 100)).nullable();
+const NAME_MAX = 100;
+
+export const DisplayNameSchema = z
+  .string()
+  .trim()
+  .pipe(text(1, NAME_MAX))
+  .meta({ description: 'trimmed', minLength: 1, maxLength: NAME_MAX })
+  .nullable();
 
 export const TimezoneSchema = z
   .string()

@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { fastify, type FastifyInstance } from 'fastify';
+import { closeConnectionsPolitely } from './connection-close.js';
+
+describe('closeConnectionsPolitely', () => {
+  let server: FastifyInstance;
+  let agent: Agent;
+  beforeEach(() => {
+    server = fastify();
+    agent = new Agent({ keepAlive: true });
+  });
+  afterEach(async () => {
+    agent.destroy();
+    await server.close();
+  });
+
+  it('says Connection: close with answers sent after the shutdown has begun, and not before', async () => {
+    closeConnectionsPolitely(server);
+    let finish = (): void => {};
+    let arrived = (): void => {};
+    const slowHasArrived = new Promise<void>((resolve) => (arrived = resolve));
+    server.get('/fast', () => 'done');
+    server.get('/slow', async () => {
+      arrived();
+      await new Promise<void>((resolve) => (finish = resolve));
+      return 'done';
+    });
+    const closingHasBegun = new Promise<void>((resolve) => {
+      server.addHook('preClose', (done) => {
+        resolve();
+        done();
+      });
+    });
+    const url = await server.listen({ host: '127.0.0.1', port: 0 });
+
+    const connectionOf = async (path: string) => {
+      const [answer] = (await once(get(url + path, { agent }), 'response')) as [IncomingMessage];
+      answer.resume();
+      await once(answer, 'end');
+      return answer.headers.connection;
+    };
+    expect(await connectionOf('/fast')).toBe('keep-alive');
+    const slow = connectionOf('/slow');
+    await slowHasArrived;
+    const closed = server.close();
+    await closingHasBegun;
+    finish();
+    expect(await slow).toBe('close');
+    await closed;
+  });
+});
