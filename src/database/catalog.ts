@@ -78,7 +78,8 @@ const LINES = [
      FROM relation WHERE relkind <> 'S'`,
 
   // Without the columns' order: a column that is dropped and added again stands last, and no `down` can help that.
-  // Read as JSON, for PostgreSQL 13 has no compression.
+  // Read as JSON, for PostgreSQL 13 has no compression. Options named pg_… are the server's own: minor releases of late
+  // 2026 number each state of a column there (pg_attver), so that no two are alike.
   `SELECT concat_ws(' ', 'column', relation.name || '.' || quote_ident(attname), format_type(atttypid, atttypmod),
             CASE WHEN attcollation <> typcollation THEN 'COLLATE ' || attcollation::regcollation END,
             CASE WHEN attnotnull THEN 'NOT NULL' END,
@@ -90,7 +91,8 @@ const LINES = [
             CASE WHEN attstorage <> typstorage THEN 'STORAGE ' || attstorage::text END,
             'COMPRESSION ' || nullif(to_jsonb(a) ->> 'attcompression', ''),
             'STATISTICS ' || nullif(attstattarget, -1),
-            'WITH (' || array_to_string(attoptions, ', ') || ')')
+            (SELECT 'WITH (' || string_agg(option, ', ' ORDER BY option) || ')'
+               FROM unnest(attoptions) AS option WHERE option NOT LIKE 'pg\\_%'))
      FROM relation JOIN pg_attribute a ON attrelid = relation.oid JOIN pg_type t ON t.oid = atttypid
           LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE relkind IN ('r', 'p', 'f', 'c') AND attnum > 0 AND NOT attisdropped`,

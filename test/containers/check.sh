@@ -184,6 +184,13 @@ reads_the_entry() {
   expect "$(field text)" 'kept for good'
 }
 
+migrates_by_command() {
+  compose run --rm app node dist/database/migrate.js status | tee "$work/status"
+  grep -q '^applied  CreateUsersSessionsAndEntries' "$work/status"
+  grep -q ' 0 pending; this is release ' "$work/status"
+  compose run --rm app node dist/database/migrate.js verify
+}
+
 restarted() { [[ $(state app .RestartCount) == 1 ]]; }
 recovers_from_a_kill() {
   # Process 1 cannot be killed from inside its container, and `docker kill` counts as a stop that was asked for.
@@ -273,6 +280,7 @@ check 'Redis has bounded memory and an eviction policy' bounds_redis
 check 'POST /auth/register answers 201' registers
 check 'POST /entries answers 201' writes_an_entry
 check 'GET /entries/:id gives the entry' reads_the_entry
+check 'docker compose run app node dist/database/migrate.js: status and verify' migrates_by_command
 check 'after a kill -9 of the service it restarts and serves' recovers_from_a_kill
 check 'without Redis it serves, also when started so, and takes Redis up again' does_without_redis
 check 'started without a database it waits, says so, and serves once there is one' waits_for_the_database
