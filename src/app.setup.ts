@@ -5,7 +5,9 @@ import { AppModule } from './app.module.js';
 import { Config } from './config/config.js';
 import { asDatabaseUnavailable } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/allowed-methods.js';
+import { answerClientError } from './http/client-error.js';
 import { closeConnectionsPolitely } from './http/connection-close.js';
+import { acceptJsonOnly } from './http/json-body.js';
 import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
@@ -39,6 +41,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     frameworkErrors: sendFrameworkProblem,
+    clientErrorHandler: answerClientError,
     // Nothing here is an Express middleware.
     skipMiddie: true,
     multipart: false,
@@ -50,10 +53,10 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {
     logger,
     abortOnError: false,
-    // Fastify's own JSON parser is all that is wanted: Nest would add one for HTML forms.
+    // Nest would add a parser for HTML forms.
     bodyParser: false,
   });
-  fastify.removeContentTypeParser('text/plain');
+  acceptJsonOnly(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();

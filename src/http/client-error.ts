@@ -1,0 +1,40 @@
+import type { Socket } from 'node:net';
+import { v7 as uuidv7 } from 'uuid';
+import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
+
+/** Of Node's HTTP parser, https://nodejs.org/api/http.html#event-clienterror; any other is a 400. */
+const STATUSES: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The headers are larger than this service takes'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time'],
+};
+
+/** Answers what is no HTTP request, and so reaches no hook and no filter, with a problem; and ends the connection. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (!socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const [status, detail] = STATUSES[error.code ?? ''] ?? [400, 'This is not a valid HTTP request'];
+  const requestId = uuidv7();
+  const problem: Problem = {
+    type: 'about:blank',
+    title: titleOf(status),
+    status,
+    detail,
+    instance: '',
+    requestId,
+  };
+  const body = JSON.stringify(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${titleOf(status)}`,
+      `content-type: ${PROBLEM_MEDIA_TYPE}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}
