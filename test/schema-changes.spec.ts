@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { transformSync } from '@swc/core';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -6,6 +7,7 @@ import { copyBuild, type BuildCopy } from './harness/build-copy.js';
 import { ApiClient } from './harness/client.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
+import { copyProject } from './harness/project-copy.js';
 
 /** The migrations of docs/schema-changes.md, as its reader would copy them. */
 function documentedMigrations(): { name: string; timestamp: string; source: string }[] {
@@ -17,6 +19,10 @@ function documentedMigrations(): { name: string; timestamp: string; source: stri
       timestamp: timestamp!,
     }),
   );
+}
+
+function compile(source: string): string {
+  return transformSync(source, { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' } }).code;
 }
 
 let database: TestDatabase;
@@ -37,8 +43,7 @@ function release(count: number, usesTopic: boolean): BuildCopy {
   const build = copyBuild();
   builds.push(build);
   for (const { name, timestamp, source } of documentedMigrations().slice(0, count)) {
-    const { code } = transformSync(source, { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' } });
-    writeFileSync(join(build.migrations, `${timestamp}-${name}.js`), code);
+    writeFileSync(join(build.migrations, `${timestamp}-${name}.js`), compile(source));
   }
   if (usesTopic) useTopic(join(dirname(build.program), 'entries/entry.queries.js'));
   return build;
@@ -148,6 +153,41 @@ describe('docs/schema-changes.md: a column renamed over two releases', () => {
       expect(program.lines.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
     }
   }, 60_000);
+
+  it('passes the lint, with what it waives, and can be taken back step by step', async () => {
+    const project = copyProject();
+    try {
+      const sources = join(project.folder, 'src/database/migrations');
+      cpSync(resolve(import.meta.dirname, '../src/database/migrations'), sources, { recursive: true });
+      for (const { name, timestamp, source } of documentedMigrations()) {
+        const imports = `import { MigrationInterface, QueryRunner } from 'typeorm';\n\n`;
+        writeFileSync(join(sources, `${timestamp}-${name}.ts`), imports + source);
+        writeFileSync(
+          join(project.folder, 'dist/database/migrations', `${timestamp}-${name}.js`),
+          compile(source),
+        );
+      }
+      const run = async (...args: string[]) => {
+        const program = new Program(
+          spawn(process.execPath, args, {
+            cwd: project.folder,
+            env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: database.url },
+            stdio: ['ignore', 'pipe', 'pipe'],
+          }),
+        );
+        const { code } = await program.exited;
+        return { code, report: JSON.parse(program.stdout) };
+      };
+      const lint = await run('scripts/migration-lint.js', '--json');
+      expect(lint).toMatchObject({ code: 0, report: { findings: [] } });
+      const verify = await run('dist/database/migrate.js', 'verify', '--json');
+      // The entities of this release know nothing of the example: that, and no more, is found.
+      expect(verify.report.faults).toEqual([expect.stringMatching(/^the entities want more:[^]*"category"/)]);
+      expect(verify.report.verified).toBeGreaterThan(documentedMigrations().length);
+    } finally {
+      project.remove();
+    }
+  });
 
   it('can be taken back after release B: A runs on, for its migrations are compatible', async () => {
     await boot(release(2, true)).then(({ program }) => program.stop());

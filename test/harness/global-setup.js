@@ -43,7 +43,9 @@ function compileProgram() {
     [tsc, '-p', 'tsconfig.build.json', '--outDir', outDir, '--tsBuildInfoFile', buildInfo],
     { cwd: ROOT, stdio: 'inherit' },
   );
-  execFileSync(process.execPath, [join(ROOT, 'scripts', 'migration-manifest.js'), outDir], { stdio: 'inherit' });
+  execFileSync(process.execPath, [join(ROOT, 'scripts', 'migration-manifest.js'), outDir], {
+    stdio: 'inherit',
+  });
   process.env['TEST_PROGRAM'] = join(outDir, 'main.js');
 }
 

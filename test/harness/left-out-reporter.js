@@ -1,10 +1,17 @@
 /** Says at the end which tests did not run, and why: a skipped test is never silent. */
 export default class LeftOutReporter {
+  /** @param {{ testNamePattern?: string }} globalConfig */
+  constructor({ testNamePattern }) {
+    this.chosen = Boolean(testNamePattern);
+  }
+
   /**
    * @param {unknown} _contexts
    * @param {import('@jest/reporters').AggregatedResult} results
    */
   onRunComplete(_contexts, results) {
+    // With -t, what does not match is left out because it was asked for.
+    if (this.chosen) return;
     const leftOut = results.testResults.flatMap(({ testResults }) =>
       testResults
         .filter(({ status }) => status === 'pending' || status === 'todo')
