@@ -1,10 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadMigrationsConfig } from '../src/config/config.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../src/database/database-wait.js';
+import { copyBuild } from './harness/build-copy.js';
 import { ApiClient } from './harness/client.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
@@ -60,25 +59,6 @@ describe('boot on an empty database', () => {
     expect((await again.get(`/entries/${body.id}`)).body).toEqual(body);
   });
 
-  it('migrates once when four processes boot at the same instant', async () => {
-    const empty = await createDatabase();
-    try {
-      const programs = Array.from({ length: 4 }, () => start({ DATABASE_URL: empty.url }));
-      await Promise.all(programs.map((program) => program.listening()));
-      const applied = programs.filter(({ stdout }) => stdout.includes('migrations applied'));
-      expect(applied).toHaveLength(1);
-      for (const { lines, stderr } of programs) {
-        expect(stderr).toBe('');
-        expect(lines.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
-      }
-      const rows = await empty.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');
-      expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
-      await Promise.all(programs.map((program) => program.stop()));
-    } finally {
-      await empty.drop();
-    }
-  });
-
   it('does not start without tables when MIGRATIONS_RUN is off, but says that it is not ready', async () => {
     const empty = await createDatabase();
     try {
@@ -94,14 +74,10 @@ describe('boot on an empty database', () => {
   });
 
   it('ends with one clear line when the build holds no migration', async () => {
-    // Below the project's own folder, so that it finds node_modules.
-    const built = dirname(process.env['TEST_PROGRAM']!);
-    const copy = mkdtempSync(`${built}-`);
+    const build = copyBuild({}, /\d{13}-/);
     const empty = await createDatabase();
     try {
-      cpSync(built, copy, { recursive: true });
-      rmSync(join(copy, 'database/migrations'), { recursive: true });
-      const program = start({ DATABASE_URL: empty.url }, join(copy, 'main.js'));
+      const program = start({ DATABASE_URL: empty.url }, build.program);
       expect(await program.exited).toEqual({ code: 1, signal: null });
       expect(program.lines.at(-1)).toMatchObject({
         level: 'fatal',
@@ -109,43 +85,7 @@ describe('boot on an empty database', () => {
       });
       expect(program.stdout + program.stderr).not.toMatch(/^\s+at /m);
     } finally {
-      rmSync(copy, { recursive: true });
-      await empty.drop();
-    }
-  });
-
-  it('ends with migration, statement and reason when one fails, and leaves nothing of it', async () => {
-    const built = dirname(process.env['TEST_PROGRAM']!);
-    const copy = mkdtempSync(`${built}-`);
-    const empty = await createDatabase();
-    try {
-      cpSync(built, copy, { recursive: true });
-      writeFileSync(
-        join(copy, 'database/migrations/9999999999999-Broken.js'),
-        `export class Broken9999999999999 {
-           async up(queryRunner) {
-             await queryRunner.query('CREATE TABLE half_done (id int)');
-             await queryRunner.query('ALTER TABLE entries ADD COLUMN mood int');
-           }
-           async down() {}
-         }`,
-      );
-      const program = start({ DATABASE_URL: empty.url }, join(copy, 'main.js'));
-      expect(await program.exited).toEqual({ code: 1, signal: null });
-      const last = program.lines.at(-1);
-      expect(last).toMatchObject({ level: 'fatal' });
-      for (const part of [
-        'Broken9999999999999',
-        'ALTER TABLE entries ADD COLUMN mood int',
-        'already exists',
-        '42701',
-      ]) {
-        expect(last?.msg).toContain(part);
-      }
-      expect(await empty.query(`SELECT to_regclass('half_done') AS half`)).toEqual([{ half: null }]);
-      expect(await empty.query(`SELECT 1 FROM migrations WHERE name LIKE 'Broken%'`)).toEqual([]);
-    } finally {
-      rmSync(copy, { recursive: true });
+      build.remove();
       await empty.drop();
     }
   });

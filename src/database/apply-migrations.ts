@@ -36,6 +36,12 @@ export class MigrationError extends Error {
   override readonly name = 'MigrationError';
 }
 
+export function noMigrationFound(): MigrationError {
+  return new MigrationError(
+    'No migration was found beside the program: the build is not whole, run npm run build',
+  );
+}
+
 export interface MigrationLog {
   info(line: string): void;
   warn(line: string): void;
@@ -53,11 +59,7 @@ export interface MigrationLog {
  */
 export async function applyMigrations(config: MigrationsConfig, log: MigrationLog): Promise<string[]> {
   const known = await findMigrations();
-  if (known.length === 0) {
-    throw new MigrationError(
-      'No migration was found beside the program: the build is not whole, run npm run build',
-    );
-  }
+  if (known.length === 0) throw noMigrationFound();
   const plan = planMigrations(known, await appliedIn(config));
   tell(plan, log);
   if (plan.pending.length === 0) return [];

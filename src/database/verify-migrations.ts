@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
 import type { DatabaseConfig, MigrationsConfig } from '../config/config.js';
-import { MigrationError, type MigrationLog } from './apply-migrations.js';
+import { MigrationError, noMigrationFound, type MigrationLog } from './apply-migrations.js';
 import { differences, readCatalog } from './catalog.js';
 import { resumable } from './concurrent-index.js';
 import { clientConfig, migrationDataSourceOptions } from './data-source-options.js';
@@ -36,11 +36,7 @@ export async function verifyMigrations(
   migrations?: readonly MigrationFile[],
 ): Promise<Verification> {
   const files = migrations ?? (await findMigrations());
-  if (files.length === 0) {
-    throw new MigrationError(
-      'No migration was found beside the program: the build is not whole, run npm run build',
-    );
-  }
+  if (files.length === 0) throw noMigrationFound();
   return withScratchDatabase(config.database, log, async ({ database, clear }) => {
     let session = await Session.open(database, log);
     try {
