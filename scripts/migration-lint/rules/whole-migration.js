@@ -1,0 +1,31 @@
+/** What is said of a migration as a whole: found by lint.js. */
+
+export const DOES_NOT_PARSE = 'does-not-parse';
+export const UNSEEN = 'unseen';
+export const MISSING_DOWN = 'missing-down';
+
+/** @type {readonly import('../rule.js').Rule[]} */
+export const WHOLE_MIGRATION_RULES = [
+  {
+    name: DOES_NOT_PARSE,
+    why: 'PostgreSQL does not understand it.',
+    instead: 'What PostgreSQL 18 understands.',
+    source: 'https://www.postgresql.org/docs/current/sql-commands.html',
+    alike: ['squawk: syntax-error'],
+  },
+  {
+    name: UNSEEN,
+    why: 'The lint cannot see what this does to the schema.',
+    instead: 'Send SQL by queryRunner.query, not by DO, by CALL, or by what an earlier statement has read.',
+    source: 'src/database/recorded-statements.ts',
+    alike: ['strong_migrations: executing SQL directly'],
+    on: { DoStmt: () => 'a DO block', CallStmt: () => 'a procedure' },
+  },
+  {
+    name: MISSING_DOWN,
+    why: 'A release that fails cannot be taken back: `migrate.js down` would forget the migration and undo nothing.',
+    instead: 'A down that undoes what up does; where nothing can, a waiver that says how to recover.',
+    source: 'docs/schema-changes.md',
+    alike: [],
+  },
+];
