@@ -1,9 +1,18 @@
 import type { QueryRunner } from 'typeorm';
 
-const CREATE =
-  /^\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?("(?:[^"]|"")+"|\w+)\s+ON\s/i;
-const DROP =
-  /^\s*DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?((?:(?:"(?:[^"]|"")+"|\w+)\.)?(?:"(?:[^"]|"")+"|\w+))\s*;?\s*$/i;
+const NAME = String.raw`(?:"(?:[^"]|"")+"|\w+)`;
+const LEADING = String.raw`^(?:\s|--[^\n]*\n|/\*[^]*?\*/)*`;
+
+/** Captures the index's name and the schema of its table, which is the index's too. */
+const CREATE = new RegExp(
+  String.raw`${LEADING}CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(${NAME})` +
+    String.raw`\s+ON\s+(?:ONLY\s+)?(?:(${NAME})\s*\.)?`,
+  'i',
+);
+const DROP = new RegExp(
+  String.raw`${LEADING}DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?((?:${NAME}\.)?${NAME})\s*;?\s*$`,
+  'i',
+);
 
 /**
  * A query runner on which an index built or dropped concurrently can be broken off at any point and done again.
@@ -30,8 +39,9 @@ async function resume(
   rest: unknown[],
 ): Promise<unknown> {
   const send = () => (runner.query as (...args: unknown[]) => Promise<unknown>).call(runner, sql, ...rest);
-  const created = CREATE.exec(sql)?.[1];
-  if (created !== undefined) {
+  const [, index, schema] = CREATE.exec(sql) ?? [];
+  if (index !== undefined) {
+    const created = schema === undefined ? index : `${schema}.${index}`;
     const isValid = await indexIsValid(runner, created);
     if (isValid === true) {
       log(`index ${created} was built before the migration was broken off: it stays`);
