@@ -62,7 +62,8 @@ describe('migrate status', () => {
   it('says of each applied one when, how long it took, and by which release', async () => {
     await migrate('up');
     const { stdout } = await migrate('status');
-    const line = /^applied {2}AddThing9000000000001 {2}\d{4}-\d\d-\d\dT[\d:.]+Z {2}\d+ ms {2}release \d+\.\d+\.\d+$/m;
+    const line =
+      /^applied {2}AddThing9000000000001 {2}\d{4}-\d\d-\d\dT[\d:.]+Z {2}\d+ ms {2}release \d+\.\d+\.\d+$/m;
     expect(stdout).toMatch(line);
     const { json } = await migrateJson('status');
     expect(json).toMatchObject({ pending: 0, release: expect.any(String) });
