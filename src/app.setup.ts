@@ -42,6 +42,8 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     requestTimeout: REQUEST_TIMEOUT_MS,
     frameworkErrors: sendFrameworkProblem,
     clientErrorHandler: answerClientError,
+    // With a problem instead: closeConnectionsPolitely.
+    return503OnClosing: false,
     // Nothing here is an Express middleware.
     skipMiddie: true,
     multipart: false,

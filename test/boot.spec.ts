@@ -5,7 +5,7 @@ import { loadMigrationsConfig } from '../src/config/config.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../src/database/database-wait.js';
 import { copyBuild } from './harness/build-copy.js';
 import { ApiClient } from './harness/client.js';
-import { createDatabase, type TestDatabase } from './harness/database.js';
+import { createDatabase, onServer, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
 import { TcpProxy } from './harness/tcp-proxy.js';
 
@@ -88,6 +88,53 @@ describe('boot on an empty database', () => {
       build.remove();
       await empty.drop();
     }
+  });
+});
+
+describe('boot with a password full of special characters', () => {
+  const password = 'p@ss:w/rd?#%';
+  const role = `role_${process.pid}`;
+
+  beforeAll(async () => {
+    await onServer(`CREATE ROLE ${role} LOGIN PASSWORD '${password}'`);
+  });
+
+  it.each([
+    [
+      'DATABASE_URL, percent-encoded',
+      (url: URL) => ({
+        DATABASE_URL: `postgres://${role}:${encodeURIComponent(password)}@${url.host}${url.pathname}`,
+      }),
+    ],
+    [
+      'DATABASE_URL, as it is',
+      (url: URL) => ({ DATABASE_URL: `postgres://${role}:${password}@${url.host}${url.pathname}` }),
+    ],
+    [
+      'DB_PASSWORD',
+      (url: URL) => ({
+        DB_HOST: url.hostname,
+        DB_PORT: url.port,
+        DB_USER: role,
+        DB_PASSWORD: password,
+        DB_NAME: url.pathname.slice(1),
+      }),
+    ],
+  ])('connects by %s', async (_form, environment) => {
+    const own = await createDatabase();
+    try {
+      await onServer(`ALTER DATABASE ${own.name} OWNER TO ${role}`);
+      await own.query(`ALTER SCHEMA public OWNER TO ${role}`);
+      const program = start(environment(new URL(own.url)));
+      expect((await new ApiClient(await program.listening()).get('/health')).status).toBe(200);
+      await program.stop();
+    } finally {
+      await own.drop();
+    }
+  });
+
+  afterAll(async () => {
+    await onServer(`DROP ROLE ${role}`);
   });
 });
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
@@ -29,6 +31,27 @@ async function lockEntries(): Promise<Client> {
   return client;
 }
 
+/** A connection on which one request was answered, and that is kept open. */
+async function openConnection(url: string): Promise<{ ask(request: string): Promise<string> }> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  let received = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (received += chunk));
+  socket.write('GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n');
+  await until('the first answer', () => received.includes('{"status":"ok"}'));
+  return {
+    ask: async (request) => {
+      received = '';
+      if (!socket.destroyed) {
+        socket.write(request);
+        if (!socket.closed) await once(socket, 'close');
+      }
+      return received;
+    },
+  };
+}
+
 async function waitingForLock(): Promise<boolean> {
   const rows = await database.query(
     `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
@@ -44,6 +67,8 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     const { account } = await new ApiClient(url).signUp();
     lock = await lockEntries();
     const agent = new Agent({ keepAlive: true });
+    // A second connection, open and idle when the signal comes.
+    const idle = await openConnection(url);
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
       const request = httpRequest(
         `${url}/entries`,
@@ -60,7 +85,14 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     await until('the INSERT waits', waitingForLock);
     program.process.kill(signal);
     await program.said(/finishing what is under way/);
+    const refused = await idle.ask('GET /health HTTP/1.1\r\nhost: a\r\n\r\n');
     await lock.query('COMMIT');
+    // Closed at once, or told that this is no time to ask.
+    if (refused !== '') {
+      expect(refused).toMatch(/^HTTP\/1.1 503 /);
+      expect(refused).toMatch(/^connection: close\r$/im);
+      expect(refused).toMatch(/^content-type: application\/problem\+json/im);
+    }
     const { statusCode, headers } = await answer;
     expect(statusCode).toBe(201);
     expect(headers.connection).toBe('close');

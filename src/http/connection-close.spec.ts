@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
@@ -8,7 +9,7 @@ describe('closeConnectionsPolitely', () => {
   let server: FastifyInstance;
   let agent: Agent;
   beforeEach(() => {
-    server = fastify();
+    server = fastify({ return503OnClosing: false });
     agent = new Agent({ keepAlive: true });
   });
   afterEach(async () => {
@@ -48,6 +49,31 @@ describe('closeConnectionsPolitely', () => {
     await closingHasBegun;
     finish();
     expect(await slow).toBe('close');
+    await closed;
+  });
+
+  it('answers 503 to what still comes on a connection that was open', async () => {
+    closeConnectionsPolitely(server);
+    server.get('/', () => 'done');
+    const closingHasBegun = new Promise<void>((resolve) => {
+      server.addHook('preClose', (done) => {
+        resolve();
+        done();
+      });
+    });
+    const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }));
+    const socket = connect(Number(port), '127.0.0.1');
+    let answer = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
+    // Half a request: such a connection is not idle, and is not closed as one.
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n');
+    await once(server.server, 'connection');
+    const closed = server.close();
+    await closingHasBegun;
+    socket.write('\r\n');
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1.1 503 /);
+    expect(answer).toMatch(/^connection: close\r$/im);
     await closed;
   });
 });

@@ -1,14 +1,20 @@
+import { ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Says `Connection: close` with each answer sent after the shutdown has begun, so that the client takes its next
- * request elsewhere, and the server need not wait for idle connections to time out.
+ * Once the shutdown has begun, says `Connection: close` with each answer, so that the client takes its next request
+ * elsewhere and the server need not wait for idle connections to time out. What still comes on a connection that was
+ * open, the readiness probe too, is answered with 503. Fastify's own `return503OnClosing`, which is no problem
+ * document, is to be off.
  */
 export function closeConnectionsPolitely(fastify: FastifyInstance): void {
   let closing = false;
   fastify.addHook('preClose', (done) => {
     closing = true;
     done();
+  });
+  fastify.addHook('onRequest', (_request, _reply, done) => {
+    done(closing ? new ServiceUnavailableException('The service is shutting down') : undefined);
   });
   fastify.addHook('onSend', (_request, reply, payload, done) => {
     if (closing) reply.header('connection', 'close');
