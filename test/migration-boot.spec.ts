@@ -366,6 +366,30 @@ describe('a migration outside of a transaction', () => {
     expect(await indexState()).toEqual([{ valid: true }]);
   });
 
+  it('that fails: says that what it had done stays, and is run again at the next start', async () => {
+    await migrateTo(undefined);
+    const twoSteps = (second: string) => ({
+      '9000000000001-TwoSteps': `
+        transaction = false;
+        async up(runner) {
+          await runner.query('CREATE INDEX CONCURRENTLY "entries_mood_idx" ON "entries" ("mood")');
+          await runner.query('${second}');
+        }
+        async down(runner) {}`,
+    });
+    const failed = boot(release(twoSteps('CREATE INDEX CONCURRENTLY "nowhere_idx" ON "nowhere" ("id")')));
+    expect((await failed.exited).code).toBe(1);
+    expect(failed.lines.at(-1)?.msg).toMatch(
+      /TwoSteps9000000000001 failed, and what it had done .* stays.*42P01/,
+    );
+    expect(await indexState()).toEqual([{ valid: true }]);
+    const mended = boot(
+      release(twoSteps('CREATE INDEX CONCURRENTLY "entries_version_idx" ON "entries" ("version")')),
+    );
+    await mended.listening();
+    expect(mended.stdout).toContain('it stays');
+  });
+
   it('killed after it was built, and before that was noted: the index stays', async () => {
     await migrateTo(undefined);
     await database.query('CREATE INDEX "entries_mood_idx" ON "entries" ("mood")');

@@ -52,7 +52,7 @@ export interface MigrationLog {
  * pending, no lock is taken.
  *
  * @returns the names of the migrations applied, oldest first
- * @throws {MigrationError} when one fails (nothing of it remains), when no migration is found at all, or when the
+ * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no migration is found at all, or when the
  *   database is ahead of this release and not marked compatible
  * @throws {MigrationLockTimeoutError}
  * @throws {MigrationLockError}
@@ -219,7 +219,7 @@ async function run(
 function tracked(
   description: MigrationDescription,
   type: MigrationClass,
-  { lock, log }: Context,
+  { lock, log, journal }: Context,
 ): MigrationClass {
   class Tracked implements Migration {
     readonly name = description.name;
@@ -228,6 +228,7 @@ function tracked(
 
     constructor() {
       if (this.migration.transaction !== undefined) this.transaction = this.migration.transaction;
+      if (this.transaction === false) journal.outside.add(this.name);
     }
 
     async up(runner: QueryRunner): Promise<void> {
@@ -269,8 +270,11 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.faile
     hint,
     journal.failedQuery && `in: ${journal.failedQuery.replace(/\s+/g, ' ').trim()}`,
   ];
+  const kept = journal.outside.has(name ?? '')
+    ? 'and what it had done outside of a transaction stays, to be taken up at the next start'
+    : 'and nothing of it was kept';
   return new MigrationError(
-    `Migration ${name ?? 'set-up'} failed, and nothing of it was kept: ${reason.filter(Boolean).join(' ')}`,
+    `Migration ${name ?? 'set-up'} failed, ${kept}: ${reason.filter(Boolean).join(' ')}`,
     { cause: error },
   );
 }
@@ -280,6 +284,8 @@ class MigrationJournal implements Logger {
   readonly applied: string[] = [];
   failed: string | undefined;
   failedQuery: string | undefined;
+  /** Of migrations that run outside of a transaction: what a failed one had done is not rolled back. */
+  readonly outside = new Set<string>();
 
   logSchemaBuild(message: string): void {
     const name = /^Migration (\S+) has been executed successfully\.$/.exec(message)?.[1];
