@@ -1,5 +1,4 @@
 import { connect } from 'node:net';
-import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient, Answer } from './harness/client.js';
@@ -457,6 +456,6 @@ async function raw(request: string | Buffer): Promise<string> {
   socket.write(request);
   let answer = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   return answer;
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -43,10 +42,9 @@ async function openConnection(url: string): Promise<{ ask(request: string): Prom
   return {
     ask: async (request) => {
       received = '';
-      if (!socket.destroyed) {
-        socket.write(request);
-        if (!socket.closed) await once(socket, 'close');
-      }
+      socket.write(request);
+      // Not once(): it rejects when a write meets a connection that the server has closed meanwhile.
+      await until('the connection is closed', () => socket.closed);
       return received;
     },
   };

@@ -63,6 +63,7 @@ describe('closeConnectionsPolitely', () => {
     });
     const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }));
     const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
     let answer = '';
     socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
     // Half a request: such a connection is not idle, and is not closed as one.
@@ -71,7 +72,7 @@ describe('closeConnectionsPolitely', () => {
     const closed = server.close();
     await closingHasBegun;
     socket.write('\r\n');
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
     expect(answer).toMatch(/^HTTP\/1.1 503 /);
     expect(answer).toMatch(/^connection: close\r$/im);
     await closed;
