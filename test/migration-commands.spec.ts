@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -7,24 +8,29 @@ import { Program } from './harness/program.js';
 import { copyProject, type ProjectCopy } from './harness/project-copy.js';
 
 const NEWEST = 'IndexEntryTrash1795558661909';
-// Other suites make theirs as other users.
+/** Whom the commands run as: what they leave behind is told by its owner from what other suites have under way. */
+const ROLE = `commander_${randomBytes(6).toString('hex')}`;
 const SCRATCH = `
-  SELECT datname FROM pg_database
-   WHERE datname LIKE 'entries_scratch_%' AND pg_get_userbyid(datdba) = current_user`;
+  SELECT datname FROM pg_database WHERE datname LIKE 'entries_scratch_%' AND pg_get_userbyid(datdba) = $1`;
 
 let project: ProjectCopy;
 let database: TestDatabase;
+let databaseUrl: string;
 
 beforeAll(async () => {
   project = copyProject();
   mkdirSync(join(project.folder, 'src/database/migrations'), { recursive: true });
   database = await createDatabase();
+  await onServer(`CREATE ROLE ${ROLE} LOGIN CREATEDB PASSWORD 'secret'`);
+  await onServer(`ALTER DATABASE ${database.name} OWNER TO ${ROLE}`);
+  databaseUrl = Object.assign(new URL(database.url), { username: ROLE, password: 'secret' }).href;
 });
 afterEach(async () => {
-  expect(await onServer(SCRATCH)).toEqual([]);
+  expect(await onServer(SCRATCH, [ROLE])).toEqual([]);
 });
 afterAll(async () => {
   await database.drop();
+  await onServer(`DROP ROLE ${ROLE}`);
   project.remove();
 });
 
@@ -35,7 +41,7 @@ async function migration(
 ): Promise<Program & { code: number | null }> {
   const program = new Program(
     spawn(process.execPath, [join(project.folder, 'scripts/migration.js'), ...args], {
-      env: { PATH: process.env['PATH'], DATABASE_URL: database.url, ...environment },
+      env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
   );
