@@ -52,8 +52,8 @@ export interface MigrationLog {
  * pending, no lock is taken.
  *
  * @returns the names of the migrations applied, oldest first
- * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no migration is found at all, or when the
- *   database is ahead of this release and not marked compatible
+ * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no
+ *   migration is found at all, or when the database is ahead of this release and not marked compatible
  * @throws {MigrationLockTimeoutError}
  * @throws {MigrationLockError}
  */
@@ -100,7 +100,7 @@ export async function revertNewest(config: MigrationsConfig, log: MigrationLog):
         );
       }
       const type = await file.load();
-      const context = { config, lock, log, journal: new MigrationJournal() };
+      const context = { lock, log, journal: new MigrationJournal() };
       const dataSource = new DataSource({
         ...migrationDataSourceOptions(config.database),
         migrations: [tracked(file, type, context)],
@@ -174,7 +174,6 @@ function releaseOf({ release }: AppliedMigration): string {
 }
 
 interface Context {
-  readonly config: MigrationsConfig;
   readonly lock: MigrationLock;
   readonly log: MigrationLog;
   readonly journal: MigrationJournal;
@@ -188,7 +187,7 @@ async function run(
 ): Promise<string[]> {
   const journal = new MigrationJournal();
   const types: MigrationClass[] = [];
-  for (const file of pending) types.push(tracked(file, await file.load(), { config, lock, log, journal }));
+  for (const file of pending) types.push(tracked(file, await file.load(), { lock, log, journal }));
   const deadline = Date.now() + config.lockTimeoutMs;
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const dataSource = new DataSource({
