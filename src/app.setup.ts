@@ -5,6 +5,7 @@ import { AppModule } from './app.module.js';
 import { Config } from './config/config.js';
 import { asDatabaseUnavailable } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/allowed-methods.js';
+import { serveApiDocs } from './http/api-docs.js';
 import { answerClientError } from './http/client-error.js';
 import { closeConnectionsPolitely } from './http/connection-close.js';
 import { acceptJsonOnly } from './http/json-body.js';
@@ -44,6 +45,8 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     clientErrorHandler: answerClientError,
     // With a problem instead: closeConnectionsPolitely.
     return503OnClosing: false,
+    // Schemas are zod's and answers are made by PostgreSQL or JSON.stringify: Ajv need not be loaded.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     // Nothing here is an Express middleware.
     skipMiddie: true,
     multipart: false,
@@ -80,6 +83,13 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   return app;
 }
 
+/** Fastify asks for it at the start, and for what it compiles when a route has a schema of Fastify's own. */
+function noCompiler(): () => never {
+  return () => {
+    throw new Error('Routes are described by zod schemas, not by Fastify ones');
+  };
+}
+
 function serveDocs(app: NestFastifyApplication): void {
   const settings = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -88,9 +98,5 @@ function serveDocs(app: NestFastifyApplication): void {
     .setVersion('1')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build();
-  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, settings), {
-    jsonDocumentUrl: 'openapi.json',
-    raw: ['json'],
-    customSiteTitle: 'entries API',
-  });
+  serveApiDocs(app.getHttpAdapter().getInstance(), () => SwaggerModule.createDocument(app, settings));
 }

@@ -1,4 +1,4 @@
-import type { ClientConfig } from 'pg';
+import pg, { type ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../config/config.js';
 
@@ -26,6 +26,8 @@ export function clientConfig(database: DatabaseConfig, applicationName: string):
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
     type: 'postgres',
+    // Handed over, as TypeORM would look for it by its name, which a bundle has not.
+    driver: pg,
     host: database.host,
     port: database.port,
     username: database.user,

@@ -1,11 +1,20 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
 import { z } from 'zod';
 import { Public } from '../http/public.decorator.js';
 import { RateLimitExempt } from '../http/rate-limit/rate-limit-exempt.decorator.js';
 import { HealthIndicators } from './health-indicators.js';
 
+const IndicatorsSchema = z.record(z.string(), z.looseObject({ status: z.enum(['up', 'down']) }));
+const ReadySchema = z
+  .object({
+    status: z.enum(['ok', 'error', 'shutting_down']),
+    info: IndicatorsSchema.meta({ description: 'those that are up' }),
+    error: IndicatorsSchema.meta({ description: 'those that are down' }),
+    details: IndicatorsSchema.meta({ description: 'all' }),
+  })
+  .meta({ id: 'Ready' });
 const LiveSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Live' });
 
 @ApiTags('Operations')
@@ -19,8 +28,11 @@ export class HealthController {
   ) {}
 
   @Get()
-  @HealthCheck()
+  // Terminus looks for @nestjs/swagger by its name, which a bundle has not.
+  @HealthCheck({ noCache: true, swaggerDocumentation: false })
   @ApiOperation({ summary: 'Readiness: whether to send requests here' })
+  @ApiOkResponse({ standardSchema: ReadySchema })
+  @ApiServiceUnavailableResponse({ standardSchema: ReadySchema })
   ready() {
     return this.health.check([
       () => this.indicators.database(),

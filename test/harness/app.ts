@@ -28,9 +28,6 @@ export async function startApp(environment: Environment = {}, existing?: TestDat
       JWT_SECRET: TEST_SECRET,
       RATE_LIMIT_ENABLED: 'false',
       LOG_LEVEL: 'silent',
-      // @fastify/static requires an ES module, which Node does and Jest's module system cannot: openapi.spec.ts starts
-      // the compiled program.
-      DOCS_ENABLED: 'false',
       ...environment,
     }),
   );
