@@ -40,7 +40,8 @@ afterEach(async () => {
 
 /** A release with the first `count` of the documented migrations; its code uses `topic` where `usesTopic`. */
 function release(count: number, usesTopic: boolean): BuildCopy {
-  const build = copyBuild();
+  // Not the bundle, in which the file to edit is no file of its own.
+  const build = copyBuild({}, undefined, process.env['TEST_BUILD']);
   builds.push(build);
   for (const { name, timestamp, source } of documentedMigrations().slice(0, count)) {
     writeFileSync(join(build.migrations, `${timestamp}-${name}.js`), compile(source));

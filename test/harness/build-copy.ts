@@ -14,10 +14,13 @@ export type MigrationSources = Readonly<Record<string, string>>;
 
 /**
  * A release of the service with other migrations than this one's: `add` are written beside the compiled ones, and
- * those whose files match `without` are left out.
+ * those whose files match `without` are left out. `built` is what to copy: the bundle, where nothing else is said.
  */
-export function copyBuild(add: MigrationSources = {}, without?: RegExp): BuildCopy {
-  const built = dirname(process.env['TEST_PROGRAM']!);
+export function copyBuild(
+  add: MigrationSources = {},
+  without?: RegExp,
+  built = dirname(process.env['TEST_PROGRAM']!),
+): BuildCopy {
   // Beside the other, so that it finds node_modules.
   const folder = mkdtempSync(`${built}-`);
   cpSync(built, folder, {

@@ -8,7 +8,7 @@ import { freePort } from '../../scripts/free-port.js';
 
 /**
  * What all suites share: a PostgreSQL server (in which each suite makes a database of its own), a Redis server where
- * there is one, and the compiled program for the suites that start processes. The suites find them by environment
+ * there is one, and the compiled program, also bundled, for the suites that start processes. The suites find them by environment
  * variables, which Jest's workers inherit.
  */
 export default async function globalSetup() {
@@ -32,10 +32,13 @@ export default async function globalSetup() {
   };
 }
 
-/** Not into `dist`, which an `npm start` may be running from. */
+/**
+ * As the image has it: compiled, then bundled. Not into `dist`, which an `npm start` may be running from.
+ */
 function compileProgram() {
   makeStateFolder();
   const outDir = join(ROOT, '.data', 'test-dist');
+  const bundle = join(ROOT, '.data', 'test-bundle');
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   const buildInfo = join(outDir, '.tsbuildinfo');
   execFileSync(
@@ -46,7 +49,9 @@ function compileProgram() {
   execFileSync(process.execPath, [join(ROOT, 'scripts', 'migration-manifest.js'), outDir], {
     stdio: 'inherit',
   });
-  process.env['TEST_PROGRAM'] = join(outDir, 'main.js');
+  execFileSync(process.execPath, [join(ROOT, 'scripts', 'bundle.js'), outDir, bundle], { stdio: 'inherit' });
+  process.env['TEST_BUILD'] = outDir;
+  process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
 }
 
 /** @returns {Promise<{ url: string, stop: () => Promise<void> } | undefined>} undefined where there is no Redis */

@@ -5,7 +5,7 @@ import { TEST_SECRET } from './app.js';
 
 type LogLine = Readonly<Record<string, unknown>> & { readonly level?: string; readonly msg?: string };
 
-/** The compiled service in a process of its own, as an operator runs it. */
+/** The service in a process of its own, bundled as the image has it. */
 export class Program {
   stdout = '';
   stderr = '';

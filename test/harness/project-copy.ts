@@ -1,6 +1,6 @@
 import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export interface ProjectCopy {
   readonly folder: string;
@@ -15,7 +15,7 @@ export function copyProject(): ProjectCopy {
   chmodSync(folder, 0o755);
   cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true });
   cpSync(join(project, 'package.json'), join(folder, 'package.json'));
-  cpSync(dirname(process.env['TEST_PROGRAM']!), join(folder, 'dist'), { recursive: true });
+  cpSync(process.env['TEST_BUILD']!, join(folder, 'dist'), { recursive: true });
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'));
   return {
     folder,
