@@ -13,6 +13,7 @@ export const USAGE = `npm run bench -- [options]
   --only <case>      may be repeated: ${[BOOT, ...CASE_NAMES].join(', ')} (all)
   --markdown         prints the tables as Markdown
   --program <file>   another build of the service (dist/main.js)
+  --node <flag>      for Node, may be repeated: --node=--optimize-for-size (none)
   --profile <dir>    keeps a CPU profile of the service there: see bench/profile.js
 With BENCH_DATABASE_URL the database is made on that server instead of an embedded one, and dropped at the end.`;
 
@@ -25,6 +26,7 @@ With BENCH_DATABASE_URL the database is made on that server instead of an embedd
  * @property {string[]} cases the names of those to run
  * @property {boolean} markdown
  * @property {string} program
+ * @property {string[]} nodeOptions of the service
  * @property {string | undefined} profile
  */
 
@@ -47,6 +49,7 @@ export function readOptions(args) {
     cases: CASE_NAMES.filter((name) => only?.includes(name) ?? true),
     markdown: values.markdown,
     program: values.program,
+    nodeOptions: values.node,
     profile: values.profile,
   };
 }
@@ -63,6 +66,7 @@ function parse(args) {
         only: { type: 'string', multiple: true },
         markdown: { type: 'boolean', default: false },
         program: { type: 'string', default: join(ROOT, 'dist', 'main.js') },
+        node: { type: 'string', multiple: true, default: [] },
         profile: { type: 'string' },
         help: { type: 'boolean', default: false },
       },

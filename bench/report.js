@@ -103,12 +103,12 @@ export function median(values) {
 }
 
 /** @param {number[]} values */
-function range(values) {
+export function range(values) {
   return `${whole(Math.min(...values))}–${whole(Math.max(...values))}`;
 }
 
 /** @param {number} value */
-function whole(value) {
+export function whole(value) {
   return Math.round(value).toLocaleString('en-US');
 }
 

@@ -92,7 +92,7 @@ async function bench(options) {
     const [ours, peer] = programs;
     if (!ours || !peer) throw new Error('unreachable');
     const servers = /** @type {[Server, Server]} */ ([
-      await startForLoad(ours.file, environment, profiling(options.profile)),
+      await startForLoad(ours.file, environment, [...options.nodeOptions, ...profiling(options.profile)]),
       await startForLoad(peer.file, environment),
     ]);
     tables.push(loadTable(await measureLoad(servers, subjects, options)));

@@ -122,7 +122,7 @@ function runService(settings) {
   const early = signals.received();
   if (early) return Promise.resolve(exitCodeOf(early));
   return new Promise((resolve, reject) => {
-    const service = spawn(process.execPath, ['--enable-source-maps', PROGRAM], {
+    const service = spawn(process.execPath, [PROGRAM], {
       detached: true,
       env: { ...process.env, ...settings },
       // Not the terminal's input: a background process that reads it is stopped.

@@ -5,11 +5,14 @@ import { MigrationError } from './database/apply-migrations.js';
 import { DatabaseUnavailableError } from './database/database-wait.js';
 import { MigrationLockError, MigrationLockTimeoutError } from './database/migration-lock.js';
 import { createLogger } from './observability/logger.js';
+import { nameSourcesInStacks } from './observability/stack-trace.js';
 import { listenForShutdown } from './shutdown.js';
+import { releaseStartMemory } from './start-memory.js';
 
 /** What an operator can mend: told by its message alone. */
 const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockError, MigrationLockTimeoutError];
 
+nameSourcesInStacks();
 await boot(readConfig());
 
 function readConfig(): Config {
@@ -33,6 +36,7 @@ async function boot(config: Config): Promise<void> {
     const address = await app.getHttpAdapter().getInstance().listen({ host, port });
     const url = address.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost');
     logger.info(`listening on ${url}${config.docs.enabled ? `, its API is described at ${url}/docs` : ''}`);
+    releaseStartMemory();
   } catch (error) {
     if (EXPECTED.some((type) => error instanceof type)) logger.fatal((error as Error).message);
     else logger.fatal(describeListenError(error, host, port) ?? error);

@@ -18,7 +18,7 @@ let client: ApiClient;
 
 beforeAll(async () => {
   database = await createDatabase();
-  const environment = { DATABASE_URL: database.url, NODE_OPTIONS: '--enable-source-maps' };
+  const environment = { DATABASE_URL: database.url };
   bundled = Program.start(environment);
   client = new ApiClient(await bundled.listening());
   compiled = Program.start(environment, join(process.env['TEST_BUILD']!, 'main.js'));

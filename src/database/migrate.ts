@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { ConfigError, EXIT_CONFIG, loadMigrationsConfig, type MigrationsConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
+import { nameSourcesInStacks } from '../observability/stack-trace.js';
 import {
   appliedIn,
   applyMigrations,
@@ -48,6 +49,7 @@ const COMMANDS: Readonly<
   Record<string, (config: MigrationsConfig, options: { yes?: boolean | undefined }) => Promise<Report>>
 > = { status, up, down, verify };
 
+nameSourcesInStacks();
 process.exitCode = await main();
 
 async function main(): Promise<number> {
