@@ -84,6 +84,8 @@ const plugin = {
     }));
 
     onLoad({ filter: OTHER_DRIVERS }, () => ({ contents: 'module.exports = {};' }));
+    // Fastify loads it in case it is asked for a server of HTTP/2.
+    onResolve({ filter: /^node:http2$/ }, ({ path }) => ({ path, ...nothing }));
     onResolve({ filter: REDIS_STACK }, ({ path }) => ({ path, ...nothing }));
     onResolve({ filter: /^redis$/ }, () => find('@redis/client', { kind: 'require-call', resolveDir: ROOT }));
 
@@ -113,7 +115,8 @@ const entries = [
 const { outputFiles, metafile } = await build({
   absWorkingDir: ROOT,
   entryPoints: Object.fromEntries(entries.map((name) => [name.slice(0, -'.js'.length), join(source, name)])),
-  outdir: targetDist,
+  // Wherever it is written to: source maps name `../src`.
+  outdir: join(ROOT, 'dist'),
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -140,9 +143,10 @@ const { outputFiles, metafile } = await build({
   logLevel: 'warning',
 });
 for (const { path, contents } of outputFiles) {
-  mkdirSync(dirname(path), { recursive: true });
-  const wayUp = relative(dirname(path), targetDist) || '.';
-  writeFileSync(path, Buffer.from(contents).toString().replace(WAY_UP, wayUp));
+  const file = join(targetDist, relative(join(ROOT, 'dist'), path));
+  mkdirSync(dirname(file), { recursive: true });
+  const wayUp = relative(dirname(file), targetDist) || '.';
+  writeFileSync(file, Buffer.from(contents).toString().replace(WAY_UP, wayUp));
 }
 cpSync(
   join(source, 'database/migrations/manifest.json'),

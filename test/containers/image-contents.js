@@ -13,7 +13,7 @@ const APP = '/app';
 const faults = [];
 
 for (const name of readdirSync(APP)) {
-  if (!['dist', 'node_modules', 'package.json'].includes(name))
+  if (!['LICENSES.txt', 'compile-cache', 'dist', 'node_modules', 'package.json'].includes(name))
     faults.push(`${APP}/${name} is not needed to run`);
 }
 

@@ -12,9 +12,9 @@ import { freePort } from '../../scripts/free-port.js';
  * variables, which Jest's workers inherit.
  */
 export default async function globalSetup() {
-  compileProgram();
-  /** @type {(() => Promise<unknown>)[]} */
-  const stops = [];
+  const bundle = compileProgram();
+  /** @type {(() => unknown)[]} */
+  const stops = [() => rmSync(bundle, { recursive: true, force: true })];
   if (!process.env['TEST_DATABASE_URL']) {
     const cluster = await startEphemeralCluster();
     process.env['TEST_DATABASE_URL'] = cluster.url('postgres');
@@ -33,12 +33,15 @@ export default async function globalSetup() {
 }
 
 /**
- * As the image has it: compiled, then bundled. Not into `dist`, which an `npm start` may be running from.
+ * As the image has it: compiled, then bundled. Not into `dist`, which an `npm start` may be running from, and the bundle not
+ * below this folder, whose node_modules it would find.
+ *
+ * @returns {string} the bundle's folder
  */
 function compileProgram() {
   makeStateFolder();
   const outDir = join(ROOT, '.data', 'test-dist');
-  const bundle = join(ROOT, '.data', 'test-bundle');
+  const bundle = mkdtempSync(join(tmpdir(), 'entries-bundle-'));
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   const buildInfo = join(outDir, '.tsbuildinfo');
   execFileSync(
@@ -52,6 +55,7 @@ function compileProgram() {
   execFileSync(process.execPath, [join(ROOT, 'scripts', 'bundle.js'), outDir, bundle], { stdio: 'inherit' });
   process.env['TEST_BUILD'] = outDir;
   process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
+  return bundle;
 }
 
 /** @returns {Promise<{ url: string, stop: () => Promise<void> } | undefined>} undefined where there is no Redis */
