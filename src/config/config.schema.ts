@@ -111,6 +111,17 @@ export const environmentSchema = z.object({
   MIGRATIONS_LOCK_TIMEOUT_MS: integer(1, 86_400_000)
     .default(120_000)
     .meta({ description: 'how long to wait while another process migrates, ms', example: '120000' }),
+  MIGRATIONS_BACKUP: boolean
+    .default(false)
+    .meta({ description: 'back the database up before it is migrated', example: 'true' }),
+  BACKUP_FOLDER: z
+    .string()
+    .default('backups')
+    .meta({ description: 'where scripts/backup puts backups', example: '/var/backups/entries' }),
+  BACKUP_REQUESTS: z.string().optional().meta({
+    description: 'the folder by which a backup service is asked for one, instead of scripts/backup',
+    example: '/run/backup-requests',
+  }),
 
   REDIS_URL: z.string().optional().meta({
     description: 'Redis, as a URL; without any, cache and limits are in memory',
@@ -224,6 +235,9 @@ export const migrationNames = [
   'MIGRATIONS_RUN',
   'MIGRATIONS_DATABASE_URL',
   'MIGRATIONS_LOCK_TIMEOUT_MS',
+  'MIGRATIONS_BACKUP',
+  'BACKUP_FOLDER',
+  'BACKUP_REQUESTS',
 ] as const satisfies readonly EnvironmentName[];
 
 export const databaseNames = [

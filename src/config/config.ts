@@ -44,6 +44,13 @@ export interface MigrationsConfig {
   readonly database: DatabaseConfig;
   /** Whether it is MIGRATIONS_DATABASE_URL that says so. */
   readonly direct: boolean;
+  /** Whether, and how, to back up before something is migrated. */
+  readonly backup: {
+    readonly run: boolean;
+    readonly folder: string;
+    /** Undefined: the backup is made on this machine. */
+    readonly requests: string | undefined;
+  };
 }
 
 /** The one configuration object: read once at boot, frozen, and provided by {@link ConfigModule}. */
@@ -179,6 +186,12 @@ function processEnvironment(): Environment {
   return { ...parseEnv(text), ...env };
 }
 
+/** For a program that the service starts: what finds it, and none of the service's own settings and secrets. */
+export function programEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, ...settings };
+}
+
 interface Given {
   readonly values: Readonly<Record<string, string>>;
   /** Those whose `NAME_FILE` gave nothing: that is told, and not that they are missing as well. */
@@ -249,7 +262,13 @@ function pickDatabaseShape() {
   return { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_POOL_SIZE, DB_STATEMENT_TIMEOUT_MS };
 }
 
-const migrationsSchema = environmentSchema.pick({ MIGRATIONS_RUN: true, MIGRATIONS_LOCK_TIMEOUT_MS: true });
+const migrationsSchema = environmentSchema.pick({
+  MIGRATIONS_RUN: true,
+  MIGRATIONS_LOCK_TIMEOUT_MS: true,
+  MIGRATIONS_BACKUP: true,
+  BACKUP_FOLDER: true,
+  BACKUP_REQUESTS: true,
+});
 
 function migrationsConfig(
   e: z.infer<typeof migrationsSchema>,
@@ -261,6 +280,7 @@ function migrationsConfig(
     lockTimeoutMs: e.MIGRATIONS_LOCK_TIMEOUT_MS,
     database: direct ?? database,
     direct: direct !== undefined,
+    backup: { run: e.MIGRATIONS_BACKUP, folder: e.BACKUP_FOLDER, requests: e.BACKUP_REQUESTS },
   };
 }
 

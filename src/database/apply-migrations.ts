@@ -15,6 +15,7 @@ import {
   type AppliedMigration,
   type Query,
 } from './migration-history.js';
+import { BackupError, backUpBeforeMigrating } from './migration-backup.js';
 import { withMigrationLock, type MigrationLock } from './migration-lock.js';
 import { planMigrations, type MigrationPlan } from './migration-plan.js';
 
@@ -53,7 +54,8 @@ export interface MigrationLog {
  *
  * @returns the names of the migrations applied, oldest first
  * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no
- *   migration is found at all, or when the database is ahead of this release and not marked compatible
+ *   migration is found at all, when the database is ahead of this release and not marked compatible, or when there
+ *   is to be a backup first (not of an empty database) and there is none
  * @throws {MigrationLockTimeoutError}
  * @throws {MigrationLockError}
  */
@@ -74,6 +76,7 @@ export async function applyMigrations(config: MigrationsConfig, log: MigrationLo
       for (const { name } of now.late) {
         log.warn(`migration ${name} is older than the newest applied: it is applied all the same`);
       }
+      if (applied.length > 0) await keepBackup(config, log);
       return run(config, now.pending, lock, log);
     },
   );
@@ -83,7 +86,7 @@ export async function applyMigrations(config: MigrationsConfig, log: MigrationLo
  * Takes back the migration that was applied last.
  *
  * @returns its name; undefined where none is applied
- * @throws {MigrationError} when its `down` fails, or its code is not in this build
+ * @throws {MigrationError} when its `down` fails, its code is not in this build, or a backup before is not made
  */
 export async function revertNewest(config: MigrationsConfig, log: MigrationLog): Promise<string | undefined> {
   const known = await findMigrations();
@@ -99,6 +102,7 @@ export async function revertNewest(config: MigrationsConfig, log: MigrationLog):
           `The newest migration, ${newest.name}, is not in this build: take it back by ${releaseOf(newest)}`,
         );
       }
+      await keepBackup(config, log);
       const type = await file.load();
       const context = { lock, log, journal: new MigrationJournal() };
       const dataSource = new DataSource({
@@ -165,6 +169,20 @@ function tell({ edited, ahead, incompatible }: MigrationPlan, log: MigrationLog)
     log.warn(
       `the database is ahead of this release (${RELEASE}), by ${ahead.map(({ name }) => name).join(', ')}, ` +
         'which are marked compatible',
+    );
+  }
+}
+
+/** Where the configuration asks for it; without a backup nothing is migrated then. */
+async function keepBackup(config: MigrationsConfig, log: MigrationLog): Promise<void> {
+  if (!config.backup.run) return;
+  try {
+    log.info(`migrations: ${await backUpBeforeMigrating(config, (line) => log.info(line))}`);
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error;
+    throw new MigrationError(
+      `Nothing was migrated, as there is no backup (MIGRATIONS_BACKUP=true): ${error.message}`,
+      { cause: error },
     );
   }
 }
