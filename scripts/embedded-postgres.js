@@ -82,11 +82,12 @@ export async function startCluster({ directory, log = () => {} }) {
  * Starts a PostgreSQL server for tests: in a temporary folder, without care for its data, which `stop` removes. It
  * does not outlive this process, but for one that is killed.
  *
+ * @param {import('./postgres-binaries.js').PostgresBinaries} [given] those of another version
  * @returns {Promise<Cluster>}
  * @throws {ExplainedError}
  */
-export async function startEphemeralCluster() {
-  const binaries = await findPostgres();
+export async function startEphemeralCluster(given) {
+  const binaries = given ?? (await findPostgres());
   const version = await versionOf(binaries);
   const places = placesIn(realpathSync(mkdtempSync(join(tmpdir(), 'entries-postgres-'))));
   try {
