@@ -5,11 +5,12 @@
 #   test/containers/check.sh                  without a Docker engine: says so, exit 1
 #   test/containers/check.sh --if-available   without a Docker engine: says so, exit 0
 #
-# CHECK_PORT: the port on this machine's loopback, 18080 unless set.
+# CHECK_PORT: the port on this machine's loopback, 18080 unless set. CHECK_PROJECT: the name of the compose project, so
+# that two of these can run at a time.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-project=entries-check
+project=${CHECK_PROJECT:-entries-check}
 port=${CHECK_PORT:-18080}
 password='a long enough password'
 
@@ -42,7 +43,7 @@ compose() {
   "${clean[@]}" "${program[@]}" -p "$project" --project-directory "$root" -f "$file" --env-file "$settings" "$@"
 }
 
-remove_all() { compose down --volumes --remove-orphans --rmi local; }
+remove_all() { compose --profile backup down --volumes --remove-orphans --rmi local; }
 finish() {
   local status=$?
   remove_all >/dev/null 2>&1 || true
@@ -54,7 +55,7 @@ trap 'exit 130' INT TERM
 
 # what it shows, then the command
 check() {
-  local what=$1 status=0
+  local what=$1 status=0 started=$SECONDS
   shift
   # Not as the condition of an `if`: bash would then pass over the failures inside.
   set +e
@@ -63,7 +64,7 @@ check() {
   set -e
   if ((status == 0)); then
     passed=$((passed + 1))
-    echo "ok    $what"
+    echo "ok    $what ($((SECONDS - started)) s)"
     return
   fi
   echo "WRONG $what"
@@ -113,6 +114,129 @@ answers_health() {
   api 200 GET /health &&
     grep -q '"migrations":{"pending":0' "$work/answer" &&
     grep -q '"store":"redis","status":"up"' "$work/answer"
+}
+
+# Of every container: no capability is left to the program itself, whatever its entrypoint needed before.
+confines_its_containers() {
+  local service
+  for service in app postgres redis backup; do
+    expect "$service $(state "$service" .HostConfig.ReadonlyRootfs)" "$service true"
+    expect "$service $(state "$service" .HostConfig.SecurityOpt)" "$service [no-new-privileges:true]"
+    expect "$service $(state "$service" .HostConfig.RestartPolicy.Name)" "$service unless-stopped"
+    expect "$service $(state "$service" '.HostConfig.LogConfig.Config')" "$service map[max-file:3 max-size:10m]"
+    [[ $(state "$service" .HostConfig.Memory) != 0 && $(state "$service" .HostConfig.PidsLimit) != 0 ]] ||
+      { echo "$service has no limits"; return 1; }
+    docker exec "$(container "$service")" cat /proc/1/status >"$work/status"
+    expect "$service $(sed -n 's/^CapEff:\t//p' "$work/status")" "$service 0000000000000000"
+    expect "$service $(sed -n 's/^NoNewPrivs:\t//p' "$work/status")" "$service 1"
+    if grep -q '^Uid:\t0' "$work/status"; then echo "$service runs as root"; return 1; fi
+    if docker exec -u 0 "$(container "$service")" sh -c ': >/usr/local/probe' 2>&1; then return 1; fi
+  done
+  expect "$(state app .HostConfig.CapAdd)" '[]'
+}
+
+serves_as_anybody() {
+  echo 'APP_USER=4242:4242' >"$settings"
+  comes_up
+  expect "$(docker exec "$(container app)" sed -n 's/^Uid:\t\([0-9]*\)\t.*/\1/p' /proc/1/status)" 4242
+  reads_the_entry
+  : >"$settings"
+  comes_up
+}
+
+# As pg_dump writes them: every row of every table.
+rows_of() { docker exec "$(container postgres)" pg_dump -U entries --data-only --inserts "$1" | grep '^INSERT' | sort; }
+backups() { docker exec "$(container backup)" ls /backups; }
+has_backups() { expect "$(backups | wc -l | tr -d ' ')" "$1"; }
+
+backs_up_daily() {
+  compose --profile backup up -d
+  within 60 has_backups 1
+  within 60 healthy backup
+  backups | grep -E '^entries-[0-9]{8}T[0-9]{6}Z-release-[0-9.]+-[A-Za-z]+[0-9]{13}\.dump$'
+  expect "$(docker exec "$(container backup)" sh -c 'stat -c %a:%u /backups/*')" 600:1000
+  # As if it were of some days ago.
+  docker exec "$(container backup)" sh -c 'cd /backups && for old in *; do mv "$old" "entries-20200101T${old#*T}"; done'
+  within 60 has_backups 2
+  within 60 healthy backup
+}
+
+tells_a_failed_backup() {
+  compose stop postgres
+  docker exec "$(container backup)" sh -c 'cd /backups && for old in *; do mv "$old" "entries-20200101T${old#*T}"; done'
+  within 90 expect_unhealthy
+  docker inspect -f '{{json .State.Health.Log}}' "$(container backup)" | grep 'the last backup failed: backup: cannot reach'
+  compose up -d --wait postgres
+  compose --profile backup restart backup
+  within 60 healthy backup
+  within 60 serves
+}
+expect_unhealthy() { expect "$(state backup .State.Health.Status)" unhealthy; }
+
+restores() {
+  rows_of entries >"$work/rows"
+  grep -q 'kept for good' "$work/rows"
+  compose --profile backup run --rm -T backup /scripts/backup >"$work/made"
+  local made
+  made=$(sed -n 's|^backup: /backups/\([^ ]*\) .*|\1|p' "$work/made")
+  compose --profile backup run --rm -T backup -c "cat /backups/$made" >"$work/saved.dump"
+  # What is not empty is not overwritten unasked.
+  local status=0
+  compose --profile backup run --rm -T backup /scripts/restore "$made" || status=$?
+  expect "$status" 4
+  api 204 DELETE "/entries/$(cat "$work/entry")"
+  compose --profile backup run --rm -T backup /scripts/restore --replace "$made"
+  rows_of entries | cmp - "$work/rows"
+  within 60 serves
+  reads_the_entry
+}
+
+restores_into_a_fresh_volume() {
+  compose --profile backup down --volumes
+  compose up -d --wait postgres
+  compose --profile backup run --rm -T backup /scripts/restore - <"$work/saved.dump"
+  rows_of entries | cmp - "$work/rows"
+  comes_up
+  # The token is of before: the volume of secrets is new as well.
+  logs_in
+  reads_the_entry
+}
+
+# A newer release, as far as the database can tell: its newest migration is not there.
+forgets_a_migration() {
+  docker exec "$(container postgres)" psql -U entries -qc '
+    DROP INDEX entries_trash_idx; DELETE FROM migrations WHERE name LIKE $$IndexEntryTrash%$$' entries
+}
+backs_up_before_migrating() {
+  echo 'MIGRATIONS_BACKUP=true' >"$settings"
+  compose stop app
+  forgets_a_migration
+  compose up -d app
+  within 60 says_there_is_no_backup
+  compose --profile backup up -d
+  within 120 healthy app
+  backups | grep -E '^entries-[0-9]{8}T[0-9]{6}Z-before-[0-9.]+-[A-Za-z]+[0-9]{13}\.dump$'
+  reads_the_entry
+  : >"$settings"
+  comes_up
+}
+says_there_is_no_backup() {
+  docker logs "$(container app)" 2>&1 | grep -E 'Nothing was migrated, as there is no backup.*no backup service has shown itself'
+}
+
+takes_docker_secrets() {
+  mkdir "$work/secrets"
+  docker exec -u 0 "$(container app)" cat /run/secrets/database_password >"$work/secrets/database_password"
+  echo 'a secret that is given as a file of Docker' >"$work/secrets/jwt_secret"
+  chmod 440 "$work"/secrets/* && chgrp 1000 "$work"/secrets/*
+  chmod 755 "$work" "$work/secrets"
+  echo "SECRETS_FOLDER=$work/secrets" >"$settings"
+  compose -f "$root/docker-compose.secrets.yml" up -d
+  within 90 healthy app
+  api 401 GET "/entries/$(cat "$work/entry")"
+  logs_in
+  reads_the_entry
+  : >"$settings"
 }
 
 runs_unprivileged() {
@@ -287,5 +411,13 @@ check 'started without a database it waits, says so, and serves once there is on
 check 'docker compose stop: every container ends with exit code 0' stops_in_good_order
 check 'down and up keep user, entry and session' keeps_everything
 check 'JWT_SECRET from .env takes the place of the one made, and gives it back' takes_a_secret
+check 'the backup service backs up at its first start, and daily' backs_up_daily
+check 'containers: read-only, no capability, no new privileges, not as root, limits, logs that end' confines_its_containers
+check 'the service runs as any uid' serves_as_anybody
+check 'a backup that failed makes the backup service unhealthy, and says why' tells_a_failed_backup
+check 'restore: not unasked, then row by row what it was' restores
+check 'restore into fresh volumes: row by row what it was' restores_into_a_fresh_volume
+check 'MIGRATIONS_BACKUP: without a backup nothing is migrated, with one it is' backs_up_before_migrating
+check 'Docker secrets take the place of the ones made' takes_docker_secrets
 check 'down --volumes leaves nothing behind' leaves_nothing
 echo "$passed passed, 0 failed"
