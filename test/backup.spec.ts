@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -38,7 +39,7 @@ const NAME = new RegExp(`^test_[0-9a-f]+-\\d{8}T\\d{6}Z-release-\\d+\\.\\d+\\.\\
 /** Never changed: others are copied from it. */
 let filled: TestDatabase;
 let database: TestDatabase;
-let folder: string;
+let folder = '';
 const others: TestDatabase[] = [];
 
 beforeAll(async () => {
@@ -101,8 +102,9 @@ async function run(
   script: string,
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
+  url = database.url,
 ) {
-  const program = start(script, args, { ...libpq(database.url), ...environment });
+  const program = start(script, args, { ...libpq(url), ...environment });
   const { code } = await program.exited;
   return { code, stdout: program.stdout, stderr: program.stderr };
 }
@@ -303,38 +305,43 @@ describeWithPgDump('scripts/backup', () => {
 });
 
 describeWithPgDump('scripts/restore', () => {
+  let kept: string;
   let backup: string;
   let rows: Record<string, string[]>;
 
-  beforeEach(async () => {
-    await fillDatabase();
-    rows = await rowsOf(database.url);
+  beforeAll(async () => {
+    rows = await rowsOf(filled.url);
     expect(rows['entries']).toHaveLength(400);
-    await run('backup');
-    backup = join(folder, files()[0]!);
+    kept = mkdtempSync(join(tmpdir(), 'entries-backup-'));
+    await run('backup', ['--folder', kept], {}, filled.url);
+  });
+  afterAll(() => rmSync(kept, { recursive: true, force: true }));
+  beforeEach(() => {
+    const [name = ''] = readdirSync(kept);
+    backup = join(folder, name);
+    copyFileSync(join(kept, name), backup);
   });
 
   it('into an empty database: every row is there again, and no migration is pending', async () => {
-    const fresh = await anotherDatabase();
-    const { code, stdout } = await run('restore', [backup], libpq(fresh.url));
+    const { code, stdout } = await run('restore', [backup]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/a backup of release \d+\.\d+\.\d+, newest migration \w+, from PostgreSQL \d+/);
     expect(stdout).toMatch(/rows: entries 400, .*users 5/);
-    expect(await rowsOf(fresh.url)).toEqual(rows);
-    expect(await migrate(fresh.url)).toMatchObject({
+    expect(await rowsOf(database.url)).toEqual(rows);
+    expect(await migrate(database.url)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('none pending'),
     });
   });
 
   it('into a database that does not exist: makes it', async () => {
-    const gone = await anotherDatabase();
-    await gone.drop();
-    expect(await run('restore', [backup], libpq(gone.url))).toMatchObject({ code: 0 });
-    expect(await rowsOf(gone.url)).toEqual(rows);
+    await database.drop();
+    expect(await run('restore', [backup])).toMatchObject({ code: 0 });
+    expect(await rowsOf(database.url)).toEqual(rows);
   });
 
   it('into one that is not empty: exits 4, and changes nothing', async () => {
+    await fillDatabase();
     await database.query(`UPDATE entries SET text = 'later'`);
     const later = await rowsOf(database.url);
     const { code, stderr } = await run('restore', [backup]);
@@ -344,6 +351,7 @@ describeWithPgDump('scripts/restore', () => {
   });
 
   it('--replace: takes the place of what was there, which is kept, and sends its users out', async () => {
+    await fillDatabase();
     await database.query(`UPDATE entries SET text = 'later'`);
     const later = await rowsOf(database.url);
     const user = new Client({ connectionString: database.url });
@@ -354,13 +362,13 @@ describeWithPgDump('scripts/restore', () => {
     expect(code).toBe(0);
     await until('the session is ended', () => ended);
     expect(await rowsOf(database.url)).toEqual(rows);
-    const kept = /is kept as (\w+)/.exec(stdout)![1]!;
     const url = new URL(database.url);
-    url.pathname = `/${kept}`;
+    url.pathname = `/${/is kept as (\w+)/.exec(stdout)![1]!}`;
     expect(await rowsOf(url.href)).toEqual(later);
   });
 
   it('that fails half-way: the database is as it was, and nothing is left beside it', async () => {
+    await fillDatabase();
     const failing = insteadOf(
       'pg_restore',
       `case "$*" in *--dbname=*) "$real" --section=pre-data "$@"; echo 'pg_restore: error: broken' >&2; exit 1 ;; esac
@@ -376,6 +384,7 @@ describeWithPgDump('scripts/restore', () => {
   });
 
   it('of a damaged backup: does nothing', async () => {
+    await fillDatabase();
     truncateSync(backup, statSync(backup).size - 2000);
     expect(await run('restore', ['--replace', backup])).toMatchObject({
       code: 1,
@@ -411,7 +420,7 @@ describeWithOlderServer('a new major version of PostgreSQL', () => {
       };
       await fill({ url, query });
       const rows = await rowsOf(url);
-      expect(await run('backup', [], libpq(url))).toMatchObject({ code: 0 });
+      expect(await run('backup', [], {}, url)).toMatchObject({ code: 0 });
       const { code, stdout } = await run('restore', [files()[0]!]);
       expect(code).toBe(0);
       expect(stdout).toContain(`from PostgreSQL ${cluster.version}`);
@@ -447,7 +456,7 @@ describeWithPgDump('MIGRATIONS_BACKUP=true', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('migrations: backup: ') });
     expect(files()).toEqual([expect.stringMatching(/-before-\d+\.\d+\.\d+-\w+\.dump$/)]);
     const fresh = await anotherDatabase();
-    expect(await run('restore', files(), libpq(fresh.url))).toMatchObject({ code: 0 });
+    expect(await run('restore', files(), {}, fresh.url)).toMatchObject({ code: 0 });
     // But for the table that keeps the history of migrations, all is as before the migration.
     expect(await rowsOf(fresh.url)).toEqual(rows);
     // Nothing is pending any more.
