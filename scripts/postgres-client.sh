@@ -31,8 +31,7 @@ find_database() {
 # Runs the script in the compose project's service `backup` instead.
 through_compose() {
   cd "$here/.." || exit
-  if docker compose version >/dev/null 2>&1; then set -- docker compose "$@"; else set -- docker-compose "$@"; fi
-  exec "$@"
+  exec docker compose "$@"
 }
 
 # SQL by the standard input or -c; prints rows, columns apart by |.
