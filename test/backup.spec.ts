@@ -249,7 +249,7 @@ describeWithPgDump('scripts/backup', () => {
     );
     const { code, stderr } = await run('backup', ['--keep', '1'], full);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/the disk of .* is full \(\d+ MB were free\)/);
+    expect(stderr).toMatch(/the disk of .* is full \(\d+ MB are free\)/);
     expect(files()).toEqual(before);
     expect(leftovers()).toEqual([]);
   });

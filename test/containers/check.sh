@@ -208,6 +208,14 @@ restores() {
   reads_the_entry
 }
 
+tells_a_full_disk() {
+  # shellcheck disable=SC2016
+  compose --profile backup run --rm -T backup -c '
+    mkdir /tmp/small && head -c 64m /dev/zero >/tmp/fill 2>/dev/null
+    /scripts/backup --folder /tmp/small; test $? = 1 && test -z "$(ls -A /tmp/small)"' 2>&1 | tee "$work/said"
+  grep 'the disk of /tmp/small is full' "$work/said"
+}
+
 restores_into_a_fresh_volume() {
   compose --profile backup down --volumes
   compose up -d --wait postgres
@@ -426,6 +434,7 @@ check 'the backup service backs up at its first start, and daily' backs_up_daily
 check 'containers: read-only, no capability, no new privileges, not as root, limits, logs that end' confines_its_containers
 check 'the service runs as any uid' serves_as_anybody
 check 'a backup that failed makes the backup service unhealthy, and says why' tells_a_failed_backup
+check 'a backup to a disk that is full says so, and leaves nothing' tells_a_full_disk
 check 'restore: not unasked, then row by row what it was' restores
 check 'restore into fresh volumes: row by row what it was' restores_into_a_fresh_volume
 check 'MIGRATIONS_BACKUP: the backup service makes a backup, and then the service migrates' backs_up_before_migrating
