@@ -433,16 +433,23 @@ describeWithOlderServer('a new major version of PostgreSQL', () => {
 
 describeWithPgDump('MIGRATIONS_BACKUP=true', () => {
   const ON = { MIGRATIONS_BACKUP: 'true' };
+  const PENDING = {
+    '9000000000001-DropTexts': `
+      async up(runner) { await runner.query("UPDATE entries SET text = 'gone'"); }
+      async down() {}`,
+  };
+  /** As on a bare machine, where the scripts are beside it; and as in the image, where they are not. */
   let build: BuildCopy;
+  let bundle: BuildCopy;
 
   beforeAll(() => {
-    build = copyBuild({
-      '9000000000001-DropTexts': `
-        async up(runner) { await runner.query("UPDATE entries SET text = 'gone'"); }
-        async down() {}`,
-    });
+    build = copyBuild(PENDING, undefined, process.env['TEST_BUILD']);
+    bundle = copyBuild(PENDING);
   });
-  afterAll(() => build.remove());
+  afterAll(() => {
+    build.remove();
+    bundle.remove();
+  });
 
   it('an empty database is migrated without', async () => {
     expect(await migrate(database.url, undefined, ON)).toMatchObject({ code: 0 });
@@ -477,7 +484,14 @@ describeWithPgDump('MIGRATIONS_BACKUP=true', () => {
     expect(await rowsOf(database.url)).toEqual(rows);
   });
 
-  it('with BACKUP_REQUESTS: the backup service makes it', async () => {
+  it('in the image, without BACKUP_REQUESTS: says that it is missing', async () => {
+    await fillDatabase();
+    const { code, stderr } = await migrate(database.url, bundle, ON);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/Nothing was migrated.*as in the image: set BACKUP_REQUESTS/);
+  });
+
+  it('in the image, with BACKUP_REQUESTS: the backup service makes it', async () => {
     await fillDatabase();
     const requests = join(folder, 'requests');
     mkdirSync(requests);
@@ -487,7 +501,7 @@ describeWithPgDump('MIGRATIONS_BACKUP=true', () => {
       BACKUP_STATE: mkdtempSync(join(folder, 'state-')),
     });
     try {
-      const { code, stderr } = await migrate(database.url, build, { ...ON, BACKUP_REQUESTS: requests });
+      const { code, stderr } = await migrate(database.url, bundle, { ...ON, BACKUP_REQUESTS: requests });
       expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/backup: .*-before-/) });
       expect(files()).toContainEqual(expect.stringMatching(/-before-/));
       expect(readdirSync(requests).filter((name) => name !== 'alive')).toEqual([]);
