@@ -13,6 +13,9 @@ const CONTRACT = {
   'POST /auth/login': 'public',
   'POST /auth/refresh': 'public',
   'POST /auth/logout': 'secured',
+  'POST /auth/logout-all': 'secured',
+  'GET /auth/sessions': 'secured',
+  'DELETE /auth/sessions/{id}': 'secured',
   'GET /users/me': 'secured',
   'PATCH /users/me': 'secured',
   'GET /entries': 'secured',
@@ -291,8 +294,15 @@ describe('what is described', () => {
     await ask(ada, 'GET /entries/trash');
     await ask(ada, 'POST /entries/{id}/restore', { id });
     await ask(ada, 'POST /entries/{id}/restore', { id: randomUUID() });
+    const { sessions } = (await ask(ada, 'GET /auth/sessions')).body;
+    const other = sessions.find(({ current }: { current: boolean }) => !current);
+    await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
+    await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
+    await ask(ada, 'DELETE /auth/sessions/{id}', { id: 'nothing' });
     await ask(ada, 'POST /auth/logout');
     await ask(ada, 'POST /auth/logout');
+    const again = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
+    await ask(anonymous.withToken(again.body.accessToken), 'POST /auth/logout-all');
 
     const successes = [...operations].flatMap(([call, { responses }]) =>
       Object.keys(responses)

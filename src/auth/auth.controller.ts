@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, Req, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req, UseGuards } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiCreatedResponse,
@@ -24,6 +24,7 @@ import {
 } from './auth.schemas.js';
 import { AuthService } from './auth.service.js';
 import { LocalAuthGuard } from './local-auth.guard.js';
+import { SessionIdSchema, SessionListSchema, type SessionList } from './session.schemas.js';
 import { SessionsService, type Client } from './sessions.service.js';
 
 @ApiTags('Auth')
@@ -79,6 +80,38 @@ export class AuthController {
   @ApiProblems(401, 429, 503)
   async logout(@CurrentUser() { sessionId }: Principal): Promise<void> {
     await this.sessions.end(sessionId);
+  }
+
+  @Post('logout-all')
+  @HttpCode(204)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'End every session of the user, this one too' })
+  @ApiNoContentResponse()
+  @ApiProblems(401, 429, 503)
+  logoutAll(@CurrentUser() { userId }: Principal): Promise<void> {
+    return this.sessions.endAll(userId);
+  }
+
+  @Get('sessions')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Where the user is signed in' })
+  @ApiOkResponse({ standardSchema: SessionListSchema })
+  @ApiProblems(401, 429, 503)
+  async listSessions(@CurrentUser() { userId, sessionId }: Principal): Promise<SessionList> {
+    return { sessions: await this.sessions.list(userId, sessionId) };
+  }
+
+  @Delete('sessions/:id')
+  @HttpCode(204)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'End a session' })
+  @ApiNoContentResponse()
+  @ApiProblems(400, 401, 404, 429, 503)
+  endSession(
+    @CurrentUser() { userId }: Principal,
+    @Param('id', { schema: SessionIdSchema }) id: string,
+  ): Promise<void> {
+    return this.sessions.endOf(userId, id);
   }
 }
 

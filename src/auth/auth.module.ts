@@ -13,6 +13,7 @@ import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LocalStrategy } from './local.strategy.js';
 import { Passwords } from './passwords.js';
+import { SessionPurge } from './session-purge.js';
 import { Session } from './session.entity.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -23,6 +24,7 @@ import { SessionsService } from './sessions.service.js';
     AuthService,
     SessionsService,
     EndedSessions,
+    SessionPurge,
     Passwords,
     AccessTokens,
     JwtStrategy,

@@ -11,8 +11,8 @@ const TRUST_MS = 900;
 /** A row's `ended_at` is older than its commit by as long as its transaction took: what a look goes back. */
 const OVERLAP_SECONDS = 5;
 
-const PURGE_EVERY_MS = 60_000;
-const PURGE_BATCH = 1000;
+/** Beyond its life, how long an access token may still pass: the clock tolerance, and the clocks' differences. */
+const SKEW_SECONDS = 15;
 
 /**
  * Which sessions ended lately, known in memory so that checking a request's session costs a map lookup. Access
@@ -23,9 +23,9 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('Sessions');
   /** Session id → when its last access token has expired, ms since the epoch. */
   private readonly ended = new Map<string, number>();
-  private readonly memoryMs: number;
+  /** How long after its end a session's last access token may live, ms. */
+  readonly memoryMs: number;
   private lastLook = 0;
-  private lastPurge = 0;
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
 
@@ -33,7 +33,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
     private readonly sql: Sql,
     private readonly config: Config,
   ) {
-    this.memoryMs = (config.jwt.accessTtlSeconds + OVERLAP_SECONDS) * 1000;
+    this.memoryMs = (config.jwt.accessTtlSeconds + OVERLAP_SECONDS + SKEW_SECONDS) * 1000;
   }
 
   async onModuleInit(): Promise<void> {
@@ -67,7 +67,6 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   private schedule(): void {
     this.timer = setTimeout(() => {
       this.looking = this.look()
-        .then(() => this.purge())
         .catch((error: unknown) => this.logger.debug(`cannot look for ended sessions: ${String(error)}`))
         .finally(() => {
           if (this.timer) this.schedule();
@@ -91,19 +90,5 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
       if (until > started) break;
       this.ended.delete(id);
     }
-  }
-
-  /** Removes sessions that are over: expired, or ended so long ago that no access token of theirs lives. */
-  private async purge(): Promise<void> {
-    if (Date.now() - this.lastPurge < PURGE_EVERY_MS) return;
-    this.lastPurge = Date.now();
-    await this.sql.query(
-      'sessions-purge',
-      `DELETE FROM sessions WHERE id IN (
-         SELECT id FROM sessions
-          WHERE expires_at < now() - make_interval(secs => $1) OR ended_at < now() - make_interval(secs => $1)
-          LIMIT $2 FOR UPDATE SKIP LOCKED)`,
-      [this.memoryMs / 1000, PURGE_BATCH],
-    );
   }
 }

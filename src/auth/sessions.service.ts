@@ -1,14 +1,24 @@
-import { Injectable, Logger, UnauthorizedException } from '@nestjs/common';
+import { Injectable, Logger, NotFoundException, UnauthorizedException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { IsNull, Repository, type EntityManager } from 'typeorm';
+import { Repository, type EntityManager, type ObjectLiteral } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Config } from '../config/config.js';
 import { EndedSessions } from './ended-sessions.js';
 import { issueRefreshToken, readRefreshToken } from './refresh-token.js';
 import { Session } from './session.entity.js';
+import { toSessionBody, type SessionBody } from './session.schemas.js';
 
-/** A client that lost the answer tries again within this time, ms, and is not taken for a thief. */
-const RETRY_GRACE_MS = 10_000;
+/** A client that lost the answer tries again within this time and is not taken for a thief. */
+const RETRY_GRACE_SECONDS = 10;
+
+/** However often it is refreshed, a session ends after this time, and the password is asked again. */
+const LIFETIME_SECONDS = 365 * 86_400;
+
+/** Sessions of one user at a time: the one that was used least lately gives way to a new one. */
+const SESSIONS_PER_USER = 100;
+
+/** SQL: neither ended nor expired. */
+const LIVE = 'ended_at IS NULL AND expires_at > now()';
 
 export interface Client {
   readonly ip: string;
@@ -44,8 +54,14 @@ export class SessionsService {
       refreshTokenHash: hash,
       ip: client.ip.slice(0, 45),
       userAgent: client.userAgent?.slice(0, 512) ?? null,
-      expiresAt: this.expiry(),
+      expiresAt: () => this.expiry(),
     });
+    await this.endWhere(
+      `id IN (SELECT id FROM sessions WHERE user_id = :userId AND ended_at IS NULL
+               ORDER BY last_used_at DESC, id DESC OFFSET ${SESSIONS_PER_USER})`,
+      { userId },
+      manager,
+    );
     return { userId, sessionId, refreshToken: token };
   }
 
@@ -66,9 +82,9 @@ export class SessionsService {
         previousRefreshTokenHash: presented.hash,
         refreshTokenHash: next.hash,
         lastUsedAt: () => 'now()',
-        expiresAt: this.expiry(),
+        expiresAt: () => `least(${this.expiry()}, created_at + make_interval(secs => ${LIFETIME_SECONDS}))`,
       })
-      .where('id = :sessionId AND refresh_token_hash = :hash AND ended_at IS NULL AND expires_at > now()', {
+      .where(`id = :sessionId AND refresh_token_hash = :hash AND ${LIVE}`, {
         sessionId: presented.sessionId,
         hash: presented.hash,
       })
@@ -80,10 +96,47 @@ export class SessionsService {
     throw refused();
   }
 
+  /** The user's sessions that live, the one used last first. */
+  async list(userId: string, currentId: string): Promise<SessionBody[]> {
+    const sessions = await this.sessions
+      .createQueryBuilder('session')
+      .where(`session.user_id = :userId AND ${LIVE}`, { userId })
+      .orderBy({ 'session.lastUsedAt': 'DESC', 'session.id': 'DESC' })
+      .getMany();
+    return sessions.map((session) => toSessionBody(session, currentId));
+  }
+
   /** Ends a session; its access tokens are refused here at once and elsewhere within a second. */
   async end(sessionId: string): Promise<void> {
-    await this.sessions.update({ id: sessionId, endedAt: IsNull() }, { endedAt: () => 'now()' });
-    this.ended.add(sessionId);
+    this.known(await this.endWhere('id = :sessionId AND ended_at IS NULL', { sessionId }));
+  }
+
+  /** Ends a session of the user's. @throws {NotFoundException} where the user has none of this id that lives */
+  async endOf(userId: string, sessionId: string): Promise<void> {
+    const ended = await this.endWhere(`id = :sessionId AND user_id = :userId AND ${LIVE}`, {
+      sessionId,
+      userId,
+    });
+    this.known(ended);
+    if (ended.length === 0) throw new NotFoundException('There is no such session');
+  }
+
+  async endAll(userId: string): Promise<void> {
+    this.known(await this.endWhere('user_id = :userId AND ended_at IS NULL', { userId }));
+  }
+
+  /** In a transaction, after whose commit {@link known} is to be told. @returns the ids of those that it ended */
+  endOthers(userId: string, currentId: string, manager: EntityManager): Promise<string[]> {
+    return this.endWhere(
+      'user_id = :userId AND id <> :currentId AND ended_at IS NULL',
+      { userId, currentId },
+      manager,
+    );
+  }
+
+  /** Makes it known here at once that these have ended. The other replicas find out by themselves. */
+  known(endedIds: readonly string[]): void {
+    for (const id of endedIds) this.ended.add(id);
   }
 
   /** @throws when the session cannot be looked up: a token is never taken on trust alone */
@@ -91,19 +144,39 @@ export class SessionsService {
     return this.ended.has(sessionId);
   }
 
+  /** What is presented is no token in force: where it was once, and not a moment ago, somebody has stolen it. */
   private async punishReuse(sessionId: string, hash: Buffer): Promise<void> {
-    const session = await this.sessions.findOneBy({ id: sessionId, endedAt: IsNull() });
-    if (!session || session.expiresAt.getTime() <= Date.now()) return;
-    const isNewestSpent = session.previousRefreshTokenHash?.equals(hash) ?? false;
-    if (isNewestSpent && Date.now() - session.lastUsedAt.getTime() <= RETRY_GRACE_MS) return;
-    this.logger.warn(
-      `a spent refresh token was presented: session ${sessionId} of user ${session.userId} is ended`,
+    const ended = await this.endWhere(
+      `id = :sessionId AND ${LIVE}
+       AND NOT (refresh_token_hash = :hash
+                OR (previous_refresh_token_hash IS NOT DISTINCT FROM :hash
+                    AND last_used_at > now() - make_interval(secs => ${RETRY_GRACE_SECONDS})))`,
+      { sessionId, hash },
     );
-    await this.end(sessionId);
+    this.known(ended);
+    if (ended.length > 0)
+      this.logger.warn(`a spent refresh token was presented: session ${sessionId} is ended`);
   }
 
-  private expiry(): Date {
-    return new Date(Date.now() + this.config.jwt.refreshTtlSeconds * 1000);
+  /** @returns the ids of those that it ended */
+  private async endWhere(
+    condition: string,
+    parameters: ObjectLiteral,
+    manager: EntityManager = this.sessions.manager,
+  ): Promise<string[]> {
+    const result = await manager
+      .createQueryBuilder()
+      .update(Session)
+      .set({ endedAt: () => 'now()' })
+      .where(condition, parameters)
+      .returning('id')
+      .execute();
+    return (result.raw as { id: string }[]).map(({ id }) => id);
+  }
+
+  /** SQL: computed by the database's clock, as everything that is compared with it. */
+  private expiry(): string {
+    return `now() + make_interval(secs => ${this.config.jwt.refreshTtlSeconds})`;
   }
 }
 
