@@ -202,11 +202,17 @@ describe('the purge of sessions', () => {
       // Ended a moment ago: its access token is good for minutes yet, and must be known to have ended.
       const other = await signIn(ada);
       await other.post('/auth/logout');
+      await service.database.query(
+        `INSERT INTO erased_sessions (id, erased_at)
+         SELECT gen_random_uuid(), now() - CASE WHEN n > 3 THEN interval '1 day' ELSE interval '1 minute' END
+           FROM generate_series(1, 700) AS n`,
+      );
       await Promise.all([service, replica].map(({ app }) => app.get(SessionPurge).run()));
       const rows = await service.database.query('SELECT ended_at FROM sessions WHERE user_id = $1', [
         ada.account.userId,
       ]);
       expect(rows).toHaveLength(2);
+      expect(await service.database.query('SELECT 1 FROM erased_sessions')).toHaveLength(3);
       await expectAlive(ada);
     } finally {
       await replica.close();

@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hash } from '@node-rs/argon2';
 import { startApp, TEST_SECRET, type TestApp } from './harness/app.js';
 import { ApiClient, randomEmail } from './harness/client.js';
 import { expectProblem } from './harness/problem.js';
@@ -123,7 +124,7 @@ describe('POST /auth/register', () => {
   });
 
   it.each([
-    ['8 characters', '12345678'],
+    ['8 characters', '9fk2q7wz'],
     ['128 characters', 'x'.repeat(128)],
     ['8 characters of two UTF-16 units each', '😀'.repeat(8)],
     ['128 characters of two UTF-16 units each', '😀'.repeat(128)],
@@ -140,6 +141,7 @@ describe('POST /auth/register', () => {
     ['a password of 129 characters', { email, password: 'x'.repeat(129) }, 'password'],
     ['the e-mail as password', { email, password: email }, 'password'],
     ['the e-mail in capitals as password', { email, password: email.toUpperCase() }, 'password'],
+    ['one of the commonest passwords', { email, password: 'Password123' }, 'password'],
     ['a NUL in the password', { email, password: 'pass\u0000word' }, 'password'],
     ['a lone surrogate in the password', { email, password: 'password\ud800' }, 'password'],
     ['a password that is a number', { email, password: 123456789 }, 'password'],
@@ -236,6 +238,40 @@ describe('POST /auth/login', () => {
     ['nothing', undefined, ['']],
   ])('answers 422 to %s', async (_name, body, paths) => {
     expect(expectProblem(await anonymous.post('/auth/login', body), 422).paths).toEqual(paths);
+  });
+
+  it('renews a hash that was made with less than what is configured, and leaves the rest of the user', async () => {
+    const { account } = await service.signUp();
+    const weak = await hash(account.password, { memoryCost: 1024, timeCost: 1, parallelism: 1 });
+    await service.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.userId, weak]);
+    const before = (await anonymous.as(account).get('/users/me')).body;
+    // Several at once: whichever renews the hash, none is refused for it.
+    const logins = await Promise.all(
+      Array.from({ length: 3 }, () =>
+        anonymous.post('/auth/login', { email: account.email, password: account.password }),
+      ),
+    );
+    expect(logins.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const [row] = await service.database.query<{ password_hash: string }>(
+      'SELECT password_hash FROM users WHERE id = $1',
+      [account.userId],
+    );
+    expect(row!.password_hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect((await anonymous.as(account).get('/users/me')).body).toEqual(before);
+    const again = await anonymous.post('/auth/login', { email: account.email, password: account.password });
+    expect(again.status).toBe(200);
+  });
+
+  it('leaves a weak hash as it is when the password is wrong', async () => {
+    const { account } = await service.signUp();
+    const weak = await hash(account.password, { memoryCost: 1024, timeCost: 1, parallelism: 1 });
+    await service.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.userId, weak]);
+    const wrong = { email: account.email, password: 'a wrong password' };
+    expectProblem(await anonymous.post('/auth/login', wrong), 401);
+    const rows = await service.database.query('SELECT password_hash FROM users WHERE id = $1', [
+      account.userId,
+    ]);
+    expect(rows).toEqual([{ password_hash: weak }]);
   });
 
   it('never sends a password back', async () => {
@@ -411,6 +447,12 @@ describe('a session that another replica ended', () => {
 describe('an access token', () => {
   const PROTECTED = [
     ['POST', '/auth/logout'],
+    ['POST', '/auth/logout-all'],
+    ['GET', '/auth/sessions'],
+    ['DELETE', `/auth/sessions/${randomUUID()}`],
+    ['PUT', '/users/me/password'],
+    ['DELETE', '/users/me'],
+    ['GET', '/users/me/export'],
     ['GET', '/users/me'],
     ['PATCH', '/users/me'],
     ['GET', '/entries'],

@@ -18,6 +18,9 @@ const CONTRACT = {
   'DELETE /auth/sessions/{id}': 'secured',
   'GET /users/me': 'secured',
   'PATCH /users/me': 'secured',
+  'DELETE /users/me': 'secured',
+  'PUT /users/me/password': 'secured',
+  'GET /users/me/export': 'secured',
   'GET /entries': 'secured',
   'POST /entries': 'secured',
   'GET /entries/trash': 'secured',
@@ -151,6 +154,8 @@ describe('GET /openapi.json', () => {
     ['POST /auth/login', ['email', 'password'], ['email', 'password']],
     ['POST /auth/refresh', ['refreshToken'], ['refreshToken']],
     ['PATCH /users/me', ['displayName', 'timezone'], []],
+    ['PUT /users/me/password', ['currentPassword', 'newPassword'], ['currentPassword', 'newPassword']],
+    ['DELETE /users/me', ['password'], ['password']],
     ['POST /entries', ['category', 'mood', 'occurredAt', 'tags', 'text'], ['mood', 'text']],
     ['PATCH /entries/{id}', ['category', 'mood', 'occurredAt', 'tags', 'text'], []],
   ])('names the fields of the body of %s, and which must be there', (call, fields, required) => {
@@ -163,7 +168,7 @@ describe('GET /openapi.json', () => {
 
   it('names a body for those calls alone', () => {
     const withBody = [...operations].filter(([, { requestBody }]) => requestBody).map(([call]) => call);
-    expect(withBody).toHaveLength(6);
+    expect(withBody).toHaveLength(8);
   });
 
   it.each([
@@ -303,6 +308,19 @@ describe('what is described', () => {
     await ask(ada, 'POST /auth/logout');
     const again = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
     await ask(anonymous.withToken(again.body.accessToken), 'POST /auth/logout-all');
+
+    const last = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
+    const leaving = anonymous.withToken(last.body.accessToken);
+    const newPassword = 'another horse battery';
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: 'wrong', newPassword } });
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: password, newPassword: email } });
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: password } });
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: password, newPassword } });
+    await ask(leaving, 'GET /users/me/export');
+    await ask(leaving, 'DELETE /users/me', { body: { password } });
+    await ask(leaving, 'DELETE /users/me', { body: {} });
+    await ask(leaving, 'DELETE /users/me', { body: { password: newPassword } });
+    await ask(leaving, 'GET /users/me/export');
 
     const successes = [...operations].flatMap(([call, { responses }]) =>
       Object.keys(responses)

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Passwords } from '../src/auth/passwords.js';
+import { loadConfig } from '../src/config/config.js';
 import { findMigrations } from '../src/database/migration-files.js';
-import { startApp } from './harness/app.js';
+import { startApp, TEST_SECRET } from './harness/app.js';
 import { copyBuild } from './harness/build-copy.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
@@ -37,6 +38,7 @@ const VERSIONS: readonly {
   { migration: 'AddEntryTags1795555381378', gains: { entries: { tags: [] } }, fill: fillTags },
   { migration: 'AddEntryTrash1795555412078', gains: { entries: { deleted_at: null } }, fill: fillTrash },
   { migration: 'IndexEntryTrash1795558661909', gains: {}, fill: fillTrash },
+  { migration: 'AddErasedSessions1795567062670', gains: {}, fill: fillErased },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string): Promise<void> {
@@ -81,10 +83,20 @@ async function fillTrash(database: TestDatabase, passwordHash: string): Promise<
   ]);
 }
 
+async function fillErased(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillTrash(database, passwordHash);
+  await database.query(`INSERT INTO erased_sessions (id, erased_at) VALUES ($1, '2999-01-01Z')`, [
+    entryId(90),
+  ]);
+}
+
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
   const tables: Record<string, Row[]> = {};
-  for (const table of ['users', 'sessions', 'entries']) {
-    tables[table] = await database.query<Row>(`SELECT * FROM ${table} ORDER BY id`);
+  for (const table of ['users', 'sessions', 'entries', 'erased_sessions']) {
+    const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      table,
+    ]);
+    if (found?.there) tables[table] = await database.query<Row>(`SELECT * FROM ${table} ORDER BY id`);
   }
   return tables;
 }
@@ -124,7 +136,8 @@ describe('the history of the schema', () => {
       try {
         const password = 'correct horse battery';
         await migrateTo(version.migration, database);
-        await version.fill(database, await new Passwords().hash(password));
+        const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
+        await version.fill(database, await new Passwords(config).hash(password));
         const before = await rowsOf(database);
 
         // The newest release boots on it, and migrates as it does so.

@@ -5,26 +5,39 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RateLimitGuard } from '../http/rate-limit/rate-limit.guard.js';
 import { UsersModule } from '../users/users.module.js';
+import { AccountController } from './account.controller.js';
+import { AccountService } from './account.service.js';
 import { AccessTokens } from './access-tokens.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { EndedSessions } from './ended-sessions.js';
+import { ErasedSession } from './erased-session.entity.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LocalStrategy } from './local.strategy.js';
+import { PasswordAttempts } from './password-attempts.js';
 import { Passwords } from './passwords.js';
+import { SessionPersonalData } from './session-personal-data.js';
 import { SessionPurge } from './session-purge.js';
 import { Session } from './session.entity.js';
 import { SessionsService } from './sessions.service.js';
 
 @Module({
-  imports: [UsersModule, PassportModule, JwtModule.register({}), TypeOrmModule.forFeature([Session])],
-  controllers: [AuthController],
+  imports: [
+    UsersModule,
+    PassportModule,
+    JwtModule.register({}),
+    TypeOrmModule.forFeature([Session, ErasedSession]),
+  ],
+  controllers: [AuthController, AccountController],
   providers: [
     AuthService,
+    AccountService,
+    PasswordAttempts,
     SessionsService,
     EndedSessions,
     SessionPurge,
+    SessionPersonalData,
     Passwords,
     AccessTokens,
     JwtStrategy,

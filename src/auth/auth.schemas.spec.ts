@@ -22,7 +22,7 @@ describe('the body of POST /auth/register', () => {
     });
   });
 
-  it.each(['12345678', 'x'.repeat(128), '😀'.repeat(8), '😀'.repeat(128), '        '])(
+  it.each(['9fk2q7wz', 'x'.repeat(128), '😀'.repeat(8), '😀'.repeat(128), '        '])(
     'takes a password of 8 to 128 characters as it is: %s',
     (password) => {
       expect(RegisterSchema.parse({ ...ACCOUNT, password }).password).toBe(password);
@@ -48,6 +48,26 @@ describe('the body of POST /auth/register', () => {
       }
     },
   );
+
+  it.each([
+    '12345678',
+    'password',
+    'PassWord1',
+    ' iloveyou1 ',
+    'qwertyuiop',
+    'ｐａｓｓｗｏｒｄ',
+    'entries123!',
+    'My-Mood-Diary'.slice(3),
+  ])('refuses a password that is guessed first: %j', (password) => {
+    expect(faultsOf(RegisterSchema, { ...ACCOUNT, password })).toEqual([
+      'password: is one of the passwords that are guessed first',
+    ]);
+  });
+
+  it('refuses a password that is what is before the @ of the e-mail', () => {
+    const body = { email: 'ada.lovelace@example.org', password: 'Ada.Lovelace' };
+    expect(faultsOf(RegisterSchema, body)).toEqual(['password: must not be the e-mail address']);
+  });
 
   it.each([
     [null, 1],

@@ -1,17 +1,22 @@
 import { z } from 'zod';
 import { text } from '../http/text.schema.js';
 import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
+import { isCommonPassword, isTheEmail } from './common-passwords.js';
+
+export const NewPasswordSchema = text(8, 128)
+  .refine((password) => !isCommonPassword(password), 'is one of the passwords that are guessed first')
+  .meta({
+    description: '8 to 128 characters, none of the commonest passwords, and not the e-mail',
+    example: 'correct horse battery',
+  });
 
 export const RegisterSchema = z
   .strictObject({
     email: EmailSchema,
-    password: text(8, 128).meta({
-      description: '8 to 128 characters, not the e-mail',
-      example: 'correct horse battery',
-    }),
+    password: NewPasswordSchema,
     displayName: DisplayNameSchema.optional(),
   })
-  .refine(({ email, password }) => password.trim().toLowerCase() !== email, {
+  .refine(({ email, password }) => !isTheEmail(password, email), {
     path: ['password'],
     message: 'must not be the e-mail address',
   })

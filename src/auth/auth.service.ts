@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
@@ -38,16 +38,43 @@ export class AuthService {
   async verify(email: string, password: string): Promise<User | undefined> {
     const user = await this.users.findByEmail(email);
     const matches = await this.passwords.verify(user?.passwordHash, password);
-    return user && matches ? user : undefined;
+    if (!user || !matches) return undefined;
+    return (await this.renewHash(user, password)) ? user : this.verifyAgain(user, password);
   }
 
+  /**
+   * Starts a session, unless the password was changed since it was verified: that ends every other session, and this
+   * would be one that came after.
+   *
+   * @throws {UnauthorizedException}
+   */
   async login(user: User, client: Client): Promise<SignedIn> {
-    return this.signedIn(user, await this.sessions.start(user.id, client));
+    const session = await this.dataSource.transaction(async (manager) => {
+      const stands = await this.users.holdPasswordHash(user.id, user.passwordHash, manager);
+      return stands ? this.sessions.start(user.id, client, manager) : undefined;
+    });
+    if (!session) throw new UnauthorizedException('E-mail or password is wrong');
+    return this.signedIn(user, session);
   }
 
   async refresh(refreshToken: string): Promise<SignedIn> {
     const session = await this.sessions.refresh(refreshToken);
     return this.signedIn(await this.users.get(session.userId), session);
+  }
+
+  /** @returns false where somebody else has replaced the hash meanwhile */
+  private async renewHash(user: User, password: string): Promise<boolean> {
+    if (!this.passwords.isWeak(user.passwordHash)) return true;
+    const passwordHash = await this.passwords.hash(password);
+    if (!(await this.users.replacePasswordHash(user.id, user.passwordHash, passwordHash))) return false;
+    user.passwordHash = passwordHash;
+    return true;
+  }
+
+  /** Another login has renewed the hash of this same password, or the password was changed. */
+  private async verifyAgain({ id }: User, password: string): Promise<User | undefined> {
+    const user = await this.users.find(id);
+    return user && (await this.passwords.verify(user.passwordHash, password)) ? user : undefined;
   }
 
   private async signedIn(user: User, session: IssuedSession): Promise<SignedIn> {

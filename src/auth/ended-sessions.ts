@@ -81,7 +81,8 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
       this.lastLook === 0 ? this.memoryMs / 1000 : (started - this.lastLook) / 1000 + OVERLAP_SECONDS;
     const { rows } = await this.sql.query<{ id: string }>(
       'sessions-ended',
-      'SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)',
+      `SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)
+       UNION ALL SELECT id FROM erased_sessions WHERE erased_at > now() - make_interval(secs => $1)`,
       [sinceSeconds],
     );
     for (const { id } of rows) if (!this.ended.has(id)) this.add(id);

@@ -1,16 +1,16 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
 import { SchemaValidationPipe } from '../http/schema-validation.pipe.js';
 import { LoginSchema, type Login } from './auth.schemas.js';
+import { PasswordAttempts } from './password-attempts.js';
 
 /** Checks e-mail and password by Passport. Guards run before pipes, so the body meets its schema here. */
 @Injectable()
 export class LocalAuthGuard extends AuthGuard('local') {
   private readonly pipe = new SchemaValidationPipe();
 
-  constructor(private readonly limiter: RateLimiter) {
+  constructor(private readonly attempts: PasswordAttempts) {
     super();
   }
 
@@ -22,7 +22,11 @@ export class LocalAuthGuard extends AuthGuard('local') {
       schema: LoginSchema,
     });
     request.body = login;
-    await this.limiter.consume('login', `${request.ip} ${login.email}`, reply);
-    return (await super.canActivate(context)) as boolean;
+    return this.attempts.count(
+      request.ip,
+      login.email,
+      reply,
+      async () => (await super.canActivate(context)) as boolean,
+    );
   }
 }

@@ -1,8 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import { loadConfig } from '../config/config.js';
 import { Passwords } from './passwords.js';
 
+function passwordsWith(environment: Readonly<Record<string, string>> = {}): Passwords {
+  const JWT_SECRET = 'a-secret-for-tests-0123456789abcdefghij';
+  return new Passwords(
+    loadConfig({ DATABASE_URL: 'postgres://localhost/entries', JWT_SECRET, ...environment }),
+  );
+}
+
 describe('Passwords', () => {
-  const passwords = new Passwords();
+  const passwords = passwordsWith();
 
   it('hashes with argon2id, 19 MiB, 2 passes, 1 lane, and a salt of its own each time', async () => {
     const [one, other] = await Promise.all([
@@ -40,5 +48,27 @@ describe('Passwords', () => {
 
   it('fails loudly over a stored value that is no hash', async () => {
     await expect(passwords.verify('plain text', 'plain text')).rejects.toThrow();
+  });
+
+  it('hashes with the parameters that are configured', async () => {
+    const configured = passwordsWith({
+      ARGON2_MEMORY_KIB: '2048',
+      ARGON2_TIME_COST: '3',
+      ARGON2_PARALLELISM: '2',
+    });
+    expect(await configured.hash('correct horse')).toMatch(/^\$argon2id\$v=19\$m=2048,t=3,p=2\$/);
+  });
+
+  it.each([
+    ['the same', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA', false],
+    ['more of both', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA', false],
+    ['less memory', '$argon2id$v=19$m=19455,t=2,p=1$c2FsdA$aGFzaA', true],
+    ['less memory and more passes', '$argon2id$v=19$m=7168,t=5,p=1$c2FsdA$aGFzaA', true],
+    ['fewer passes', '$argon2id$v=19$m=47104,t=1,p=1$c2FsdA$aGFzaA', true],
+    ['another variant', '$argon2i$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA', true],
+    ['an older version', '$argon2id$v=16$m=19456,t=2,p=1$c2FsdA$aGFzaA', true],
+    ['another algorithm', '$2b$12$abcdefghijklmnopqrstuv', true],
+  ])('tells whether a hash is weaker than what is configured: %s', (_what, stored, weak) => {
+    expect(passwords.isWeak(stored)).toBe(weak);
   });
 });

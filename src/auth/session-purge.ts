@@ -37,20 +37,23 @@ export class SessionPurge implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** One round: batch after batch until nothing is left to delete. */
   async run(): Promise<void> {
-    const seconds = this.ended.memoryMs / 1000;
     try {
-      for (let rows: number | null = BATCH; rows === BATCH && !this.stopping;) {
-        ({ rowCount: rows } = await this.sql.query(
-          'sessions-purge',
-          `DELETE FROM sessions WHERE id IN (
-             SELECT id FROM sessions
-              WHERE expires_at < now() - make_interval(secs => $1) OR ended_at < now() - make_interval(secs => $1)
-              LIMIT $2 FOR UPDATE SKIP LOCKED)`,
-          [seconds, BATCH],
-        ));
-      }
+      await this.purge('sessions', 'expires_at < now() - $1::interval OR ended_at < now() - $1::interval');
+      await this.purge('erased_sessions', 'erased_at < now() - $1::interval');
     } catch (error) {
       this.logger.warn(`could not be purged, next try in ${EVERY_MS / 1000} s: ${String(error)}`);
+    }
+  }
+
+  private async purge(table: 'sessions' | 'erased_sessions', over: string): Promise<void> {
+    const age = `${this.ended.memoryMs} milliseconds`;
+    for (let rows: number | null = BATCH; rows === BATCH && !this.stopping;) {
+      ({ rowCount: rows } = await this.sql.query(
+        `${table}-purge`,
+        `DELETE FROM ${table} WHERE id IN (
+           SELECT id FROM ${table} WHERE ${over} LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+        [age, BATCH],
+      ));
     }
   }
 }

@@ -4,6 +4,7 @@ import { Repository, type EntityManager, type ObjectLiteral } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Config } from '../config/config.js';
 import { EndedSessions } from './ended-sessions.js';
+import { ErasedSession } from './erased-session.entity.js';
 import { issueRefreshToken, readRefreshToken } from './refresh-token.js';
 import { Session } from './session.entity.js';
 import { toSessionBody, type SessionBody } from './session.schemas.js';
@@ -134,6 +135,32 @@ export class SessionsService {
     );
   }
 
+  /**
+   * In a transaction, after whose commit {@link known} is to be told: erases the user's sessions by `eraseUser`, which
+   * takes their rows along, and leaves their ids for the replicas to see.
+   *
+   * @returns the ids
+   */
+  async eraseWith(userId: string, manager: EntityManager, eraseUser: () => Promise<void>): Promise<string[]> {
+    const sessions = await manager.find(Session, { select: { id: true }, where: { userId } });
+    await eraseUser();
+    // Last, and by the clock: a replica that looks for what ended lately must find it however long the rest took.
+    const ids = sessions.map(({ id }) => id);
+    if (ids.length === 0) return ids;
+    await manager
+      .createQueryBuilder()
+      .insert()
+      .into(ErasedSession)
+      .values(ids.map((id) => ({ id, erasedAt: () => 'clock_timestamp()' })))
+      .execute();
+    return ids;
+  }
+
+  /** Whether the account of this e-mail has a session that began at this address. */
+  async isKnownAddress(email: string, ip: string): Promise<boolean> {
+    return this.sessions.existsBy({ user: { email }, ip });
+  }
+
   /** Makes it known here at once that these have ended. The other replicas find out by themselves. */
   known(endedIds: readonly string[]): void {
     for (const id of endedIds) this.ended.add(id);
@@ -167,7 +194,7 @@ export class SessionsService {
     const result = await manager
       .createQueryBuilder()
       .update(Session)
-      .set({ endedAt: () => 'now()' })
+      .set({ endedAt: () => 'clock_timestamp()' })
       .where(condition, parameters)
       .returning('id')
       .execute();

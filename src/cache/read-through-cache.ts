@@ -69,6 +69,32 @@ export class ReadThroughCache {
     else this.unconfirmed.add(scope);
   }
 
+  /**
+   * Makes every value of the scope unreadable, and leaves none in Redis, nor the scope's name. Memory drops them as it
+   * fills. Walks all keys: for what happens seldom.
+   *
+   * @throws {RedisUnavailableError}
+   */
+  async forget(scope: string): Promise<void> {
+    await this.invalidate(scope);
+    const { client } = this.redis;
+    if (!client) {
+      await this.cache.del(`revision:${scope}`);
+      return;
+    }
+    let cursor = 0;
+    do {
+      const found = await this.redis.attempt(() =>
+        client.scan(cursor, { MATCH: `*:${scope}*`, COUNT: 1000 }),
+      );
+      cursor = found.cursor;
+      const keys = found.keys.filter(
+        (key) => key.endsWith(`:revision:${scope}`) || key.includes(`:value:${scope}:`),
+      );
+      if (keys.length > 0) await this.redis.attempt(() => client.unlink(keys));
+    } while (cursor !== 0);
+  }
+
   private async confirmed(scope: string): Promise<boolean> {
     if (!this.unconfirmed.has(scope)) return true;
     if (this.redis.available) await this.invalidate(scope);

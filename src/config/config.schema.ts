@@ -147,6 +147,23 @@ export const environmentSchema = z.object({
     .default(2_592_000)
     .meta({ description: 'life of a session without a refresh', example: '30d' }),
 
+  ARGON2_MEMORY_KIB: integer(1024, 4_194_304)
+    .default(19_456)
+    .meta({ description: 'memory that hashing a password takes, KiB', example: '19456' }),
+  ARGON2_TIME_COST: integer(1, 100).default(2).meta({ description: 'passes over that memory', example: '2' }),
+  ARGON2_PARALLELISM: integer(1, 16)
+    .default(1)
+    .meta({ description: 'lanes that the memory is divided into', example: '1' }),
+  ARGON2_CONCURRENCY: integer(1, 1023).default(2).meta({
+    description:
+      'passwords hashed at once; fewer than UV_THREADPOOL_SIZE, for files and DNS need threads too',
+    example: '2',
+  }),
+  UV_THREADPOOL_SIZE: integer(2, 1024).default(4).meta({
+    description: "threads that Node has for hashing, files and DNS: Node's own variable",
+    example: '4',
+  }),
+
   RATE_LIMIT_ENABLED: boolean.default(true).meta({ description: 'limit requests', example: 'true' }),
   RATE_LIMIT_ANONYMOUS_PER_MINUTE: integer(1, 1_000_000)
     .default(100)
@@ -211,6 +228,17 @@ export const environmentSchema = z.object({
   METRICS_ENABLED: boolean.default(true).meta({ description: 'serve /metrics', example: 'true' }),
   DOCS_ENABLED: boolean.default(true).meta({ description: 'serve /docs and /openapi.json', example: 'true' }),
 });
+
+/**
+ * Memory, KiB, that argon2id needs at least with so many passes: OWASP Password Storage Cheat Sheet,
+ * https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+ */
+const ARGON2_FLOORS_KIB = [47_104, 19_456, 12_288, 9216, 7168] as const;
+
+/** @param timeCost passes, 1 or more */
+export function argon2FloorKib(timeCost: number): number {
+  return ARGON2_FLOORS_KIB[Math.min(timeCost, ARGON2_FLOORS_KIB.length) - 1] ?? ARGON2_FLOORS_KIB[0];
+}
 
 /** Also what is long enough, but has fewer than 8 characters that differ. */
 export function isGuessable(jwtSecret: string): boolean {

@@ -85,6 +85,7 @@ describe('loadConfig', () => {
       },
       redis: undefined,
       jwt: { secret: SECRET, previousSecret: undefined, accessTtlSeconds: 900, refreshTtlSeconds: 2_592_000 },
+      passwords: { memoryKib: 19_456, timeCost: 2, parallelism: 1, concurrency: 2 },
       rateLimit: { enabled: true, anonymousPerMinute: 100, userPerMinute: 1000, loginPerMinute: 10 },
       log: { level: 'info', format: 'json' },
       metrics: { enabled: true },
@@ -123,6 +124,11 @@ describe('loadConfig', () => {
       JWT_SECRET_PREVIOUS: SECRET.toLowerCase(),
       JWT_ACCESS_TTL: '5m',
       JWT_REFRESH_TTL: '12h',
+      ARGON2_MEMORY_KIB: '65536',
+      ARGON2_TIME_COST: '4',
+      ARGON2_PARALLELISM: '2',
+      ARGON2_CONCURRENCY: '5',
+      UV_THREADPOOL_SIZE: '6',
       RATE_LIMIT_ENABLED: 'off',
       RATE_LIMIT_ANONYMOUS_PER_MINUTE: '1',
       RATE_LIMIT_USER_PER_MINUTE: '2',
@@ -161,6 +167,7 @@ describe('loadConfig', () => {
         accessTtlSeconds: 300,
         refreshTtlSeconds: 43_200,
       },
+      passwords: { memoryKib: 65_536, timeCost: 4, parallelism: 2, concurrency: 5 },
       rateLimit: { enabled: false, anonymousPerMinute: 1, userPerMinute: 2, loginPerMinute: 3 },
       log: { level: 'warn', format: 'pretty' },
       metrics: { enabled: false },
@@ -635,6 +642,56 @@ describe('JWT_SECRET', () => {
   });
 });
 
+describe('ARGON2_MEMORY_KIB and ARGON2_TIME_COST', () => {
+  const production = { ...LEAST, JWT_SECRET: SECRET, NODE_ENV: 'production' };
+
+  it.each([
+    ['47104', '1'],
+    ['19456', '2'],
+    ['12288', '3'],
+    ['9216', '4'],
+    ['7168', '5'],
+    ['7168', '50'],
+    ['65536', '2'],
+  ])('are taken in production as OWASP has them: %s KiB, %s passes', (memory, passes) => {
+    const given = { ...production, ARGON2_MEMORY_KIB: memory, ARGON2_TIME_COST: passes };
+    expect(loadConfig(given).passwords).toMatchObject({
+      memoryKib: Number(memory),
+      timeCost: Number(passes),
+    });
+  });
+
+  it.each([
+    ['47103', '1', '47104'],
+    ['19455', '2', '19456'],
+    ['7167', '5', '7168'],
+    ['7167', '50', '7168'],
+  ])('are refused in production when they are weaker: %s KiB, %s passes', (memory, passes, floor) => {
+    const weak = { ARGON2_MEMORY_KIB: memory, ARGON2_TIME_COST: passes };
+    expect(faultsOf({ ...production, ...weak })).toEqual({
+      ARGON2_MEMORY_KIB: `must be ${floor} or more in production, with an ARGON2_TIME_COST of ${passes}`,
+    });
+    expect(() => loadConfig({ ...LEAST, ...weak })).not.toThrow();
+  });
+});
+
+describe('ARGON2_CONCURRENCY', () => {
+  it('leaves at least one thread of the pool to files and DNS', () => {
+    expect(loadConfig({ ...LEAST, ARGON2_CONCURRENCY: '3' }).passwords.concurrency).toBe(3);
+    expect(
+      loadConfig({ ...LEAST, ARGON2_CONCURRENCY: '8', UV_THREADPOOL_SIZE: '9' }).passwords.concurrency,
+    ).toBe(8);
+    for (const [ARGON2_CONCURRENCY, UV_THREADPOOL_SIZE] of [
+      ['4', undefined],
+      ['8', '8'],
+    ] as const) {
+      expect(faultsOf({ ...LEAST, ARGON2_CONCURRENCY, UV_THREADPOOL_SIZE })).toEqual({
+        ARGON2_CONCURRENCY: `must be less than UV_THREADPOOL_SIZE, which is ${UV_THREADPOOL_SIZE ?? 4}`,
+      });
+    }
+  });
+});
+
 describe('durations', () => {
   it.each([
     ['1s', 1],
@@ -795,6 +852,7 @@ describe('.env.example', () => {
       production: false,
       http: defaults.http,
       redis: undefined,
+      passwords: defaults.passwords,
       rateLimit: defaults.rateLimit,
       log: defaults.log,
       metrics: defaults.metrics,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import {
+  argon2FloorKib,
   databaseNames,
   environmentNames,
   environmentSchema,
@@ -75,6 +76,13 @@ export abstract class Config {
     readonly accessTtlSeconds: number;
     readonly refreshTtlSeconds: number;
   };
+  abstract readonly passwords: {
+    readonly memoryKib: number;
+    readonly timeCost: number;
+    readonly parallelism: number;
+    /** How many are hashed at once. */
+    readonly concurrency: number;
+  };
   abstract readonly rateLimit: {
     readonly enabled: boolean;
     readonly anonymousPerMinute: number;
@@ -122,6 +130,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
     );
   }
   refuseGuessableSecrets(given);
+  refuseUnfitHashing(given);
   const database = resolveDatabase(given);
   const direct = resolveDirectDatabase(given, database);
   const redis = resolveRedis(given);
@@ -145,6 +154,12 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       previousSecret: e.JWT_SECRET_PREVIOUS,
       accessTtlSeconds: e.JWT_ACCESS_TTL,
       refreshTtlSeconds: e.JWT_REFRESH_TTL,
+    },
+    passwords: {
+      memoryKib: e.ARGON2_MEMORY_KIB,
+      timeCost: e.ARGON2_TIME_COST,
+      parallelism: e.ARGON2_PARALLELISM,
+      concurrency: e.ARGON2_CONCURRENCY,
     },
     rateLimit: {
       enabled: e.RATE_LIMIT_ENABLED,
@@ -183,7 +198,8 @@ function processEnvironment(): Environment {
   } catch {
     return env;
   }
-  return { ...parseEnv(text), ...env };
+  // What libuv reads by itself: there it would count for nothing, and must not be taken for true here.
+  return { ...parseEnv(text), UV_THREADPOOL_SIZE: undefined, ...env };
 }
 
 /** For a program that the service starts: what finds it, and none of the service's own settings and secrets. */
@@ -252,6 +268,33 @@ function refuseGuessableSecrets({ values, faults }: Given): void {
     faults.push({ name, reason: 'is a known or guessable value, refused in production' });
   }
 }
+
+/** Weak parameters in production, and hashes that would take every thread. Values that are no numbers are told already. */
+function refuseUnfitHashing({ values, faults }: Given): void {
+  const parsed = hashingSchema.safeParse(values);
+  if (!parsed.success) return;
+  const { ARGON2_MEMORY_KIB, ARGON2_TIME_COST, ARGON2_CONCURRENCY, UV_THREADPOOL_SIZE } = parsed.data;
+  const floor = argon2FloorKib(ARGON2_TIME_COST);
+  if (values['NODE_ENV'] === 'production' && ARGON2_MEMORY_KIB < floor) {
+    faults.push({
+      name: 'ARGON2_MEMORY_KIB',
+      reason: `must be ${floor} or more in production, with an ARGON2_TIME_COST of ${ARGON2_TIME_COST}`,
+    });
+  }
+  if (ARGON2_CONCURRENCY >= UV_THREADPOOL_SIZE) {
+    faults.push({
+      name: 'ARGON2_CONCURRENCY',
+      reason: `must be less than UV_THREADPOOL_SIZE, which is ${UV_THREADPOOL_SIZE}`,
+    });
+  }
+}
+
+const hashingSchema = environmentSchema.pick({
+  ARGON2_MEMORY_KIB: true,
+  ARGON2_TIME_COST: true,
+  ARGON2_CONCURRENCY: true,
+  UV_THREADPOOL_SIZE: true,
+});
 
 const databaseSchema = z.object(pickDatabaseShape());
 type DatabaseParts = z.infer<typeof databaseSchema>;

@@ -27,12 +27,12 @@ export type EntryPosition =
   | { readonly offset: number; readonly after?: never };
 
 /** ISO 8601, UTC, milliseconds, as JavaScript's `toISOString` writes it. */
-function iso(column: string): string {
+export function iso(column: string): string {
   return `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
 /** The select list behind `EntrySchema`, in its order. The one place that knows how a row becomes an answer. */
-const ENTRY = `id, text, mood, category, tags, ${iso('occurred_at')} AS "occurredAt",
+export const ENTRY = `id, text, mood, category, tags, ${iso('occurred_at')} AS "occurredAt",
   ${iso('created_at')} AS "createdAt", ${iso('updated_at')} AS "updatedAt", version`;
 
 const COLUMNS = { occurredAt: 'occurred_at', createdAt: 'created_at' } as const;

@@ -56,6 +56,11 @@ export const UserSchema = z
   .meta({ id: 'User' });
 export type UserBody = z.infer<typeof UserSchema>;
 
+/** Each feature adds a member of its own. */
+export const UserExportSchema = z
+  .looseObject({ exportedAt: z.iso.datetime(), user: UserSchema })
+  .meta({ id: 'UserExport', description: 'and a list of each kind of thing that is held of the user' });
+
 export const UserPatchSchema = z
   .strictObject({ displayName: DisplayNameSchema.optional(), timezone: TimezoneSchema.optional() })
   .meta({ id: 'UserPatch', description: 'what is left out stays as it is' });

@@ -1,15 +1,28 @@
-import { Body, Controller, Get, Patch } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { Body, Controller, Get, Patch, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
-import { toUserBody, UserPatchSchema, UserSchema, type UserBody, type UserPatch } from './user.schemas.js';
+import { PersonalDataService } from './personal-data.service.js';
+import {
+  toUserBody,
+  UserExportSchema,
+  UserPatchSchema,
+  UserSchema,
+  type UserBody,
+  type UserPatch,
+} from './user.schemas.js';
 import { UsersService } from './users.service.js';
 
 @ApiTags('Users')
 @ApiBearerAuth()
 @Controller('users')
 export class UsersController {
-  constructor(private readonly users: UsersService) {}
+  constructor(
+    private readonly users: UsersService,
+    private readonly personalData: PersonalDataService,
+  ) {}
 
   @Get('me')
   @ApiOperation({ summary: 'Who is signed in' })
@@ -28,5 +41,22 @@ export class UsersController {
     @Body({ schema: UserPatchSchema }) patch: UserPatch,
   ): Promise<UserBody> {
     return toUserBody(await this.users.update(userId, patch));
+  }
+
+  @Get('me/export')
+  @ApiOperation({ summary: 'Download all that is held of the user' })
+  @ApiOkResponse({
+    standardSchema: UserExportSchema,
+    headers: { 'Content-Disposition': { description: 'a file name', schema: { type: 'string' } } },
+  })
+  @ApiProblems(401, 429, 503)
+  async export(@CurrentUser() { userId }: Principal, @Res() reply: FastifyReply): Promise<void> {
+    const user = toUserBody(await this.users.get(userId));
+    const exportedAt = new Date().toISOString();
+    await reply
+      .header('content-type', 'application/json; charset=utf-8')
+      .header('content-disposition', `attachment; filename="entries-${exportedAt.slice(0, 10)}.json"`)
+      .header('cache-control', 'no-store')
+      .send(Readable.from(this.personalData.export(userId, { exportedAt, user })));
   }
 }

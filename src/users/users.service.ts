@@ -36,10 +36,14 @@ export class UsersService {
     return this.users.findOneBy({ email });
   }
 
+  find(id: string): Promise<User | null> {
+    return this.users.findOneBy({ id });
+  }
+
   /** @throws {UnauthorizedException} for a user who is no more, whose token may still be good for minutes */
   async get(id: string): Promise<User> {
-    const user = await this.users.findOneBy({ id });
-    if (!user) throw new UnauthorizedException('The user of this token is no more');
+    const user = await this.find(id);
+    if (!user) throw noMore();
     return user;
   }
 
@@ -47,4 +51,53 @@ export class UsersService {
     if (Object.keys(patch).length > 0) await this.users.update({ id }, patch);
     return this.get(id);
   }
+
+  /** Puts a hash in the place of `expected`, and does nothing where another is there by now. @returns whether it did */
+  async replacePasswordHash(
+    id: string,
+    expected: string,
+    passwordHash: string,
+    manager: EntityManager = this.users.manager,
+  ): Promise<boolean> {
+    const { affected } = await manager
+      .withRepository(this.users)
+      // What a client sees of the user has not changed.
+      .update({ id, passwordHash: expected }, { passwordHash, updatedAt: () => 'updated_at' });
+    return affected === 1;
+  }
+
+  /**
+   * Keeps the user's password from being changed, and the user from being erased, until the transaction ends.
+   *
+   * @returns whether the hash is still `expected`
+   */
+  async holdPasswordHash(id: string, expected: string, manager: EntityManager): Promise<boolean> {
+    const user = await manager.withRepository(this.users).findOne({
+      select: { id: true },
+      where: { id, passwordHash: expected },
+      lock: { mode: 'pessimistic_read' },
+    });
+    return user !== null;
+  }
+
+  /**
+   * Holds the user's row until the transaction ends, so that nothing more can refer to it.
+   *
+   * @throws {UnauthorizedException} for a user who is no more
+   */
+  async lock(id: string, manager: EntityManager): Promise<void> {
+    const user = await manager
+      .withRepository(this.users)
+      .findOne({ select: { id: true }, where: { id }, lock: { mode: 'pessimistic_write' } });
+    if (!user) throw noMore();
+  }
+
+  /** With every row that refers to the user. */
+  async erase(id: string, manager: EntityManager): Promise<void> {
+    await manager.withRepository(this.users).delete({ id });
+  }
+}
+
+function noMore(): UnauthorizedException {
+  return new UnauthorizedException('The user of this token is no more');
 }

@@ -63,6 +63,10 @@ export class ApiClient {
     return this.request('PATCH', path, { body, ...(headers && { headers }) });
   }
 
+  put(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<Answer> {
+    return this.request('PUT', path, { body, ...(headers && { headers }) });
+  }
+
   delete(path: string, headers?: RequestOptions['headers']): Promise<Answer> {
     return this.request('DELETE', path, { ...(headers && { headers }) });
   }

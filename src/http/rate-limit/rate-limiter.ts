@@ -55,6 +55,13 @@ export class RateLimiter {
     );
   }
 
+  /** Forgets what was counted against `key`. */
+  async forget(name: RateLimitName, key: string): Promise<void> {
+    const { shared, own } = this.limiters[name];
+    await own.delete(key);
+    if (shared) await this.redis.attempt(() => shared.delete(key)).catch(() => {});
+  }
+
   private async count({ shared, own }: Limiter, key: string): Promise<RateLimiterRes> {
     if (shared && this.redis.available) {
       try {

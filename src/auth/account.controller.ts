@@ -1,0 +1,43 @@
+import { Body, Controller, Delete, HttpCode, Put, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems } from '../http/api-problems.decorator.js';
+import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { ErasureSchema, PasswordChangeSchema, type Erasure, type PasswordChange } from './account.schemas.js';
+import { AccountService } from './account.service.js';
+
+/** What of a user needs the password again. */
+@ApiTags('Users')
+@ApiBearerAuth()
+@Controller('users/me')
+export class AccountController {
+  constructor(private readonly account: AccountService) {}
+
+  @Put('password')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Change the password, which ends every other session' })
+  @ApiNoContentResponse()
+  @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
+  changePassword(
+    @CurrentUser() principal: Principal,
+    @Body({ schema: PasswordChangeSchema }) body: PasswordChange,
+    @Req() { ip }: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    return this.account.changePassword(principal, body, { ip, reply });
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Erase the user, with sessions and entries, for good' })
+  @ApiNoContentResponse()
+  @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
+  erase(
+    @CurrentUser() principal: Principal,
+    @Body({ schema: ErasureSchema }) { password }: Erasure,
+    @Req() { ip }: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    return this.account.erase(principal, password, { ip, reply });
+  }
+}

@@ -1,0 +1,94 @@
+import { ForbiddenException, Injectable, Logger, UnprocessableEntityException } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { FastifyReply } from 'fastify';
+import { DataSource } from 'typeorm';
+import type { Principal } from '../http/current-user.decorator.js';
+import { PersonalDataService } from '../users/personal-data.service.js';
+import type { User } from '../users/user.entity.js';
+import { UsersService } from '../users/users.service.js';
+import type { PasswordChange } from './account.schemas.js';
+import { isTheEmail } from './common-passwords.js';
+import { PasswordAttempts } from './password-attempts.js';
+import { Passwords } from './passwords.js';
+import { SessionsService } from './sessions.service.js';
+
+interface Asked {
+  readonly ip: string;
+  readonly reply: FastifyReply;
+}
+
+/** What a signed-in user can do to the account by giving the password again. */
+@Injectable()
+export class AccountService {
+  private readonly logger = new Logger('Account');
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly users: UsersService,
+    private readonly personalData: PersonalDataService,
+    private readonly sessions: SessionsService,
+    private readonly passwords: Passwords,
+    private readonly attempts: PasswordAttempts,
+  ) {}
+
+  /**
+   * Password and the end of every other session are one transaction.
+   *
+   * @throws {ForbiddenException} where the current password is another
+   * @throws {UnprocessableEntityException} where the new one is the e-mail
+   */
+  async changePassword(
+    { userId, sessionId }: Principal,
+    { currentPassword, newPassword }: PasswordChange,
+    asked: Asked,
+  ): Promise<void> {
+    const user = await this.confirm(userId, currentPassword, asked);
+    if (isTheEmail(newPassword, user.email)) {
+      throw new UnprocessableEntityException({
+        message: 'The body does not fit its schema',
+        errors: [{ path: 'newPassword', message: 'must not be the e-mail address' }],
+      });
+    }
+    const passwordHash = await this.passwords.hash(newPassword);
+    const ended = await this.dataSource.transaction(async (manager) => {
+      // Another change came first: what was given as the current password no longer is.
+      if (!(await this.users.replacePasswordHash(userId, user.passwordHash, passwordHash, manager)))
+        throw wrongPassword();
+      return this.sessions.endOthers(userId, sessionId, manager);
+    });
+    this.sessions.known(ended);
+  }
+
+  /**
+   * Erases the user and all that is held of them. What goes first goes in batches, so one that breaks off leaves the
+   * user there to ask again.
+   *
+   * @throws {ForbiddenException} where the password is another
+   */
+  async erase({ userId }: Principal, password: string, asked: Asked): Promise<void> {
+    const user = await this.confirm(userId, password, asked);
+    await this.personalData.eraseRows(userId);
+    const ended = await this.dataSource.transaction(async (manager) => {
+      // No session can begin from here on.
+      await this.users.lock(userId, manager);
+      return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
+    });
+    this.sessions.known(ended);
+    await this.attempts.forget(user.email);
+    await this.personalData.eraseTraces(userId);
+    this.logger.log('a user was erased');
+  }
+
+  private async confirm(userId: string, password: string, { ip, reply }: Asked): Promise<User> {
+    const user = await this.users.get(userId);
+    return this.attempts.count(ip, user.email, reply, async () => {
+      if (!(await this.passwords.verify(user.passwordHash, password))) throw wrongPassword();
+      return user;
+    });
+  }
+}
+
+/** Not 401: the access token is good, and a client would only fetch another and try again. */
+function wrongPassword(): ForbiddenException {
+  return new ForbiddenException('The password is wrong');
+}

@@ -1,0 +1,56 @@
+import { describe, expect, it } from '@jest/globals';
+import { ServiceUnavailableException } from '@nestjs/common';
+import { HashSlots } from './hash-slots.js';
+
+/** Work that is done when it is told to be. */
+function manualWork() {
+  const finish: (() => void)[] = [];
+  let most = 0;
+  let running = 0;
+  return {
+    finish,
+    most: () => most,
+    work: () =>
+      new Promise<void>((resolve) => {
+        most = Math.max(most, ++running);
+        finish.push(() => {
+          running -= 1;
+          resolve();
+        });
+      }),
+  };
+}
+
+describe('HashSlots', () => {
+  it('runs no more than so many at once, and all of them in the end', async () => {
+    const slots = new HashSlots(2);
+    const { work, finish, most } = manualWork();
+    const all = Array.from({ length: 9 }, () => slots.run(work));
+    for (let done = 0; done < 9; done++) {
+      finish[done]!();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(all);
+    expect(most()).toBe(2);
+  });
+
+  it('refuses with 503 what is beyond 128 that wait for each', async () => {
+    const slots = new HashSlots(1);
+    const { work, finish } = manualWork();
+    const taken = Array.from({ length: 129 }, () => slots.run(work));
+    await expect(slots.run(work)).rejects.toBeInstanceOf(ServiceUnavailableException);
+    for (let done = 0; done < 129; done++) {
+      finish[done]!();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(taken);
+    const later = slots.run(() => Promise.resolve('free again'));
+    await expect(later).resolves.toBe('free again');
+  });
+
+  it('gives the slot back when the work fails', async () => {
+    const slots = new HashSlots(1);
+    await expect(slots.run(() => Promise.reject(new Error('no memory')))).rejects.toThrow('no memory');
+    await expect(slots.run(() => Promise.resolve(1))).resolves.toBe(1);
+  });
+});

@@ -1,0 +1,109 @@
+import { createHmac } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import {
+  ForbiddenException,
+  HttpException,
+  HttpStatus,
+  Injectable,
+  UnauthorizedException,
+} from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { RedisConnection } from '../cache/redis-connection.js';
+import { Config } from '../config/config.js';
+import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
+import { GrowingDelay } from './growing-delay.js';
+import { SessionsService } from './sessions.service.js';
+
+/** Failures an hour that are free of delay: of an account, from wherever; and of a network, whatever the accounts. */
+const FREE_OF_ACCOUNT = 10;
+const FREE_OF_NETWORK = 50;
+
+/** Limits how often passwords can be tried: docs/security.md argues the numbers. */
+@Injectable()
+export class PasswordAttempts {
+  private readonly accounts: GrowingDelay;
+  private readonly networks: GrowingDelay;
+
+  constructor(
+    private readonly config: Config,
+    private readonly limiter: RateLimiter,
+    private readonly sessions: SessionsService,
+    redis: RedisConnection,
+  ) {
+    this.accounts = new GrowingDelay(redis, 'account', FREE_OF_ACCOUNT);
+    this.networks = new GrowingDelay(redis, 'network', FREE_OF_NETWORK);
+  }
+
+  /**
+   * Tries a password. What throws {@link UnauthorizedException} or {@link ForbiddenException} has failed; what returns,
+   * or fails for another reason, does not count.
+   *
+   * @param email need be nobody's: an unknown one is counted as a known one is
+   * @throws {HttpException} 429, with `Retry-After` in seconds, before anything is tried
+   */
+  async count<T>(ip: string, email: string, reply: FastifyReply, attempt: () => Promise<T>): Promise<T> {
+    const account = this.pseudonymOf(email);
+    await this.limiter.consume('login', `${ip} ${account}`, reply);
+    if (!this.config.rateLimit.enabled) return attempt();
+    const network = networkOf(ip);
+    await this.admit(network, account, { ip, email }, reply);
+    try {
+      const result = await attempt();
+      await this.giveBack(network, account);
+      return result;
+    } catch (error) {
+      if (!(error instanceof UnauthorizedException || error instanceof ForbiddenException)) {
+        await this.giveBack(network, account);
+      }
+      throw error;
+    }
+  }
+
+  /** Forgets an account that is no more. */
+  async forget(email: string): Promise<void> {
+    await this.accounts.forget(this.pseudonymOf(email));
+  }
+
+  private async admit(
+    network: string,
+    account: string,
+    { ip, email }: { readonly ip: string; readonly email: string },
+    reply: FastifyReply,
+  ): Promise<void> {
+    const waitMs = await this.networks.take(network);
+    if (waitMs > 0) refuse(waitMs, reply);
+    const accountWaitMs = await this.accounts.take(account);
+    // Where the account has signed in before, its owner gets in, whatever others try elsewhere.
+    if (accountWaitMs > 0 && !(await this.sessions.isKnownAddress(email, ip))) refuse(accountWaitMs, reply);
+  }
+
+  private async giveBack(network: string, account: string): Promise<void> {
+    await Promise.all([this.networks.giveBack(network), this.accounts.giveBack(account)]);
+  }
+
+  /** Names an e-mail in Redis without telling it: whoever reads Redis cannot try addresses without the secret. */
+  private pseudonymOf(email: string): string {
+    return createHmac('sha256', this.config.jwt.secret).update(email).digest('base64url').slice(0, 22);
+  }
+}
+
+function refuse(waitMs: number, reply: FastifyReply): never {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  reply.header('retry-after', seconds);
+  throw new HttpException(
+    `Too many passwords were wrong; try again in ${seconds} s`,
+    HttpStatus.TOO_MANY_REQUESTS,
+  );
+}
+
+/** An IPv6 client has a network of 2^64 addresses to itself, and is counted as one. */
+function networkOf(ip: string): string {
+  if (!isIPv6(ip) || ip.includes('.')) return ip;
+  const [head = '', tail] = ip.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const after = tail === '' ? [] : tail.split(':');
+    groups.push(...Array<string>(8 - groups.length - after.length).fill('0'), ...after);
+  }
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,36 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Sql } from '../database/sql.js';
+import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
+import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
+
+/** A user's sessions, without what could be spent or matched. Their rows go with the user's. */
+@Injectable()
+export class SessionPersonalData implements PersonalData, OnModuleInit {
+  readonly section = 'sessions';
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly limiter: RateLimiter,
+    private readonly personalData: PersonalDataService,
+  ) {}
+
+  onModuleInit(): void {
+    this.personalData.register(this);
+  }
+
+  async *export(userId: string): AsyncGenerator<string> {
+    const { rows } = await this.sql.query<Record<string, unknown>>(
+      'sessions-export',
+      `SELECT id, created_at AS "createdAt", last_used_at AS "lastUsedAt", expires_at AS "expiresAt",
+              ended_at AS "endedAt", ip, user_agent AS "userAgent"
+         FROM sessions WHERE user_id = $1 ORDER BY id`,
+      [userId],
+    );
+    for (const row of rows) yield JSON.stringify(row);
+  }
+
+  /** The user's id is what their requests are counted by. */
+  eraseTraces(userId: string): Promise<void> {
+    return this.limiter.forget('user', userId);
+  }
+}

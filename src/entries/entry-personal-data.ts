@@ -1,0 +1,64 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { Sql } from '../database/sql.js';
+import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
+import { ENTRY, iso } from './entry.queries.js';
+
+/** Entries of at most 40 KB each that are in memory at once. */
+const EXPORT_BATCH = 200;
+
+/** Rows deleted by one statement: well within the statement timeout. */
+const ERASE_BATCH = 2000;
+
+/** Before every entry. */
+const BEGINNING = ['-infinity', '00000000-0000-0000-0000-000000000000'] as const;
+
+/** A user's entries, those in the trash too. */
+@Injectable()
+export class EntryPersonalData implements PersonalData, OnModuleInit {
+  readonly section = 'entries';
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly cache: ReadThroughCache,
+    private readonly personalData: PersonalDataService,
+  ) {}
+
+  onModuleInit(): void {
+    this.personalData.register(this);
+  }
+
+  /** In the order in which they were written. No connection is held while the client reads. */
+  async *export(userId: string): AsyncGenerator<string> {
+    let after: readonly [createdAt: string, id: string] = BEGINNING;
+    for (let rows = EXPORT_BATCH; rows === EXPORT_BATCH;) {
+      const batch = await this.sql.queryArrays<[json: string, createdAt: string, id: string]>(
+        'entries-personal-export',
+        `SELECT row_to_json(e)::text, "createdAt", id
+           FROM (SELECT ${ENTRY}, ${iso('deleted_at')} AS "deletedAt" FROM entries
+                  WHERE user_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
+                  ORDER BY created_at, id LIMIT $4) e`,
+        [userId, ...after, EXPORT_BATCH],
+      );
+      for (const [json, createdAt, id] of batch) {
+        after = [createdAt, id];
+        yield json;
+      }
+      rows = batch.length;
+    }
+  }
+
+  async eraseRows(userId: string): Promise<void> {
+    for (let rows: number | null = ERASE_BATCH; rows === ERASE_BATCH;) {
+      ({ rowCount: rows } = await this.sql.query(
+        'entries-erase',
+        'DELETE FROM entries WHERE id IN (SELECT id FROM entries WHERE user_id = $1 LIMIT $2)',
+        [userId, ERASE_BATCH],
+      ));
+    }
+  }
+
+  eraseTraces(userId: string): Promise<void> {
+    return this.cache.forget(userId);
+  }
+}
