@@ -17,7 +17,7 @@ const RACES = 8;
 let service: TestApp;
 let anonymous: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startApp({ ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' });
   anonymous = service.anonymous;
 });
 afterAll(() => service.close());
@@ -475,13 +475,26 @@ describe('an access token', () => {
     ada = await service.signUp();
   });
 
-  const IN_AN_HOUR = Math.floor(Date.now() / 1000) + 3600;
+  const NOW = Math.floor(Date.now() / 1000);
+  const IN_AN_HOUR = NOW + 3600;
   type Forge = (header: Part, claims: Part) => string;
   it.each<[string, Forge]>([
     [
       'expired',
       (header, claims) => sign(header, { ...claims, iat: IN_AN_HOUR - 9000, exp: IN_AN_HOUR - 7200 }),
     ],
+    [
+      'expired by more than the 5 s that clocks may differ',
+      (header, claims) => sign(header, { ...claims, exp: NOW - 7 }),
+    ],
+    [
+      'older than JWT_ACCESS_TTL, whatever it says of its end',
+      (header, claims) => sign(header, { ...claims, iat: NOW - 907, exp: IN_AN_HOUR }),
+    ],
+    ['issued in the future', (header, claims) => sign(header, { ...claims, iat: NOW + 60 })],
+    ['without the time of its issue', (header, claims) => sign(header, { ...claims, iat: undefined })],
+    ['whose end is text', (header, claims) => sign(header, { ...claims, exp: String(IN_AN_HOUR) })],
+    ['whose issue is text', (header, claims) => sign(header, { ...claims, iat: String(NOW) })],
     ['not valid yet', (header, claims) => sign(header, { ...claims, nbf: IN_AN_HOUR })],
     ['of alg none, unsigned', (header, claims) => unsigned({ ...header, alg: 'none' }, claims)],
     ['of alg None, unsigned', (header, claims) => unsigned({ ...header, alg: 'None' }, claims)],
@@ -527,6 +540,20 @@ describe('an access token', () => {
     const answer = await anonymous.withToken(forge(header, claims)).get('/users/me');
     expectProblem(answer, 401);
     expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+  });
+
+  it('is taken for 5 s past its end, by which clocks may differ', async () => {
+    const { header, claims } = read(ada.account.accessToken);
+    const ended = sign(header, { ...claims, exp: Math.floor(Date.now() / 1000) - 2 });
+    expect((await anonymous.withToken(ended).get('/users/me')).status).toBe(200);
+  });
+
+  it('brings no key of its own: jwk, jku and x5u count for nothing', async () => {
+    const { header, claims } = read(ada.account.accessToken);
+    const own = 'a-secret-of-the-attacker-0123456789abcdef';
+    const jwk = { kty: 'oct', k: Buffer.from(own).toString('base64url') };
+    const forged = { ...header, jwk, jku: `${service.url}/keys`, x5u: `${service.url}/keys` };
+    expectProblem(await anonymous.withToken(sign(forged, claims, own)).get('/users/me'), 401);
   });
 
   it.each([

@@ -11,7 +11,8 @@ export interface AccessClaims {
   readonly sub: string;
   readonly sid: string;
   readonly jti: string;
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch, as is `exp`. */
+  readonly iat: number;
   readonly exp: number;
 }
 

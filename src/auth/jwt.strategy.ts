@@ -2,6 +2,7 @@ import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { validate as isUuid } from 'uuid';
+import { Config } from '../config/config.js';
 import type { Principal } from '../http/current-user.decorator.js';
 import { AccessTokens, AUDIENCE, ISSUER, type AccessClaims } from './access-tokens.js';
 import { SessionsService } from './sessions.service.js';
@@ -14,6 +15,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   constructor(
     accessTokens: AccessTokens,
     private readonly sessions: SessionsService,
+    config: Config,
   ) {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
@@ -33,20 +35,28 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       audience: AUDIENCE,
       // The types call it deprecated, and there is no other way to give a clock tolerance.
       // eslint-disable-next-line @typescript-eslint/no-deprecated
-      jsonWebTokenOptions: { clockTolerance: CLOCK_TOLERANCE_SECONDS },
+      jsonWebTokenOptions: {
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        // From `iat`: where JWT_ACCESS_TTL was shortened, what was issued before is shortened with it.
+        maxAge: config.jwt.accessTtlSeconds,
+      },
     });
   }
 
-  async validate({ sub, sid, jti, exp }: Partial<AccessClaims>): Promise<Principal> {
+  async validate({ sub, sid, jti, iat, exp }: Partial<AccessClaims>): Promise<Principal> {
     if (
       sub === undefined ||
       !isUuid(sub) ||
       sid === undefined ||
       !isUuid(sid) ||
       typeof jti !== 'string' ||
+      typeof iat !== 'number' ||
       typeof exp !== 'number'
     ) {
       throw new UnauthorizedException('The access token lacks a claim');
+    }
+    if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
+      throw new UnauthorizedException('The access token is from the future');
     }
     if (await this.sessions.hasEnded(sid)) throw new UnauthorizedException('The session has ended');
     return { userId: sub, sessionId: sid };

@@ -58,7 +58,7 @@ export class SessionsService {
       expiresAt: () => this.expiry(),
     });
     await this.endWhere(
-      `id IN (SELECT id FROM sessions WHERE user_id = :userId AND ended_at IS NULL
+      `id IN (SELECT id FROM sessions WHERE user_id = :userId AND ${LIVE}
                ORDER BY last_used_at DESC, id DESC OFFSET ${SESSIONS_PER_USER})`,
       { userId },
       manager,

@@ -26,6 +26,9 @@ export async function startApp(environment: Environment = {}, existing?: TestDat
       DATABASE_URL: database.url,
       DB_POOL_SIZE: '5',
       JWT_SECRET: TEST_SECRET,
+      // A fiftieth of the work for each of the many accounts that the tests open.
+      ARGON2_MEMORY_KIB: '1024',
+      ARGON2_TIME_COST: '1',
       RATE_LIMIT_ENABLED: 'false',
       LOG_LEVEL: 'silent',
       ...environment,
