@@ -34,12 +34,12 @@ describe('HashSlots', () => {
     expect(most()).toBe(2);
   });
 
-  it('refuses with 503 what is beyond 128 that wait for each', async () => {
+  it('refuses with 503 what is beyond 256 that wait', async () => {
     const slots = new HashSlots(1);
     const { work, finish } = manualWork();
-    const taken = Array.from({ length: 129 }, () => slots.run(work));
+    const taken = Array.from({ length: 257 }, () => slots.run(work));
     await expect(slots.run(work)).rejects.toBeInstanceOf(ServiceUnavailableException);
-    for (let done = 0; done < 129; done++) {
+    for (let done = 0; done < 257; done++) {
       finish[done]!();
       await new Promise((resolve) => setImmediate(resolve));
     }

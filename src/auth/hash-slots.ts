@@ -1,11 +1,12 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 
-/** How many may wait for each slot: at 25 ms a hash, some three seconds. */
-const WAITING_PER_SLOT = 128;
+/** How many may wait: with one slot, some six seconds. */
+const WAITING = 256;
 
 /**
  * Lets so many pieces of work run at once, and so many more wait their turn. Hashing a password takes 19 MiB and a
  * thread of Node's pool, in which files and DNS wait too: without a bound, a flood of logins would take all of both.
+ * docs/security.md has what it measured.
  */
 export class HashSlots {
   private readonly waiting: (() => void)[] = [];
@@ -29,7 +30,7 @@ export class HashSlots {
   }
 
   private turn(): Promise<void> {
-    if (this.waiting.length >= this.count * WAITING_PER_SLOT) {
+    if (this.waiting.length >= WAITING) {
       throw new ServiceUnavailableException('Too many sign in at this moment; try again shortly');
     }
     return new Promise((resolve) => this.waiting.push(resolve));

@@ -154,9 +154,8 @@ export const environmentSchema = z.object({
   ARGON2_PARALLELISM: integer(1, 16)
     .default(1)
     .meta({ description: 'lanes that the memory is divided into', example: '1' }),
-  ARGON2_CONCURRENCY: integer(1, 1023).default(2).meta({
-    description:
-      'passwords hashed at once; fewer than UV_THREADPOOL_SIZE, for files and DNS need threads too',
+  ARGON2_CONCURRENCY: integer(1, 1023).optional().meta({
+    description: 'passwords hashed at once: fewer than processors, and than UV_THREADPOOL_SIZE, unless told',
     example: '2',
   }),
   UV_THREADPOOL_SIZE: integer(2, 1024).default(4).meta({

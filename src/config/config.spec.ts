@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -85,7 +85,7 @@ describe('loadConfig', () => {
       },
       redis: undefined,
       jwt: { secret: SECRET, previousSecret: undefined, accessTtlSeconds: 900, refreshTtlSeconds: 2_592_000 },
-      passwords: { memoryKib: 19_456, timeCost: 2, parallelism: 1, concurrency: 2 },
+      passwords: { memoryKib: 19_456, timeCost: 2, parallelism: 1, concurrency: expect.any(Number) },
       rateLimit: { enabled: true, anonymousPerMinute: 100, userPerMinute: 1000, loginPerMinute: 10 },
       log: { level: 'info', format: 'json' },
       metrics: { enabled: true },
@@ -676,6 +676,13 @@ describe('ARGON2_MEMORY_KIB and ARGON2_TIME_COST', () => {
 });
 
 describe('ARGON2_CONCURRENCY', () => {
+  it('is by default one less than there are processors, and threads in the pool', () => {
+    const at = (UV_THREADPOOL_SIZE: string) =>
+      loadConfig({ ...LEAST, UV_THREADPOOL_SIZE }).passwords.concurrency;
+    expect(at('2')).toBe(1);
+    expect(at('1024')).toBe(Math.max(1, availableParallelism() - 1));
+  });
+
   it('leaves at least one thread of the pool to files and DNS', () => {
     expect(loadConfig({ ...LEAST, ARGON2_CONCURRENCY: '3' }).passwords.concurrency).toBe(3);
     expect(
@@ -888,7 +895,7 @@ describe('.env.example', () => {
     expect(
       loadConfig({
         JWT_SECRET: SECRET,
-        ...read(/^(DB_|JWT_|LOG_)/),
+        ...read(/^(DB_|JWT_|LOG_|ARGON2_)/),
         ...read(/^REDIS_(HOST|PORT|PASSWORD)$/),
       }),
     ).toMatchObject({

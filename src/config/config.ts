@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import {
@@ -159,7 +160,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       memoryKib: e.ARGON2_MEMORY_KIB,
       timeCost: e.ARGON2_TIME_COST,
       parallelism: e.ARGON2_PARALLELISM,
-      concurrency: e.ARGON2_CONCURRENCY,
+      concurrency: e.ARGON2_CONCURRENCY ?? hashesAtOnce(e.UV_THREADPOOL_SIZE),
     },
     rateLimit: {
       enabled: e.RATE_LIMIT_ENABLED,
@@ -281,12 +282,17 @@ function refuseUnfitHashing({ values, faults }: Given): void {
       reason: `must be ${floor} or more in production, with an ARGON2_TIME_COST of ${ARGON2_TIME_COST}`,
     });
   }
-  if (ARGON2_CONCURRENCY >= UV_THREADPOOL_SIZE) {
+  if (ARGON2_CONCURRENCY !== undefined && ARGON2_CONCURRENCY >= UV_THREADPOOL_SIZE) {
     faults.push({
       name: 'ARGON2_CONCURRENCY',
       reason: `must be less than UV_THREADPOOL_SIZE, which is ${UV_THREADPOOL_SIZE}`,
     });
   }
+}
+
+/** A processor is left to the event loop, and a thread of the pool to files and DNS. */
+function hashesAtOnce(threads: number): number {
+  return Math.max(1, Math.min(availableParallelism(), threads) - 1);
 }
 
 const hashingSchema = environmentSchema.pick({
