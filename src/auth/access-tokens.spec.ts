@@ -93,6 +93,15 @@ describe('secretFor', () => {
     expect(accessTokens(NEXT_SECRET).secretFor(old)).toBeUndefined();
   });
 
+  it('has none for a token with extensions that must be understood (crit)', async () => {
+    const tokens = accessTokens(SECRET);
+    const [head = '', ...rest] = (await tokens.sign(USER, SESSION)).split('.');
+    const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as object;
+    expect(
+      tokens.secretFor([segment({ ...header, crit: ['b64'], b64: false }), ...rest].join('.')),
+    ).toBeUndefined();
+  });
+
   it('bears a previous secret that is the same', async () => {
     const tokens = accessTokens(SECRET, SECRET);
     expect(

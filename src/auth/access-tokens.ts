@@ -59,7 +59,10 @@ export class AccessTokens {
     try {
       const header = JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()) as {
         kid?: unknown;
+        crit?: unknown;
       };
+      // RFC 7515 §4.1.11: extensions that must be understood, and jsonwebtoken does not look whether they are.
+      if (header.crit !== undefined) return undefined;
       return typeof header.kid === 'string' ? this.keys.get(header.kid) : undefined;
     } catch {
       return undefined;

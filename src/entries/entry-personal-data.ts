@@ -5,7 +5,7 @@ import { PersonalDataService, type PersonalData } from '../users/personal-data.s
 import { ENTRY, iso } from './entry.queries.js';
 
 /** Entries of at most 40 KB each that are in memory at once. */
-const EXPORT_BATCH = 200;
+const EXPORT_BATCH = 50;
 
 /** Rows deleted by one statement: well within the statement timeout. */
 const ERASE_BATCH = 2000;

@@ -1,7 +1,11 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { HttpException, HttpStatus, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 
 /** In which an erased user's tokens are refused everywhere, and what was under way has ended, ms. */
 const SETTLED_MS = 2000;
+
+/** Of one user, in this process. */
+const DOWNLOADS_AT_ONCE = 2;
 
 /** What one feature holds of its users, and how it lets go of it. */
 export interface PersonalData {
@@ -26,6 +30,7 @@ export interface PersonalData {
 export class PersonalDataService implements OnApplicationShutdown {
   private readonly logger = new Logger('PersonalData');
   private readonly registered: PersonalData[] = [];
+  private readonly downloads = new Map<string, number>();
   private readonly pending = new Map<NodeJS.Timeout, () => Promise<void>>();
 
   register(data: PersonalData): void {
@@ -35,13 +40,31 @@ export class PersonalDataService implements OnApplicationShutdown {
     this.registered.push(data);
   }
 
+  /**
+   * A download of {@link export}.
+   *
+   * @throws {HttpException} 429 when the user has two under way here: each holds some entries in memory until it is read
+   */
+  download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
+    const running = this.downloads.get(userId) ?? 0;
+    if (running >= DOWNLOADS_AT_ONCE) {
+      throw new HttpException('Two exports are under way; read them first', HttpStatus.TOO_MANY_REQUESTS);
+    }
+    this.downloads.set(userId, running + 1);
+    return Readable.from(this.export(userId, first)).once('close', () => {
+      const left = (this.downloads.get(userId) ?? 1) - 1;
+      if (left > 0) this.downloads.set(userId, left);
+      else this.downloads.delete(userId);
+    });
+  }
+
   /** One JSON object, piece by piece: a member for each section. */
   async *export(userId: string, first: Readonly<Record<string, unknown>>): AsyncGenerator<string> {
     yield JSON.stringify(first).slice(0, -1);
-    for (const { section, export: exportOf } of this.bound()) {
-      yield `,${JSON.stringify(section)}:[`;
+    for (const data of this.registered) {
+      yield `,${JSON.stringify(data.section)}:[`;
       let separator = '';
-      for await (const json of exportOf(userId)) {
+      for await (const json of data.export(userId)) {
         yield separator + json;
         separator = ',';
       }
@@ -83,12 +106,5 @@ export class PersonalDataService implements OnApplicationShutdown {
         );
       }
     }
-  }
-
-  private bound() {
-    return this.registered.map((data) => ({
-      section: data.section,
-      export: (userId: string) => data.export(userId),
-    }));
   }
 }

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { Body, Controller, Get, Patch, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -14,6 +13,9 @@ import {
   type UserPatch,
 } from './user.schemas.js';
 import { UsersService } from './users.service.js';
+
+/** What an export of some size takes, s. */
+const EXPORT_RETRY_SECONDS = 10;
 
 @ApiTags('Users')
 @ApiBearerAuth()
@@ -53,10 +55,14 @@ export class UsersController {
   async export(@CurrentUser() { userId }: Principal, @Res() reply: FastifyReply): Promise<void> {
     const user = toUserBody(await this.users.get(userId));
     const exportedAt = new Date().toISOString();
+    // Where it is refused.
+    reply.header('retry-after', EXPORT_RETRY_SECONDS);
+    const download = this.personalData.download(userId, { exportedAt, user });
+    reply.removeHeader('retry-after');
     await reply
       .header('content-type', 'application/json; charset=utf-8')
       .header('content-disposition', `attachment; filename="entries-${exportedAt.slice(0, 10)}.json"`)
       .header('cache-control', 'no-store')
-      .send(Readable.from(this.personalData.export(userId, { exportedAt, user })));
+      .send(download);
   }
 }
