@@ -174,7 +174,7 @@ describe('a method that the path has not', () => {
     ['GET', '/auth/login', 'POST'],
     ['HEAD', '/auth/login', 'POST'],
     ['DELETE', '/auth/register', 'POST'],
-    ['POST', '/users/me', 'GET, HEAD, PATCH'],
+    ['POST', '/users/me', 'DELETE, GET, HEAD, PATCH'],
     ['POST', '/health', 'GET, HEAD'],
     ['PROPFIND', '/entries', 'GET, HEAD, POST'],
   ])('%s %s is 405 with Allow: %s, with a token and without', async (method, path, allow) => {
