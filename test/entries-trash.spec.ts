@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { TrashPurge } from '../src/entries/trash-purge.js';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
 import { expectProblem } from './harness/problem.js';
+import { until } from './harness/until.js';
 
 let service: TestApp;
 let ada: ApiClient;
@@ -156,6 +158,39 @@ describe('POST /entries/:id/restore', () => {
   });
 });
 
+describe('DELETE /entries/trash/:id', () => {
+  it('answers 204 and deletes the entry for good', async () => {
+    const { id } = await write();
+    await ada.delete(`/entries/${id}`);
+    expect((await ada.get('/entries/trash')).body.total).toBe(1);
+    const { status, text } = await ada.delete(`/entries/trash/${id}`);
+    expect({ status, text }).toEqual({ status: 204, text: '' });
+    expect((await ada.get('/entries/trash')).body).toMatchObject({ entries: [], total: 0 });
+    expectProblem(await ada.post(`/entries/${id}/restore`), 404);
+    expectProblem(await ada.delete(`/entries/trash/${id}`), 404);
+    expect(await service.database.query('SELECT FROM entries WHERE id = $1', [id])).toEqual([]);
+  });
+
+  it('answers 404 to an entry that is not in the trash, and leaves it there', async () => {
+    const entry = await write();
+    expectProblem(await ada.delete(`/entries/trash/${entry.id}`), 404);
+    expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(entry);
+    expectProblem(await ada.delete(`/entries/trash/${randomUUID()}`), 404);
+  });
+
+  it('answers 404 to another user, whose trash it is not', async () => {
+    const { id } = await write();
+    await ada.delete(`/entries/${id}`);
+    const eve = await service.signUp();
+    expectProblem(await eve.delete(`/entries/trash/${id}`), 404);
+    expect((await ada.get('/entries/trash')).body.total).toBe(1);
+  });
+
+  it('answers 400 to what is no id', async () => {
+    expectProblem(await ada.delete('/entries/trash/all'), 400);
+  });
+});
+
 describe('an entry in the trash', () => {
   it('is deleted for good after 30 days, and not before', async () => {
     const [old, young, kept] = [await write(), await write(), await write()];
@@ -174,5 +209,44 @@ describe('an entry in the trash', () => {
     expect(rows.map(({ id }) => id).sort()).toEqual([young.id, kept.id].sort());
     expect((await ada.post(`/entries/${young.id}/restore`)).status).toBe(200);
     expectProblem(await ada.post(`/entries/${old.id}/restore`), 404);
+  });
+
+  it('is deleted by one replica at a time: another leaves it to that one, and does not wait', async () => {
+    const replica = await startApp({}, service.database);
+    const blocker = new Client({ connectionString: service.database.url });
+    await blocker.connect();
+    try {
+      const { rowCount } = await blocker.query(
+        `INSERT INTO entries (id, user_id, text, mood, deleted_at)
+         SELECT gen_random_uuid(), $1, 'old', 5, now() - interval '31 days' FROM generate_series(1, 1200)`,
+        [ada.account.userId],
+      );
+      // The first to delete a row stops there, in the middle of its statement, until the blocker lets go.
+      await blocker.query(`
+        CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
+          AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN OLD; END';
+        CREATE TRIGGER wait BEFORE DELETE ON entries FOR EACH ROW EXECUTE FUNCTION wait()`);
+      await blocker.query('SELECT pg_advisory_lock(1)');
+      const first = service.app.get(TrashPurge).run();
+      await until('the first replica deletes', async () => {
+        const waiting = await service.database.query(
+          `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'advisory'`,
+          [service.database.name],
+        );
+        return waiting.length === 1;
+      });
+      await replica.app.get(TrashPurge).run();
+      expect(await count()).toBe(rowCount);
+      await blocker.query('SELECT pg_advisory_unlock(1)');
+      await first;
+      expect(await count()).toBe(0);
+    } finally {
+      await blocker.query('DROP FUNCTION IF EXISTS wait CASCADE');
+      await blocker.end();
+      await replica.close();
+    }
+    async function count() {
+      return (await ada.get('/entries/trash')).body.total;
+    }
   });
 });

@@ -24,6 +24,7 @@ const CONTRACT = {
   'GET /entries': 'secured',
   'POST /entries': 'secured',
   'GET /entries/trash': 'secured',
+  'DELETE /entries/trash/{id}': 'secured',
   'GET /entries/{id}': 'secured',
   'PATCH /entries/{id}': 'secured',
   'DELETE /entries/{id}': 'secured',
@@ -298,6 +299,9 @@ describe('what is described', () => {
     await ask(ada, 'DELETE /entries/{id}', { id });
     await ask(ada, 'GET /entries/trash');
     await ask(ada, 'POST /entries/{id}/restore', { id });
+    await ask(ada, 'DELETE /entries/trash/{id}', { id });
+    await ask(ada, 'DELETE /entries/{id}', { id });
+    await ask(ada, 'DELETE /entries/trash/{id}', { id });
     await ask(ada, 'POST /entries/{id}/restore', { id: randomUUID() });
     const { sessions } = (await ask(ada, 'GET /auth/sessions')).body;
     const other = sessions.find(({ current }: { current: boolean }) => !current);

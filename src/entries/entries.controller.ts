@@ -99,6 +99,18 @@ export class EntriesController {
     return this.entries.list(userId, query, true);
   }
 
+  @Delete('trash/:id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete what is in the trash, for good' })
+  @ApiNoContentResponse()
+  @ApiProblems(400, 401, 404, 429, 503)
+  deleteForGood(
+    @CurrentUser() { userId }: Principal,
+    @Param('id', { schema: EntryIdSchema }) id: string,
+  ): Promise<void> {
+    return this.entries.deleteForGood(userId, id);
+  }
+
   @Get(':id')
   @JsonString()
   @ApiOperation({ summary: 'Read an entry' })

@@ -87,6 +87,14 @@ export class EntriesService {
     await this.cache.invalidate(userId);
   }
 
+  /** Out of the trash and for good. @throws {NotFoundException} also for an entry that is not in the trash */
+  async deleteForGood(userId: string, id: string): Promise<void> {
+    if (!(await this.entries.deleteForGood(id, userId))) {
+      throw new NotFoundException('There is no such entry in the trash');
+    }
+    await this.cache.invalidate(userId);
+  }
+
   /** Out of the trash. @throws {NotFoundException} */
   async restore(userId: string, id: string): Promise<EntryDocument> {
     const restored = (await this.entries.restore(id, userId)) ?? notFound();

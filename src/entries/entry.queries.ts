@@ -37,6 +37,9 @@ export const ENTRY = `id, text, mood, category, tags, ${iso('occurred_at')} AS "
 
 const COLUMNS = { occurredAt: 'occurred_at', createdAt: 'created_at' } as const;
 
+/** `trash` in ASCII. The replica that holds this advisory lock is the one that purges. */
+export const PURGE_LOCK_KEY = '500135195496';
+
 /** Prepared: every user's every request has the same text. */
 const STATEMENTS = {
   insert: `
@@ -65,10 +68,14 @@ const STATEMENTS = {
   restore: `
     WITH restored AS (UPDATE entries SET deleted_at = NULL WHERE id = $1 AND user_id = $2 RETURNING *)
     SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM restored) e`,
+  deleteForGood: 'DELETE FROM entries WHERE id = $1 AND user_id = $2 AND deleted_at IS NOT NULL',
+  // The lock is the transaction's, so it needs no connection of its own and is given up however the statement ends.
   purge: `
+    WITH purge AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${PURGE_LOCK_KEY}) AS ours)
     DELETE FROM entries WHERE id IN (
-      SELECT id FROM entries WHERE deleted_at < now() - make_interval(days => $1) ORDER BY deleted_at LIMIT $2
-         FOR UPDATE SKIP LOCKED)
+      SELECT id FROM entries
+       WHERE (SELECT ours FROM purge) AND deleted_at < now() - make_interval(days => $1)
+       ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING user_id`,
 } as const;
 
@@ -112,13 +119,23 @@ export class EntryQueries {
     return rowCount === 1;
   }
 
+  /** Of an entry in the trash alone. @returns whether there was one */
+  async deleteForGood(id: string, userId: string): Promise<boolean> {
+    const { rowCount } = await this.sql.query('entries-delete-for-good', STATEMENTS.deleteForGood, [
+      id,
+      userId,
+    ]);
+    return rowCount === 1;
+  }
+
   /** Also of an entry that is not in the trash, so that a restore can be sent again. */
   restore(id: string, userId: string): Promise<EntryDocument | undefined> {
     return this.one('restore', [id, userId]);
   }
 
   /**
-   * Deletes for good what has been in the trash for longer than `days`, at most `batch` rows.
+   * Deletes for good what has been in the trash for longer than `days`, at most `batch` rows; none while another
+   * replica does.
    *
    * @returns the owner of each row
    */
@@ -192,7 +209,7 @@ export class EntryQueries {
  * The WHERE clause of a selection. `plain`: without filters, so that its text is one of a few and worth preparing;
  * a filtered one is planned for its own values.
  */
-function where({ userId, filters, trash }: EntrySelection) {
+export function where({ userId, filters, trash }: EntrySelection) {
   const values: unknown[] = [userId];
   const bind = (value: unknown) => `$${values.push(value)}`;
   const conditions = ['user_id = $1', `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`];

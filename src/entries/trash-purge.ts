@@ -10,7 +10,7 @@ const EVERY_MS = 3_600_000;
 /** Rows deleted by one statement: few enough that nobody waits for it. */
 const BATCH = 500;
 
-/** Deletes for good what has been in the trash for 30 days. Of several replicas, each takes rows that no other has. */
+/** Deletes for good what has been in the trash for 30 days. Of several replicas one does it at a time; another leaves it to that one. */
 @Injectable()
 export class TrashPurge implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Trash');
