@@ -13,6 +13,7 @@ import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
 import { addSecurityHeaders } from './http/security-headers.js';
+import { acceptStreamedBodies } from './http/streamed-body.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
 import { logRequests } from './observability/request-log.js';
@@ -23,7 +24,10 @@ const MAX_PARAM_LENGTH = 200;
 /** ms. Longer than the idle timeout of the usual load balancers (60 s), so that the client side closes first. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
-/** ms for the whole request to arrive: ends clients that send a byte now and then. */
+/**
+ * ms for the whole request to arrive: ends clients that send a byte now and then. A body that is streamed in has its own
+ * limit, between two pieces.
+ */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
@@ -62,6 +66,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     bodyParser: false,
   });
   acceptJsonOnly(fastify);
+  acceptStreamedBodies(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();

@@ -23,6 +23,9 @@ const CONTRACT = {
   'GET /users/me/export': 'secured',
   'GET /entries': 'secured',
   'POST /entries': 'secured',
+  'POST /entries/bulk': 'secured',
+  'GET /entries/export': 'secured',
+  'POST /entries/import': 'secured',
   'GET /entries/trash': 'secured',
   'DELETE /entries/trash/{id}': 'secured',
   'GET /entries/{id}': 'secured',
@@ -159,6 +162,7 @@ describe('GET /openapi.json', () => {
     ['DELETE /users/me', ['password'], ['password']],
     ['POST /entries', ['category', 'mood', 'occurredAt', 'tags', 'text'], ['mood', 'text']],
     ['PATCH /entries/{id}', ['category', 'mood', 'occurredAt', 'tags', 'text'], []],
+    ['POST /entries/bulk', ['entries'], ['entries']],
   ])('names the fields of the body of %s, and which must be there', (call, fields, required) => {
     expect(operations.get(call)!.requestBody!.required).toBe(true);
     const schema = bodyOf(call);
@@ -169,7 +173,16 @@ describe('GET /openapi.json', () => {
 
   it('names a body for those calls alone', () => {
     const withBody = [...operations].filter(([, { requestBody }]) => requestBody).map(([call]) => call);
-    expect(withBody).toHaveLength(8);
+    expect(withBody).toHaveLength(10);
+  });
+
+  it('names the media types of an import and of an export', () => {
+    const mediaTypes = ['application/x-ndjson', 'text/csv'];
+    const { requestBody } = operations.get('POST /entries/import')!;
+    expect(requestBody!.required).toBe(true);
+    expect(Object.keys(requestBody!.content).sort()).toEqual(mediaTypes);
+    const { content } = operations.get('GET /entries/export')!.responses['200']!;
+    expect(Object.keys(content!).sort()).toEqual(mediaTypes);
   });
 
   it.each([
@@ -282,6 +295,18 @@ describe('what is described', () => {
     await ask(ada, 'POST /entries', { body: { text: 'a', mood: 11 } });
     await ask(ada, 'POST /entries', { body: { text: 'x'.repeat(2_000_000), mood: 5 } });
     await ask(ada, 'POST /entries', { body: 'text', headers: { 'content-type': 'text/plain' } });
+    await ask(ada, 'POST /entries/bulk', { body: { entries: [full, { text: 'b', mood: 2 }] } });
+    await ask(ada, 'POST /entries/bulk', { body: { entries: [] } });
+    await ask(ada, 'GET /entries/export');
+    await ask(ada, 'GET /entries/export', { query: '?format=csv&tag=c' });
+    await ask(ada, 'GET /entries/export', { query: '?format=xlsx' });
+    const line = JSON.stringify(full);
+    await ask(ada, 'POST /entries/import', {
+      body: line,
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    await ask(ada, 'POST /entries/import', { body: 'mood', headers: { 'content-type': 'text/csv' } });
+    await ask(ada, 'POST /entries/import', { body: full });
     await ask(ada, 'GET /entries', { query: '?limit=1&tag=c' });
     const { nextCursor } = (await ask(ada, 'GET /entries', { query: '?limit=1' })).body;
     await ask(ada, 'GET /entries', { query: `?limit=1&cursor=${nextCursor}` });
@@ -353,6 +378,8 @@ describe('what is described', () => {
     ['POST /entries', { text: 'a', mood: 5, tags: ['x'.repeat(51)] }],
     ['POST /entries', { text: 'a', mood: 5, category: 'x'.repeat(51) }],
     ['POST /entries', { text: 'a', mood: 5, occurredAt: 'yesterday' }],
+    ['POST /entries/bulk', { entries: [] }],
+    ['POST /entries/bulk', { entries: [{ text: 'a', mood: 11 }] }],
     ['POST /entries', null],
     ['POST /entries', []],
   ])('refuses what the service refuses: %s %j', async (call, body) => {
@@ -451,7 +478,7 @@ function faultsOf(call: string, { status, headers, text, body }: Answer): string
   const schema = response.content[mediaType]?.schema;
   if (!schema) return [`is ${mediaType}, which is not described`];
   const missing = Object.keys(response.headers ?? {}).filter((name) => !headers.has(name));
-  return [...missing.map((name) => `has no ${name}`), ...schemaFaults(body, schema, document)];
+  return [...missing.map((name) => `has no ${name}`), ...schemaFaults(body ?? text, schema, document)];
 }
 
 function referencesIn(value: unknown): string[] {

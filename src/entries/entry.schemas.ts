@@ -22,7 +22,7 @@ function label(example: string) {
 }
 
 /** Any ISO 8601 instant → the same one in UTC, to the millisecond: what `timestamptz(3)` keeps. */
-const InstantSchema = z.iso
+export const InstantSchema = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 instant, such as 2026-03-01T08:30:00Z' })
   .transform((instant, context) => {
     const time = Date.parse(instant);
@@ -93,8 +93,8 @@ function wholeNumber(min: number, max: number) {
 
 const mood = wholeNumber(1, 10).optional();
 
-/** What narrows a list. */
-const filters = {
+/** What narrows a list, and an export. */
+export const filters = {
   category: CategorySchema.optional(),
   tag: z
     .union([label('river'), z.array(label('river')).max(MAX_TAGS)], `must be given ${MAX_TAGS} times at most`)

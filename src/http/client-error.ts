@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { v7 as uuidv7 } from 'uuid';
+import { isLongUpload } from './long-upload.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
 
 /** Of Node's HTTP parser, https://nodejs.org/api/http.html#event-clienterror; any other is a 400. */
@@ -11,6 +12,7 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
 /** Answers what is no HTTP request, and so reaches no hook and no filter, with a problem; and ends the connection. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongUpload(socket)) return;
   if (!socket.writable) {
     socket.destroy(error);
     return;

@@ -70,6 +70,8 @@ const CHECKS: Readonly<Record<string, (check: Check) => string[]>> = {
     Array.isArray(value)
       ? value.flatMap((item, i) => schemaFaults(item, argument as JsonSchema, document, `${path}.${i}`))
       : [],
+  minItems: ({ value, argument, path }) =>
+    fault(!Array.isArray(value) || value.length >= Number(argument), path, 'has too few items'),
   maxItems: ({ value, argument, path }) =>
     fault(!Array.isArray(value) || value.length <= Number(argument), path, 'has too many items'),
 

@@ -1,0 +1,265 @@
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { BYTE_ORDER_MARK, CSV_HEADER, csvLine, CsvHeaderError } from './entry-csv.js';
+import { recordReader, type EntryRecord } from './entry-records.js';
+
+const MAX_LINE_BYTES = 1_048_576;
+
+function read(file: string | Buffer, { maxLineBytes = MAX_LINE_BYTES, chunkBytes = 65_536 } = {}) {
+  const reader = recordReader('csv', maxLineBytes);
+  const bytes = Buffer.from(file as string);
+  const records: EntryRecord[] = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    records.push(...reader.push(bytes.subarray(at, at + chunkBytes)));
+  }
+  return [...records, ...reader.end()];
+}
+
+/** Line and fields of each record, or its fault. */
+function told(file: string | Buffer, options = {}) {
+  return read(file, options).map(({ line, fields, fault }) => [line, fault ?? fields]);
+}
+
+function faultOf(file: string | Buffer): string {
+  try {
+    read(file);
+  } catch (error) {
+    if (error instanceof CsvHeaderError) return error.message;
+    throw error;
+  }
+  return 'none';
+}
+
+const text = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        "'",
+        '=',
+        '+',
+        '-',
+        '@',
+        '\t',
+        '\r',
+        '\n',
+        '\r\n',
+        '"',
+        '""',
+        ',',
+        ';',
+        '\\',
+        '＝',
+        ' ',
+        '\ufeff',
+      ),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 5 }),
+    ),
+    { minLength: 1, maxLength: 8 },
+  )
+  .map((parts) => parts.join(''))
+  .filter((value) => value.isWellFormed());
+const tag = text.filter((value) => value.trim() === value && value !== '');
+const entry = fc.record({
+  id: fc.uuid(),
+  text,
+  mood: fc.integer({ min: 1, max: 10 }),
+  category: tag,
+  tags: fc.array(tag, { maxLength: 4 }),
+  occurredAt: fc.constant('2026-03-01T08:30:00.000Z'),
+  createdAt: fc.constant('2026-03-01T08:30:00.001Z'),
+  updatedAt: fc.constant('2026-03-01T08:30:00.002Z'),
+  version: fc.integer({ min: 1, max: 1000 }),
+});
+const file = (entries: readonly object[]) =>
+  BYTE_ORDER_MARK + CSV_HEADER + entries.map((each) => csvLine(JSON.stringify(each))).join('');
+
+describe('an export as CSV', () => {
+  it('is read back as what was written, in whatever pieces it comes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(entry, { maxLength: 5 }),
+        fc.integer({ min: 1, max: 40 }),
+        (entries, chunkBytes) => {
+          const fields = read(file(entries), { chunkBytes }).map((record) => record.fault ?? record.fields);
+          const written = entries.map(({ tags, ...rest }) => (tags.length === 0 ? rest : { ...rest, tags }));
+          expect(fields).toEqual(written);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is RFC 4180: another reader gets the same cells from it', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { minLength: 1, maxLength: 5 }), (entries) => {
+        const rows = parse(file(entries), { bom: true, columns: true, record_delimiter: '\r\n' });
+        expect(rows).toHaveLength(entries.length);
+        for (const [index, { id, mood, text: written }] of entries.entries()) {
+          const row = rows[index] as Record<string, string>;
+          expect([row['id'], row['mood']]).toEqual([id, String(mood)]);
+          expect([written, `'${written}`]).toContain(row['text']);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('has no cell that a spreadsheet takes for a formula', () => {
+    fc.assert(
+      fc.property(entry, (each) => {
+        const [row] = parse(file([each]), { bom: true, columns: true, record_delimiter: '\r\n' });
+        for (const cell of Object.values(row as Record<string, string>))
+          expect(cell).not.toMatch(/^[=+\-@\t\r＝＋－＠]/);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([
+    ['=1+1', "'=1+1"],
+    ["'=1+1", "''=1+1"],
+    ['-5 °C', "'-5 °C"],
+    ["'tis a good day", "'tis a good day"],
+    ['a=b', 'a=b'],
+    ['say "hi"', '"say ""hi"""'],
+    ['two\r\nlines', '"two\r\nlines"'],
+  ])('writes %j as %j', (written, cell) => {
+    const line = csvLine(
+      JSON.stringify({ id: 'i', text: written, mood: 1, category: 'c', tags: ['a,b', 'c\\'], version: 1 }),
+    );
+    expect(line.startsWith(`i,${cell},1,c,"a\\,b,c\\\\",`)).toBe(true);
+    expect(line.endsWith('\r\n')).toBe(true);
+  });
+});
+
+describe('CSV from elsewhere', () => {
+  it('has its columns in any order, LF or CRLF, and empty lines between', () => {
+    expect(told('mood,text\n7,a\r\n\r\n\n8,"b"\r\n')).toEqual([
+      [2, { mood: 7, text: 'a' }],
+      [5, { mood: 8, text: 'b' }],
+    ]);
+  });
+
+  it('need not end with a line break, nor begin with a byte-order mark', () => {
+    const fields = [[2, { text: 'a', mood: 7 }]];
+    expect(told('text,mood\na,7')).toEqual(fields);
+    expect(told('\ufefftext,mood\r\na,7')).toEqual(fields);
+    expect(told('\ufeff"text","mood"\r\na,7')).toEqual(fields);
+  });
+
+  it('leaves out what its cells leave empty, but for the text', () => {
+    expect(told('text,mood,category,tags,occurredAt,id\n,7,, ,,')).toEqual([[2, { text: '', mood: 7 }]]);
+  });
+
+  it('has tags as people write them', () => {
+    expect(told('text,mood,tags\na,7,"river, walk"')).toEqual([
+      [2, { text: 'a', mood: 7, tags: ['river', ' walk'] }],
+    ]);
+  });
+
+  it('has numbers, and nothing that only looks like one', () => {
+    const moods = told('text,mood\na, 7 \na,7.5\na,0x7\na,1e1\na,\na,-1').map(([, fields]) => fields);
+    expect(moods).toEqual([
+      { text: 'a', mood: 7 },
+      ...[1, 2, 3].map(() => ({ text: 'a', mood: NaN })),
+      { text: 'a' },
+      { text: 'a', mood: NaN },
+    ]);
+  });
+
+  it('is told by the line on which each record begins, those of several lines too', () => {
+    const records = told('text,mood\n"a\nb\r\n\nc",1\nd,2\n"e\n\n",3\nf,4,5\ng,6');
+    expect(records).toEqual([
+      [2, { text: 'a\nb\r\n\nc', mood: 1 }],
+      [6, { text: 'd', mood: 2 }],
+      [7, { text: 'e\n\n', mood: 3 }],
+      [10, 'does not have 2 cells, as the header has'],
+      [11, { text: 'g', mood: 6 }],
+    ]);
+  });
+
+  it.each([
+    ['a "b" c,7', 'has a quote in a cell that does not begin with one'],
+    ['"a" b,7', 'has something between a closing quote and the next comma'],
+    ['a,7,8', 'does not have 2 cells, as the header has'],
+    ['a', 'does not have 2 cells, as the header has'],
+    [','.repeat(1_000_000), 'does not have 2 cells, as the header has'],
+    ['"a",'.repeat(200_000), 'does not have 2 cells, as the header has'],
+    ['x'.repeat(2_000_000), 'is longer than 1048576 bytes'],
+    [Buffer.from('caf\u00e9,7', 'latin1'), 'is not valid UTF-8'],
+  ])('has a fault in one record alone: %.20j', (line, fault) => {
+    const bytes = Buffer.concat([
+      Buffer.from('text,mood\nb,1\n'),
+      Buffer.from(line as string),
+      Buffer.from('\nc,2\n'),
+    ]);
+    expect(told(bytes)).toEqual([
+      [2, { text: 'b', mood: 1 }],
+      [3, fault],
+      [4, { text: 'c', mood: 2 }],
+    ]);
+  });
+
+  it('may have a quote that is never closed: that record is a fault, and no more of it is kept than a line may have', () => {
+    expect(told('text,mood\na,1\n"b,2\nc,3\n')).toEqual([
+      [2, { text: 'a', mood: 1 }],
+      [3, 'has a quoted cell that does not end'],
+    ]);
+    const records = told(`text,mood\n"b,2\n${'x,3\n'.repeat(100)}`, { maxLineBytes: 100 });
+    expect(records[0]).toEqual([2, 'is longer than 100 bytes']);
+    expect(records.at(-1)).toEqual([102, { text: 'x', mood: 3 }]);
+  });
+
+  it.each([
+    ['', 'The file is empty, and has no header'],
+    ['\r\n\r\n', 'The file is empty, and has no header'],
+    ['mood\n7', 'The header does not name the column text'],
+    [
+      'text,mood,Text\n',
+      'The header names a column that there is not, "Text"; there are, separated by commas: id, text,',
+    ],
+    ['text;mood\n', 'The header names a column that there is not, "text;mood"'],
+    ['text,mood,text\n', 'The header names the column text twice'],
+    ['text,mood,', 'The header names a column that there is not, ""'],
+    [','.repeat(1_000_000), 'The header names a column that there is not, ""'],
+    ['"text,mood\na,7', 'The header has a quoted cell that does not end'],
+    [Buffer.from('\ufefftext,mood\n', 'utf16le'), 'The header is not valid UTF-8'],
+  ])('is refused with a header like %.20j', (content, fault) => {
+    expect(faultOf(content)).toContain(fault);
+  });
+});
+
+describe('newline-delimited JSON', () => {
+  const readJson = (content: string, maxLineBytes = 100, chunkBytes = 7) => {
+    const reader = recordReader('ndjson', maxLineBytes);
+    const bytes = Buffer.from(content);
+    const records: EntryRecord[] = [];
+    for (let at = 0; at < bytes.length; at += chunkBytes)
+      records.push(...reader.push(bytes.subarray(at, at + chunkBytes)));
+    return [...records, ...reader.end()].map(({ line, fields, fault }) => [line, fault ?? fields]);
+  };
+
+  it('is read line by line, with a byte-order mark, CRLF and empty lines or without', () => {
+    const records = [
+      [1, { a: '😀' }],
+      [3, 2],
+      [4, 'is not valid JSON'],
+      [5, null],
+    ];
+    expect(readJson('\ufeff{"a":"😀"}\r\n\r\n2\n{"a":\nnull')).toEqual(records);
+    for (let chunkBytes = 1; chunkBytes < 30; chunkBytes += 1) {
+      expect(readJson('{"a":"😀"}\n\n2\n{"a":\nnull\n', 100, chunkBytes)).toEqual(records);
+    }
+  });
+
+  it('has a fault in one line alone where that is too long, however it comes', () => {
+    for (const chunkBytes of [1, 50, 100, 101, 1000]) {
+      expect(readJson(`1\n${'9'.repeat(101)}\n${'9'.repeat(5)}\n`, 100, chunkBytes)).toEqual([
+        [1, 1],
+        [2, 'is longer than 100 bytes'],
+        [3, 99_999],
+      ]);
+    }
+  });
+});

@@ -1,0 +1,114 @@
+/**
+ * Entries as CSV (RFC 4180). A file begins with a byte-order mark, without which spreadsheets take UTF-8 for something
+ * else; on the way in it may be there or not.
+ */
+export const BYTE_ORDER_MARK = '\ufeff';
+
+const COLUMNS = [
+  'id',
+  'text',
+  'mood',
+  'category',
+  'tags',
+  'occurredAt',
+  'createdAt',
+  'updatedAt',
+  'version',
+] as const;
+type Column = (typeof COLUMNS)[number];
+
+const REQUIRED: readonly Column[] = ['text', 'mood'];
+const NUMBERS: ReadonlySet<Column> = new Set<Column>(['mood', 'version']);
+/** What people write, and could hold a formula. */
+const WRITTEN: ReadonlySet<Column> = new Set<Column>(['text', 'category', 'tags']);
+
+export const CSV_HEADER = `${COLUMNS.join(',')}\r\n`;
+
+/** A cell more than there are columns shows that there are too many, and a million need not be made to see it. */
+export const MAX_CELLS = COLUMNS.length + 1;
+
+/** The first line of a file says how the others are to be read, and does not. */
+export class CsvHeaderError extends Error {
+  override readonly name = 'CsvHeaderError';
+}
+
+/** @param json an entry, as PostgreSQL has made JSON of it */
+export function csvLine(json: string): string {
+  const entry = JSON.parse(json) as Readonly<Record<Column, string | number | readonly string[]>>;
+  const cells = COLUMNS.map((column) => {
+    const value = entry[column];
+    const cell = typeof value === 'object' ? joinTags(value) : String(value);
+    return quote(WRITTEN.has(column) ? defuse(cell) : cell);
+  });
+  return `${cells.join(',')}\r\n`;
+}
+
+/**
+ * Reads the header.
+ *
+ * @returns the columns, in the file's order
+ * @throws {CsvHeaderError}
+ */
+export function columnsOf(cells: readonly string[]): readonly Column[] {
+  const columns = cells.map((cell) => {
+    const name = cell.trim();
+    const column = COLUMNS.find((known) => known === name);
+    if (column) return column;
+    throw new CsvHeaderError(
+      `The header names a column that there is not, ${JSON.stringify(name.slice(0, 50))}; ` +
+        `there are, separated by commas: ${COLUMNS.join(', ')}`,
+    );
+  });
+  const repeated = columns.find((column, index) => columns.indexOf(column) !== index);
+  if (repeated) throw new CsvHeaderError(`The header names the column ${repeated} twice`);
+  const missing = REQUIRED.find((column) => !columns.includes(column));
+  if (missing) throw new CsvHeaderError(`The header does not name the column ${missing}`);
+  return columns;
+}
+
+/** A record's cells → the fields of an entry, not yet checked. An empty cell is a field that is left out. */
+export function fieldsOf(columns: readonly Column[], cells: readonly string[]): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [index, column] of columns.entries()) {
+    const cell = cells[index] ?? '';
+    if (column === 'text') fields[column] = fuse(cell);
+    else if (cell.trim() === '') continue;
+    else if (column === 'tags') fields[column] = splitTags(fuse(cell));
+    else if (NUMBERS.has(column)) fields[column] = /^\s*\d{1,10}\s*$/.test(cell) ? Number(cell) : NaN;
+    else fields[column] = WRITTEN.has(column) ? fuse(cell) : cell.trim();
+  }
+  return fields;
+}
+
+/** RFC 4180 §2.5–2.7. */
+function quote(cell: string): string {
+  return /[",\r\n]|^ | $/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}
+
+/**
+ * What a spreadsheet would take for a formula gets an apostrophe before it, by which spreadsheets know text. What has
+ * apostrophes before such a sign already gets one more, so that {@link fuse} gives back what was there; other text that
+ * begins with an apostrophe is left alone, on both ways.
+ * https://owasp.org/www-community/attacks/CSV_Injection
+ */
+function defuse(cell: string): string {
+  return /^'*[=+\-@\t\r\n＝＋－＠]/.test(cell) ? `'${cell}` : cell;
+}
+
+function fuse(cell: string): string {
+  return /^'+[=+\-@\t\r\n＝＋－＠]/.test(cell) ? cell.slice(1) : cell;
+}
+
+/** `river,walk`. A comma or backslash of a tag itself has a backslash before it. */
+function joinTags(tags: readonly string[]): string {
+  return tags.map((tag) => tag.replace(/[\\,]/g, '\\$&')).join(',');
+}
+
+function splitTags(cell: string): string[] {
+  const tags = [''];
+  for (const [part] of cell.matchAll(/\\[\\,]|,|[^\\,]+|\\/g)) {
+    if (part === ',') tags.push('');
+    else tags.push((tags.pop() ?? '') + (/^\\[\\,]$/.test(part) ? part.slice(1) : part));
+  }
+  return tags;
+}

@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { Injectable, UnauthorizedException, UnprocessableEntityException } from '@nestjs/common';
+import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { CsvHeaderError } from './entry-csv.js';
+import { recordReader, type EntryRecord } from './entry-records.js';
+import { EntryTransferQueries, type EntryRow } from './entry-transfer.queries.js';
+import {
+  EntryImportSchema,
+  type EntryImportFields,
+  type Format,
+  type ImportReport,
+} from './entry-transfer.schemas.js';
+import { atOnce, type Turn } from './transfer-admission.js';
+
+/** What one statement writes, at most. */
+const BATCH_ROWS = 1000;
+const BATCH_CHARACTERS = 512 * 1024;
+
+const MAX_ERRORS = 100;
+
+/** Records that are checked before others get their turn of the event loop: a few ms. */
+const RECORDS_AT_A_TIME = 250;
+
+const FOREIGN_KEY_VIOLATION = '23503';
+/** PostgreSQL ended one of two statements that waited for each other. Ours can be sent again: it skips what is there. */
+const DEADLOCK = '40P01';
+const TRIES = 3;
+
+export interface ImportOptions {
+  readonly maxLineBytes: number;
+  readonly turn?: Turn;
+  /** Called after each batch. */
+  readonly onProgress?: (report: Readonly<ImportReport>) => void;
+}
+
+@Injectable()
+export class EntryImport {
+  constructor(
+    private readonly entries: EntryTransferQueries,
+    private readonly cache: ReadThroughCache,
+  ) {}
+
+  /**
+   * Writes what a file holds, batch by batch, each whole or not at all. Sent again, a file adds what is missing: an
+   * entry is told by its id, and one without an id by its content.
+   *
+   * @param chunks of the file; no more is asked for than is written
+   * @throws {UnprocessableEntityException} for CSV whose header cannot be understood; nothing was written then
+   * @throws {UnauthorizedException} where the user was erased meanwhile
+   */
+  async run(
+    userId: string,
+    format: Format,
+    chunks: AsyncIterable<Buffer>,
+    { maxLineBytes, turn = atOnce, onProgress }: ImportOptions,
+  ): Promise<ImportReport> {
+    const report: ImportReport = { imported: 0, skipped: 0, failed: 0, errors: [] };
+    const reader = recordReader(format, maxLineBytes);
+    let batch: EntryRow[] = [];
+    let characters = 0;
+    // One batch is written while the next is read.
+    let writing: Promise<void> = Promise.resolve();
+
+    const flush = async () => {
+      const rows = batch;
+      batch = [];
+      characters = 0;
+      await writing;
+      writing = this.write(userId, rows, turn).then((imported) => {
+        report.imported += imported;
+        report.skipped += rows.length - imported;
+        onProgress?.(report);
+      });
+      // It is awaited later, and may fail before.
+      writing.catch(() => {});
+    };
+    const take = async (records: readonly EntryRecord[]) => {
+      for (const [index, record] of records.entries()) {
+        if (index % RECORDS_AT_A_TIME === RECORDS_AT_A_TIME - 1) await setImmediate();
+        const row = rowOf(userId, record, report);
+        if (!row) continue;
+        batch.push(row);
+        characters += row.text.length;
+        if (batch.length === BATCH_ROWS || characters >= BATCH_CHARACTERS) await flush();
+      }
+    };
+
+    try {
+      for await (const chunk of chunks) await take(reader.push(chunk));
+      await take(reader.end());
+      if (batch.length > 0) await flush();
+    } catch (error) {
+      if (error instanceof CsvHeaderError) throw new UnprocessableEntityException(error.message);
+      throw error;
+    } finally {
+      // Also when the client has gone: what has been sent to PostgreSQL is not left alone.
+      await writing.catch(() => {});
+    }
+    await writing;
+    return report;
+  }
+
+  /** @returns how many of the rows are new */
+  private async write(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
+    let imported: number;
+    try {
+      imported = await this.insertNew(userId, rows, turn);
+    } catch (error) {
+      // Of a user who was erased, the cache is to know nothing any more.
+      if ((error as { code?: string }).code === FOREIGN_KEY_VIOLATION) {
+        throw new UnauthorizedException('The user of this token is no more');
+      }
+      await this.cache.invalidate(userId);
+      throw error;
+    }
+    await this.cache.invalidate(userId);
+    return imported;
+  }
+
+  private async insertNew(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
+    const imported = await this.insert(userId, rows, turn);
+    if (imported === rows.length) return imported;
+    const ids = rows.map(({ id }) => id);
+    const held = await turn(() => this.entries.held(userId, ids));
+    // An id that another user has is taken for what it is to this one: a name in a file, and not an entry.
+    const elsewhere = rows.filter(({ id }) => !held.has(id));
+    if (elsewhere.length === 0) return imported;
+    const renamed = elsewhere.map((row) => ({ ...row, id: derivedId(userId, 'id', row.id) }));
+    return imported + (await this.insert(userId, renamed, turn));
+  }
+
+  private async insert(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await turn(() => this.entries.insertMissing(userId, rows));
+      } catch (error) {
+        if ((error as { code?: string }).code !== DEADLOCK || attempt === TRIES) throw error;
+      }
+    }
+  }
+}
+
+/** A record that can be written; undefined for one that cannot, which the report is told. */
+function rowOf(
+  userId: string,
+  { line, fields, fault }: EntryRecord,
+  report: ImportReport,
+): EntryRow | undefined {
+  if (fault === undefined) {
+    const parsed = EntryImportSchema.safeParse(fields);
+    if (parsed.success) return { ...parsed.data, id: parsed.data.id ?? contentId(userId, line, parsed.data) };
+    if (report.errors.length < MAX_ERRORS)
+      report.errors.push({ line, message: messageOf(parsed.error.issues) });
+  } else if (report.errors.length < MAX_ERRORS) {
+    report.errors.push({ line, message: fault });
+  }
+  report.failed += 1;
+  return undefined;
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+}
+
+function messageOf(issues: readonly Issue[]): string {
+  const messages = issues.flatMap(({ path, message, keys }) =>
+    keys
+      ? keys.map((key) => `${key.slice(0, 50)}: is not a known field`)
+      : [path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message],
+  );
+  return [...new Set(messages)].slice(0, 10).join('; ');
+}
+
+/**
+ * The id of an entry that came without one. The same content at the same instant is the same entry, wherever in a file it
+ * stands. Without an instant, the line has to tell it from another of the same content.
+ */
+function contentId(userId: string, line: number, fields: EntryImportFields): string {
+  const { text, mood, category, tags, occurredAt } = fields;
+  return derivedId(userId, 'content', text, mood, category, tags, occurredAt ?? line);
+}
+
+/** A UUIDv8 (RFC 9562 §5.8), always the same from the same parts. */
+function derivedId(...parts: readonly unknown[]): string {
+  const bytes = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

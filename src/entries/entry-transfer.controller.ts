@@ -1,0 +1,192 @@
+import { Readable } from 'node:stream';
+import { Body, Controller, Get, Header, HttpCode, Logger, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Config } from '../config/config.js';
+import { ApiProblems } from '../http/api-problems.decorator.js';
+import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import {
+  ConnectionCutError,
+  receiveBody,
+  StreamedBody,
+  type StreamedMediaType,
+} from '../http/streamed-body.js';
+import { EntriesBulk } from './entries-bulk.js';
+import { EntryExport, type ExportBatch } from './entry-export.js';
+import { EntryImport } from './entry-import.js';
+import {
+  EntryBulkResultSchema,
+  EntryBulkSchema,
+  EntryExportQuerySchema,
+  ImportReportSchema,
+  type EntryBulk,
+  type EntryExportQuery,
+  type Format,
+  type ImportReport,
+} from './entry-transfer.schemas.js';
+import { TransferAdmission, type Transfer } from './transfer-admission.js';
+
+const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
+  ndjson: 'application/x-ndjson',
+  csv: 'text/csv',
+};
+
+/** Bytes given to the socket at once, and ms that the client has to take them: about 1 KiB/s at least. */
+const PIECE_BYTES = 64 * 1024;
+const PIECE_MS = 60_000;
+
+/** Entries by the thousand. */
+@ApiTags('Entries')
+@ApiBearerAuth()
+@Controller('entries')
+export class EntryTransferController {
+  private readonly logger = new Logger('Export');
+
+  constructor(
+    private readonly bulk: EntriesBulk,
+    private readonly exports: EntryExport,
+    private readonly imports: EntryImport,
+    private readonly admission: TransferAdmission,
+    private readonly config: Config,
+  ) {}
+
+  @Post('bulk')
+  @Header('content-type', 'application/json; charset=utf-8')
+  @ApiOperation({
+    summary: 'Write up to 1000 entries: all of them or none',
+    description: 'The body may be as large as any other (413 beyond); an import is for more.',
+  })
+  @ApiCreatedResponse({ standardSchema: EntryBulkResultSchema })
+  @ApiProblems(400, 401, 413, 415, 422, 429, 503)
+  createAll(
+    @CurrentUser() { userId }: Principal,
+    @Body({ schema: EntryBulkSchema }) { entries }: EntryBulk,
+  ): Promise<string> {
+    return this.bulk.create(userId, entries);
+  }
+
+  @Get('export')
+  @ApiOperation({
+    summary: 'Download all entries, or what the filters let through, without the trash',
+    description:
+      'By when they were created. A download that breaks off is not whole: the connection ends without the last chunk.',
+  })
+  @ApiOkResponse({
+    content: {
+      [MEDIA_TYPES.ndjson]: { schema: { type: 'string', description: 'an Entry a line' } },
+      [MEDIA_TYPES.csv]: {
+        schema: {
+          type: 'string',
+          description:
+            'RFC 4180, UTF-8 with a byte-order mark; what could be taken for a formula has an apostrophe before it',
+        },
+      },
+    },
+    headers: { 'Content-Disposition': { description: 'a file name', schema: { type: 'string' } } },
+  })
+  @ApiProblems(400, 401, 429, 503)
+  async export(
+    @CurrentUser() { userId }: Principal,
+    @Query({ schema: EntryExportQuerySchema }) { format, ...filters }: EntryExportQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Readable | undefined> {
+    const describe = () => {
+      const today = new Date().toISOString().slice(0, 10);
+      reply.header('content-type', `${MEDIA_TYPES[format]}; charset=utf-8`);
+      reply.header('content-disposition', `attachment; filename="entries-${today}.${format}"`);
+      reply.header('cache-control', 'private, no-store');
+    };
+    if (request.method === 'HEAD') {
+      describe();
+      return undefined;
+    }
+    const transfer = this.admission.admit(userId, reply);
+    try {
+      const batches = this.exports.run(userId, filters, format, transfer.turn);
+      // Before the status is sent: a database that is away is a 503 still.
+      const first = await batches.next();
+      describe();
+      return this.stream(first, batches, transfer);
+    } catch (error) {
+      transfer.close();
+      throw error;
+    }
+  }
+
+  @Post('import')
+  @HttpCode(200)
+  @StreamedBody('application/x-ndjson', 'text/csv')
+  @ApiOperation({
+    summary: 'Upload entries',
+    description:
+      'Of any length, each line no longer than another body may be. Lines that are no entry are told and left out. ' +
+      'Entries that are there already are skipped, so that an upload that broke off can be sent again: an entry is ' +
+      'told by its id or, without one, by its content.',
+  })
+  @ApiConsumes(MEDIA_TYPES.ndjson, MEDIA_TYPES.csv)
+  @ApiBody({ schema: { type: 'string' }, description: 'what an export gives; text and mood must be there' })
+  @ApiOkResponse({ standardSchema: ImportReportSchema })
+  @ApiProblems(400, 401, 408, 415, 422, 429, 503)
+  async import(
+    @CurrentUser() { userId }: Principal,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ImportReport | undefined> {
+    const transfer = this.admission.admit(userId, reply);
+    try {
+      const { mediaType, chunks } = receiveBody(request, transfer.signal);
+      const { turn } = transfer;
+      const maxLineBytes = this.config.http.bodyLimitBytes;
+      const format = mediaType === MEDIA_TYPES.csv ? 'csv' : 'ndjson';
+      return await this.imports.run(userId, format, chunks, { maxLineBytes, turn });
+    } catch (error) {
+      if (error instanceof ConnectionCutError) return undefined;
+      throw error;
+    } finally {
+      transfer.close();
+    }
+  }
+
+  /**
+   * What fails once the answer has begun, the client's not reading and a shutdown too, destroys the stream, and Fastify
+   * the connection: the client sees that the end is missing.
+   */
+  private stream(
+    first: IteratorResult<ExportBatch, void>,
+    batches: AsyncGenerator<ExportBatch, void>,
+    { signal, close }: Transfer,
+  ): Readable {
+    const giveUp = () => stream.destroy(new Error(`the client took nothing for ${PIECE_MS / 1000} s`));
+    const stop = () => stream.destroy(signal.reason as Error);
+    async function* pieces() {
+      for (let batch = first; !batch.done; batch = await batches.next()) {
+        const { bytes } = batch.value;
+        for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+          const timer = setTimeout(giveUp, PIECE_MS);
+          try {
+            yield bytes.subarray(from, from + PIECE_BYTES);
+          } finally {
+            clearTimeout(timer);
+          }
+        }
+      }
+    }
+    const stream = Readable.from(pieces(), { objectMode: false, highWaterMark: PIECE_BYTES });
+    signal.addEventListener('abort', stop, { once: true });
+    stream.once('error', (error) => this.logger.warn(`broken off: ${error.message}`));
+    stream.once('close', () => {
+      signal.removeEventListener('abort', stop);
+      close();
+    });
+    return stream;
+  }
+}

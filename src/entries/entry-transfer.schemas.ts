@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { EntryCreateSchema, EntryIdSchema, EntrySchema, filters, InstantSchema } from './entry.schemas.js';
+
+const MAX_BULK = 1000;
+
+/** Far from where adding one to a PostgreSQL integer fails. */
+const MAX_VERSION = 1_000_000_000;
+
+export const EntryBulkSchema = z
+  .strictObject({
+    entries: z
+      .array(EntryCreateSchema)
+      .min(1, `must have 1 to ${MAX_BULK} entries`)
+      .max(MAX_BULK, `must have 1 to ${MAX_BULK} entries`),
+  })
+  .meta({ id: 'EntryBulk' });
+export type EntryBulk = z.infer<typeof EntryBulkSchema>;
+
+export const EntryBulkResultSchema = z
+  .object({ entries: z.array(EntrySchema).meta({ description: 'in the order in which they were sent' }) })
+  .meta({ id: 'EntryBulkResult' });
+
+export const FORMATS = ['ndjson', 'csv'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export const EntryExportQuerySchema = z.strictObject({
+  format: z
+    .enum(FORMATS, `must be ${FORMATS.join(' or ')}`)
+    .default('ndjson')
+    .meta({ description: 'csv is for spreadsheets, ndjson for programs; both can be imported' }),
+  ...filters,
+});
+export type EntryExportQuery = z.infer<typeof EntryExportQuerySchema>;
+
+/** A line of an import: what POST /entries takes, and what an export has besides. */
+export const EntryImportSchema = EntryCreateSchema.extend({
+  id: EntryIdSchema.optional(),
+  createdAt: InstantSchema.optional(),
+  updatedAt: InstantSchema.optional(),
+  version: z
+    .int(`must be a whole number from 1 to ${MAX_VERSION}`)
+    .min(1, `must be a whole number from 1 to ${MAX_VERSION}`)
+    .max(MAX_VERSION, `must be a whole number from 1 to ${MAX_VERSION}`)
+    .optional(),
+});
+export type EntryImportFields = z.infer<typeof EntryImportSchema>;
+
+export const ImportReportSchema = z
+  .object({
+    imported: z.int().meta({ description: 'entries that are new' }),
+    skipped: z.int().meta({ description: 'lines whose entry is there already, in the trash perhaps' }),
+    failed: z.int().meta({ description: 'lines that were refused' }),
+    errors: z
+      .array(z.object({ line: z.int().meta({ description: '1-based' }), message: z.string() }))
+      .meta({ description: 'why, of the first 100 of them' }),
+  })
+  .meta({ id: 'ImportReport' });
+export type ImportReport = z.infer<typeof ImportReportSchema>;
