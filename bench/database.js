@@ -57,8 +57,9 @@ async function describe(url) {
  *
  * @param {string} url
  * @param {string[]} userIds
+ * @param {number} [entries] of all of them together
  */
-export async function fill(url, userIds) {
+export async function fill(url, userIds, entries = ENTRIES) {
   await query(
     url,
     // A UUIDv7 (RFC 9562 §5.7) is a random one with the time, ms, in its first six bytes and another version.
@@ -74,7 +75,7 @@ export async function fill(url, userIds) {
             at, at, at
        FROM (SELECT n, date_trunc('milliseconds', now()) - make_interval(mins => 10 * ($2::int - n)) AS at
                FROM generate_series(1, $2::int) AS n) AS entry`,
-    [userIds, ENTRIES],
+    [userIds, entries],
   );
   // Not ANALYZE alone: else the first to read the rows pays for their hint bits, and autovacuum comes in between.
   await query(url, 'VACUUM ANALYZE');
@@ -99,7 +100,7 @@ export async function pickEntries(url, count) {
  * @param {string} text
  * @param {unknown[]} [values]
  */
-async function query(url, text, values) {
+export async function query(url, text, values) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

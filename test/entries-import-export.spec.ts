@@ -14,7 +14,7 @@ const NDJSON = 'application/x-ndjson';
 const CSV = 'text/csv';
 
 /** Of src/entries/entry-import.ts. */
-const BATCH_ROWS = 1000;
+const BATCH_ROWS = 250;
 
 let service: TestApp;
 let ada: ApiClient;
@@ -496,21 +496,21 @@ describe('an import that is sent again', () => {
   });
 
   it('completes what a cut connection left, which is whole batches', async () => {
-    const file = numbered(2 * BATCH_ROWS + 500);
+    const file = numbered(8 * BATCH_ROWS + 200);
     const request = ask('POST', '/entries/import', { 'content-type': NDJSON });
     request.write(file.slice(0, -1).join(''));
-    await until('two batches are there', async () => (await storedBy(ada)) === 2 * BATCH_ROWS);
+    await until('eight batches are there', async () => (await storedBy(ada)) === 8 * BATCH_ROWS);
     request.destroy();
     await until('its place is free', async () =>
       (await Promise.all([admitted(), admitted()])).every(Boolean),
     );
-    expect(await storedBy(ada)).toBe(2 * BATCH_ROWS);
-    expect(await imported(file.join(''))).toMatchObject({ imported: 500, skipped: 2 * BATCH_ROWS });
+    expect(await storedBy(ada)).toBe(8 * BATCH_ROWS);
+    expect(await imported(file.join(''))).toMatchObject({ imported: 200, skipped: 8 * BATCH_ROWS });
     expect(await total()).toBe(file.length);
   });
 
   it('at the same time writes each entry once', async () => {
-    const file = numbered(3 * BATCH_ROWS);
+    const file = numbered(10 * BATCH_ROWS);
     const reports = await Promise.all([imported(file.join('')), imported(file.toReversed().join(''))]);
     const sum = (name: string) => reports.map((report) => Number(report[name])).reduce((a, b) => a + b);
     expect({ imported: sum('imported'), skipped: sum('skipped') }).toEqual({

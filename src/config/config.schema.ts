@@ -267,6 +267,13 @@ export const migrationNames = [
   'BACKUP_REQUESTS',
 ] as const satisfies readonly EnvironmentName[];
 
+export const redisNames = [
+  'REDIS_URL',
+  'REDIS_HOST',
+  'REDIS_PORT',
+  'REDIS_PASSWORD',
+] as const satisfies readonly EnvironmentName[];
+
 export const databaseNames = [
   'DATABASE_URL',
   'DB_HOST',

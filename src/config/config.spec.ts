@@ -3,7 +3,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { ConfigError, loadConfig, loadMigrationsConfig, type Environment } from './config.js';
+import {
+  ConfigError,
+  loadCommandConfig,
+  loadConfig,
+  loadMigrationsConfig,
+  type Environment,
+} from './config.js';
 import { environmentNames, environmentSchema } from './config.schema.js';
 
 const SECRET = 'kP3vX9qLz7Rw2Tb8Ny5Hc1Jd4Fg6Ms0A';
@@ -482,6 +488,17 @@ describe('the database', () => {
     expect(loadMigrationsConfig({ ...LEAST, JWT_SECRET: undefined, PORT: 'broken' })).toEqual(
       loadConfig(LEAST).migrations,
     );
+  });
+
+  it('is the same for the commands, which need no JWT secret and run no migration', () => {
+    const env = { ...LEAST, REDIS_URL: 'redis://localhost' };
+    const { database, migrations, redis } = loadConfig(env);
+    const config = loadCommandConfig({ ...env, JWT_SECRET: undefined, PORT: 'broken' });
+    expect(config).toEqual({ database, redis, migrations: { ...migrations, run: false } });
+    expect(errorOf(() => loadCommandConfig({ ...LEAST, REDIS_PORT: 'x' })).faults).toContainEqual({
+      name: 'REDIS_PORT',
+      reason: 'must be a whole number from 1 to 65535',
+    });
   });
 
   it('has its faults listed for the migration commands too', () => {

@@ -9,6 +9,7 @@ import {
   environmentSchema,
   isGuessable,
   migrationNames,
+  redisNames,
   secretNames,
 } from './config.schema.js';
 import { parseDatabaseUrl, type DatabaseUrl, type SslMode } from './database-url.js';
@@ -189,6 +190,26 @@ export function loadMigrationsConfig(env: Environment = processEnvironment()): M
   return deepFreeze(migrationsConfig(parsed.data, database, direct));
 }
 
+/** What a command works with that is no server. */
+export type CommandConfig = Pick<Config, 'database' | 'migrations' | 'redis'>;
+
+/**
+ * Reads what a command needs: no JWT secret, no port. It leaves migrations to those whose work they are.
+ *
+ * @throws {ConfigError}
+ */
+export function loadCommandConfig(env: Environment = processEnvironment()): CommandConfig {
+  const given = readValues(env, [...databaseNames, ...migrationNames, ...redisNames]);
+  const parsed = commandSchema.safeParse(given.values);
+  if (!parsed.success) given.faults.push(...faultsOf(parsed.error, given));
+  const database = resolveDatabase(given);
+  const direct = resolveDirectDatabase(given, database);
+  const redis = resolveRedis(given);
+  if (given.faults.length > 0 || !parsed.success || !database) throw new ConfigError(given.faults);
+  const migrations = { ...migrationsConfig(parsed.data, database, direct), run: false };
+  return deepFreeze({ database, migrations, redis });
+}
+
 /** The process's environment, over what `.env` holds in development. Nothing else reads `process.env`. */
 function processEnvironment(): Environment {
   const env = process.env;
@@ -318,6 +339,8 @@ const migrationsSchema = environmentSchema.pick({
   BACKUP_FOLDER: true,
   BACKUP_REQUESTS: true,
 });
+
+const commandSchema = migrationsSchema.extend({ REDIS_PORT: environmentSchema.shape.REDIS_PORT });
 
 function migrationsConfig(
   e: z.infer<typeof migrationsSchema>,

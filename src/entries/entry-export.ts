@@ -7,9 +7,9 @@ import type { Format } from './entry-transfer.schemas.js';
 import { atOnce } from './transfer-admission.js';
 
 /** What one statement should bring, bytes: with it, an export needs a few MiB, whatever it holds. */
-const BATCH_BYTES = 512 * 1024;
+const BATCH_BYTES = 64 * 1024;
 const FIRST_BATCH_ROWS = 100;
-const MAX_BATCH_ROWS = 2000;
+const MAX_BATCH_ROWS = 250;
 
 @Injectable()
 export class EntryExport {

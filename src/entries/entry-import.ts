@@ -14,8 +14,8 @@ import {
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** What one statement writes, at most. */
-const BATCH_ROWS = 1000;
-const BATCH_CHARACTERS = 512 * 1024;
+const BATCH_ROWS = 250;
+const BATCH_CHARACTERS = 128 * 1024;
 
 const MAX_ERRORS = 100;
 

@@ -72,13 +72,11 @@ async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGe
   const abort = () => interrupt(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
-  const silence = setTimeout(
-    () => interrupt(new RequestTimeoutException(`Nothing came for ${SILENCE_MS / 1000} s`)),
-    SILENCE_MS,
-  );
+  const fallSilent = () => interrupt(new RequestTimeoutException(`Nothing came for ${SILENCE_MS / 1000} s`));
+  let silence: NodeJS.Timeout | undefined;
   try {
     for (;;) {
-      silence.refresh();
+      silence = setTimeout(fallSilent, SILENCE_MS);
       const next = await Promise.race([iterator.next(), interruption]);
       if (next.done) return;
       clearTimeout(silence);

@@ -1,0 +1,41 @@
+const EVERY_MS = 100;
+const BAR_WIDTH = 30;
+
+/** A terminal, or whatever takes its place: nothing is drawn there. */
+export interface Screen {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/** How far a transfer is, in one line that is drawn over and over. */
+export class Progress {
+  private readonly started = Date.now();
+  private drawn = 0;
+
+  /** @param total of the same unit as `done`; undefined where nobody knows */
+  constructor(
+    private readonly screen: Screen,
+    private readonly total: number | undefined,
+  ) {}
+
+  /** @param entries so far */
+  update(done: number, entries: number): void {
+    if (!this.screen.isTTY || Date.now() - this.drawn < EVERY_MS) return;
+    this.drawn = Date.now();
+    const seconds = Math.max((this.drawn - this.started) / 1000, 0.001);
+    const rate = `${entries.toLocaleString('en-US')} entries, ${Math.round(entries / seconds).toLocaleString('en-US')}/s`;
+    this.screen.write(`\r\x1b[2K${this.bar(done)}${rate}`);
+  }
+
+  /** Leaves an empty line for whatever is said next. */
+  end(): void {
+    if (this.screen.isTTY) this.screen.write('\r\x1b[2K');
+  }
+
+  private bar(done: number): string {
+    if (!this.total) return '';
+    const share = Math.min(done / this.total, 1);
+    const full = Math.round(share * BAR_WIDTH);
+    return `[${'='.repeat(full)}${' '.repeat(BAR_WIDTH - full)}] ${String(Math.floor(share * 100)).padStart(3)} %  `;
+  }
+}

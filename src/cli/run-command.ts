@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HttpException, Module, type DynamicModule, type LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { CacheModule } from '../cache/cache.module.js';
+import { RedisConnection } from '../cache/redis-connection.js';
+import type { CommandConfig, Config } from '../config/config.js';
+import { ConfigModule } from '../config/config.module.js';
+import { DatabaseModule } from '../database/database.module.js';
+import { DatabaseUnavailableError, waitForDatabase } from '../database/database-wait.js';
+import { MigrationStatus } from '../database/migration-status.js';
+import { EntryExport } from '../entries/entry-export.js';
+import { EntryImport } from '../entries/entry-import.js';
+import { EntryQueries } from '../entries/entry.queries.js';
+import { EntryTransferModule } from '../entries/entry-transfer.module.js';
+import { UsersModule } from '../users/users.module.js';
+import { UsersService } from '../users/users.service.js';
+import type { Command } from './command-line.js';
+import { exportFile, importFile, STANDARD, type Transfer } from './transfer-files.js';
+
+const EXIT_REFUSED_LINES = 3;
+
+/** ms. A person waits in front of it. */
+const DATABASE_WAIT_MS = 10_000;
+const REDIS_WAIT_MS = 2000;
+
+/** What is wrong and can be mended by whoever called: told by its message alone. */
+class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+/** What happens on the way goes to standard error; standard output may be a file of entries. */
+const logger: LoggerService = {
+  log: () => {},
+  warn: (message: unknown) => console.error(String(message)),
+  error: (message: unknown) => console.error(String(message)),
+};
+
+/** The services that a command needs, without HTTP. */
+@Module({})
+class CommandModule {
+  static forRoot(config: CommandConfig): DynamicModule {
+    return {
+      module: CommandModule,
+      imports: [
+        ConfigModule.forRoot(config as Config),
+        DatabaseModule,
+        CacheModule,
+        UsersModule,
+        EntryTransferModule,
+      ],
+      providers: [EntryQueries],
+    };
+  }
+}
+
+/** @returns the exit code */
+export async function runCommand(
+  command: Command,
+  config: CommandConfig,
+  signal: AbortSignal,
+): Promise<number> {
+  await waitForDatabase(config.database, (line) => console.error(line), DATABASE_WAIT_MS);
+  const app = await NestFactory.createApplicationContext(CommandModule.forRoot(config), {
+    logger,
+    abortOnError: false,
+  });
+  try {
+    const pending = await app.get(MigrationStatus).pending();
+    if (pending.length > 0) {
+      throw new CommandError(
+        `the database lacks migrations (${pending.join(', ')}): run node dist/database/migrate.js up`,
+      );
+    }
+    const user = await app.get(UsersService).findByEmail(command.email);
+    if (!user) throw new CommandError(`nobody has the e-mail address ${command.email}`);
+    const { format, file } = command;
+    const transfer: Transfer = { userId: user.id, format, file, screen: process.stderr, signal };
+    if (command.action === 'export') {
+      const rows = await exportFile(app.get(EntryExport), app.get(EntryQueries), transfer);
+      console.error(`exported ${rows} entries${file === STANDARD ? '' : ` to ${file}`}`);
+      return 0;
+    }
+    const redis = app.get(RedisConnection, { strict: false });
+    await ready(redis);
+    const { imported, skipped, failed, errors } = await importFile(app.get(EntryImport), transfer);
+    if (redis.configured && !(await redis.ping())) {
+      console.error(
+        'Redis did not answer: running services may show what they knew before for another minute',
+      );
+    }
+    console.log(`imported ${imported}, skipped ${skipped} that were there already, refused ${failed}`);
+    for (const { line, message } of errors) console.error(`line ${line}: ${message}`);
+    if (failed > errors.length) console.error(`and ${failed - errors.length} more`);
+    return failed > 0 ? EXIT_REFUSED_LINES : 0;
+  } finally {
+    await app.close();
+  }
+}
+
+/** Redis connects in the background, and must have before what services keep there can be made void. */
+async function ready(redis: RedisConnection): Promise<void> {
+  const deadline = Date.now() + REDIS_WAIT_MS;
+  while (redis.configured && !redis.available && Date.now() < deadline) await sleep(20);
+}
+
+/** What went wrong, in words where it can be mended by whoever called. */
+export function describeFailure(error: unknown): string {
+  if (
+    error instanceof CommandError ||
+    error instanceof DatabaseUnavailableError ||
+    error instanceof HttpException
+  ) {
+    return error.message;
+  }
+  const { code, path, message, stack } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'ENOENT':
+      return `there is no ${path ?? 'such file'}`;
+    case 'EACCES':
+      return `${path ?? 'the file'} is not for this user`;
+    case 'EISDIR':
+      return `${path ?? 'the file'} is a folder`;
+    case 'EPIPE':
+      return 'whoever read the output has stopped';
+    case 'ENOSPC':
+      return 'the disk is full';
+    default:
+      return code === undefined ? (stack ?? message) : `failed: ${message} (${code})`;
+  }
+}

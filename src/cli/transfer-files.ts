@@ -1,0 +1,91 @@
+import { createReadStream } from 'node:fs';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import { addAbortSignal, type Writable } from 'node:stream';
+import type { EntryExport } from '../entries/entry-export.js';
+import type { EntryImport } from '../entries/entry-import.js';
+import type { EntryQueries } from '../entries/entry.queries.js';
+import type { Format, ImportReport } from '../entries/entry-transfer.schemas.js';
+import { Progress, type Screen } from './progress.js';
+
+/** The name that stands for standard input or output. */
+export const STANDARD = '-';
+
+/** As over HTTP with BODY_LIMIT_BYTES by default. */
+const MAX_LINE_BYTES = 1_048_576;
+
+export interface Transfer {
+  readonly userId: string;
+  readonly format: Format;
+  readonly file: string;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+}
+
+export async function importFile(
+  entries: EntryImport,
+  { userId, format, file, screen, signal }: Transfer,
+): Promise<ImportReport> {
+  const source = addAbortSignal(signal, file === STANDARD ? process.stdin : createReadStream(file));
+  const size = file === STANDARD ? undefined : (await stat(file)).size;
+  const progress = new Progress(screen, size);
+  let bytes = 0;
+  async function* chunks() {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      yield chunk;
+    }
+  }
+  try {
+    return await entries.run(userId, format, chunks(), {
+      maxLineBytes: MAX_LINE_BYTES,
+      onProgress: ({ imported, skipped }) => progress.update(bytes, imported + skipped),
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/**
+ * Writes beside the file and gives it its name when it is whole, so that an earlier export is there until then.
+ *
+ * @returns how many entries
+ */
+export async function exportFile(
+  entries: EntryExport,
+  queries: EntryQueries,
+  { userId, format, file, screen, signal }: Transfer,
+): Promise<number> {
+  const progress = new Progress(screen, await queries.count({ userId, filters: {}, trash: false }));
+  const partial = `${file}.partial`;
+  const target: Writable =
+    file === STANDARD ? process.stdout : (await open(partial, 'w')).createWriteStream();
+  const failed = finished(target, { readable: false });
+  failed.catch(() => {});
+  let rows = 0;
+  try {
+    for await (const batch of entries.run(userId, {}, format)) {
+      signal.throwIfAborted();
+      // The callback, unlike a drain event, also comes when the stream has failed.
+      await new Promise<void>((resolve, reject) => {
+        target.write(batch.bytes, (error) => (error ? reject(error) : resolve()));
+      });
+      rows += batch.rows;
+      progress.update(rows, rows);
+    }
+    if (file !== STANDARD) {
+      target.end();
+      await failed;
+      await rename(partial, file);
+    }
+    return rows;
+  } catch (error) {
+    if (file !== STANDARD) {
+      target.destroy();
+      await rm(partial, { force: true });
+    }
+    throw error;
+  } finally {
+    progress.end();
+  }
+}

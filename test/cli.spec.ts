@@ -1,0 +1,227 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Command } from '../src/cli/command-line.js';
+import { describeFailure, runCommand } from '../src/cli/run-command.js';
+import { loadCommandConfig } from '../src/config/config.js';
+import { startApp, type TestApp } from './harness/app.js';
+import type { ApiClient } from './harness/client.js';
+import { createDatabase } from './harness/database.js';
+import { Program } from './harness/program.js';
+import { describeWithRedis, redisUrl } from './harness/redis.js';
+import { until } from './harness/until.js';
+
+let service: TestApp;
+let ada: ApiClient;
+let folder: string;
+beforeAll(async () => {
+  service = await startApp();
+});
+beforeEach(async () => {
+  ada = await service.signUp();
+  folder = mkdtempSync(join(tmpdir(), 'entries-cli-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => service.close());
+
+interface Run {
+  readonly args: readonly string[];
+  readonly input?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** `node dist/cli.js …`, as in the image, with nothing in its environment but what is given. */
+function start({ args, environment }: Run): Program {
+  const env = {
+    PATH: process.env['PATH'],
+    NODE_ENV: 'test',
+    DATABASE_URL: service.database.url,
+    ...environment,
+  };
+  const program = join(dirname(process.env['TEST_PROGRAM']!), 'cli.js');
+  return new Program(spawn(process.execPath, [program, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] }));
+}
+
+async function run(given: Run) {
+  const program = start(given);
+  program.process.stdin!.on('error', () => {});
+  program.process.stdin!.end(given.input ?? '');
+  const closed = once(program.process, 'close');
+  const { code } = await program.exited;
+  await closed;
+  return { code, stdout: program.stdout, stderr: program.stderr };
+}
+
+const entriesCommand = (...args: string[]) => run({ args: ['entries', ...args] });
+
+describe('entries export and import', () => {
+  it('bring a user’s entries into a file and back', async () => {
+    await ada.post('/entries/bulk', {
+      entries: [
+        { text: '=1+1\n😀', mood: 7, tags: ['a,b'] },
+        { text: 'b', mood: 8, category: 'work' },
+      ],
+    });
+    const exported = (await ada.get('/entries/export')).text;
+    const file = join(folder, 'entries.csv');
+    const email = ` ${ada.account.email.toUpperCase()}`;
+    const out = await entriesCommand('export', '--user', email, file);
+    expect(out).toEqual({ code: 0, stdout: '', stderr: `exported 2 entries to ${file}\n` });
+    expect(existsSync(`${file}.partial`)).toBe(false);
+    expect(readFileSync(file, 'utf8')).toBe(`\ufeff${(await ada.get('/entries/export?format=csv')).text}`);
+    await service.database.query('DELETE FROM entries WHERE user_id = $1', [ada.account.userId]);
+    expect(await entriesCommand('import', '--user', email, file)).toEqual({
+      code: 0,
+      stdout: 'imported 2, skipped 0 that were there already, refused 0\n',
+      stderr: '',
+    });
+    expect((await ada.get('/entries/export')).text).toBe(exported);
+  });
+
+  it('take - for standard input and output, and write nothing else there', async () => {
+    const input = '{"text":"a","mood":1}\n{"text":"b","mood":2}\n';
+    const user = ['--user', ada.account.email, '--format', 'ndjson', '-'];
+    const put = await run({ args: ['entries', 'import', ...user], input });
+    expect(put).toMatchObject({ code: 0, stderr: '' });
+    const got = await run({ args: ['entries', 'export', ...user] });
+    expect(got).toEqual({
+      code: 0,
+      stdout: (await ada.get('/entries/export')).text,
+      stderr: 'exported 2 entries\n',
+    });
+    expect(got.stdout.split('\n')).toHaveLength(3);
+  });
+
+  it('say which lines are refused and why, exit 3, and import the others', async () => {
+    const file = join(folder, 'entries.csv');
+    writeFileSync(file, 'text,mood\na,1\nb,11\n"c\nc",2\n,3\n');
+    const { code, stdout, stderr } = await entriesCommand('import', '--user', ada.account.email, file);
+    expect(code).toBe(3);
+    expect(stdout).toBe('imported 2, skipped 0 that were there already, refused 2\n');
+    expect(stderr).toMatch(/^line 3: mood: must be .+\nline 6: text: must have .+\n$/);
+  });
+
+  it('stop at SIGINT: what was imported stays, in whole batches', async () => {
+    const program = start({
+      args: ['entries', 'import', '--user', ada.account.email, '--format', 'ndjson', '-'],
+    });
+    const line = (n: number) => `${JSON.stringify({ text: `entry ${n}`, mood: 1 })}\n`;
+    program.process.stdin!.write(Array.from({ length: 999 }, (_, n) => line(n)).join(''));
+    const stored = async () =>
+      (await service.database.query('SELECT FROM entries WHERE user_id = $1', [ada.account.userId])).length;
+    await until('three batches are there', async () => (await stored()) === 750);
+    program.process.kill('SIGINT');
+    expect(await program.exited).toEqual({ code: 130, signal: null });
+    expect(program.stderr).toContain('SIGINT: stopped; what was imported stays');
+    expect(await stored()).toBe(750);
+  });
+});
+
+describe('the command', () => {
+  it('exits 2 at wrong usage, and 0 where help is asked for', async () => {
+    const wrong = await entriesCommand('import', 'a.csv');
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toMatch(/^whose entries\? --user is missing\n\nusage: node dist\/cli\.js /);
+    expect(await run({ args: ['--help'] })).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^usage: /),
+      stderr: '',
+    });
+  });
+
+  it('exits 78 with every fault of its configuration, and needs no JWT secret', async () => {
+    const args = ['entries', 'export', '--user', 'ada@example.org', '-', '--format', 'csv'];
+    const environment = { DB_POOL_SIZE: '0', REDIS_URL: 'http://localhost' };
+    const { code, stderr } = await run({ args, environment });
+    expect(code).toBe(78);
+    expect(stderr).toContain('DB_POOL_SIZE');
+    expect(stderr).toContain('REDIS_URL');
+    expect(stderr).not.toContain('JWT_SECRET');
+  });
+
+  it('exits 1 and says in words what is wrong', async () => {
+    const missing = join(folder, 'missing.csv');
+    const { code, stdout, stderr } = await entriesCommand('import', '--user', ada.account.email, missing);
+    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `there is no ${missing}\n` });
+  });
+});
+
+describe('what goes wrong is said in words', () => {
+  async function failure(fields: Partial<Command>, url = service.database.url): Promise<string> {
+    const command = {
+      action: 'import',
+      email: ada.account.email,
+      format: 'csv',
+      file: '',
+      ...fields,
+    } as const;
+    const running = runCommand(
+      command,
+      loadCommandConfig({ DATABASE_URL: url }),
+      new AbortController().signal,
+    );
+    return running.then(
+      (code) => `exit ${code}`,
+      (error: unknown) => describeFailure(error),
+    );
+  }
+
+  it('an e-mail address that nobody has', async () => {
+    expect(await failure({ email: 'nobody@example.org' })).toBe(
+      'nobody has the e-mail address nobody@example.org',
+    );
+  });
+
+  it('a file that cannot be read or written', async () => {
+    const missing = join(folder, 'missing.csv');
+    expect(await failure({ file: folder })).toMatch(/is a folder$/);
+    expect(await failure({ action: 'export', file: join(missing, 'a.csv') })).toMatch(
+      /^there is no .+a\.csv\.partial$/,
+    );
+    const file = join(folder, 'semicolons.csv');
+    writeFileSync(file, 'text;mood\na;1\n');
+    expect(await failure({ file })).toContain('The header names a column that there is not');
+  });
+
+  it('a database that is not there, or lacks migrations: it runs none', async () => {
+    expect(await failure({}, `${service.database.url}_not`)).toContain('refuses the connection');
+    const database = await createDatabase();
+    try {
+      expect(await failure({}, database.url)).toContain('the database lacks migrations (');
+      expect(await database.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+describeWithRedis('with Redis', () => {
+  it('makes void what running services have in their cache', async () => {
+    const replica = await startApp({ REDIS_URL: redisUrl }, service.database);
+    try {
+      const client = replica.anonymous.as(ada.account);
+      await until('Redis caches', async () => {
+        await client.get('/entries');
+        const rows = await service.database.query(
+          `INSERT INTO entries (id, user_id, text, mood) VALUES (gen_random_uuid(), $1, 'unseen', 5) RETURNING id`,
+          [ada.account.userId],
+        );
+        const { total } = (await client.get('/entries')).body;
+        await service.database.query('DELETE FROM entries WHERE user_id = $1', [ada.account.userId]);
+        return rows.length === 1 && total === 0;
+      });
+      const { code } = await run({
+        args: ['entries', 'import', '--user', ada.account.email, '--format', 'ndjson', '-'],
+        input: '{"text":"a","mood":1}',
+        environment: { REDIS_URL: redisUrl! },
+      });
+      expect(code).toBe(0);
+      expect((await client.get('/entries')).body.total).toBe(1);
+    } finally {
+      await replica.close();
+    }
+  });
+});
