@@ -18,6 +18,8 @@ const BATCH_ROWS = 250;
 const BATCH_CHARACTERS = 128 * 1024;
 
 const MAX_ERRORS = 100;
+/** Of one line. */
+const MAX_MESSAGES = 10;
 
 /** Records that are checked before others get their turn of the event loop: a few ms. */
 const RECORDS_AT_A_TIME = 250;
@@ -168,10 +170,10 @@ interface Issue {
 function messageOf(issues: readonly Issue[]): string {
   const messages = issues.flatMap(({ path, message, keys }) =>
     keys
-      ? keys.map((key) => `${key.slice(0, 50)}: is not a known field`)
+      ? keys.slice(0, MAX_MESSAGES).map((key) => `${key.slice(0, 50)}: is not a known field`)
       : [path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message],
   );
-  return [...new Set(messages)].slice(0, 10).join('; ');
+  return [...new Set(messages)].slice(0, MAX_MESSAGES).join('; ');
 }
 
 /**
