@@ -150,6 +150,14 @@ describe('GET /entries/export', () => {
     );
   });
 
+  it('leaves each character whole, wherever the pieces end in which it is sent', async () => {
+    const texts = Array.from({ length: 12 }, (_, n) => 'a'.repeat(n % 2) + '😀'.repeat(9999));
+    const { entries } = (
+      await ada.post('/entries/bulk', { entries: texts.map((text) => ({ text, mood: 5 })) })
+    ).body;
+    expect(await exported()).toBe(lines(...entries));
+  });
+
   it('takes the filters of the list', async () => {
     await imported(
       lines(

@@ -68,7 +68,7 @@ export async function exportFile(
       signal.throwIfAborted();
       // The callback, unlike a drain event, also comes when the stream has failed.
       await new Promise<void>((resolve, reject) => {
-        target.write(batch.bytes, (error) => (error ? reject(error) : resolve()));
+        target.write(batch.text, (error) => (error ? reject(error) : resolve()));
       });
       rows += batch.rows;
       progress.update(rows, rows);

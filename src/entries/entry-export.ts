@@ -6,8 +6,8 @@ import type { EntryFilters } from './entry.schemas.js';
 import type { Format } from './entry-transfer.schemas.js';
 import { atOnce } from './transfer-admission.js';
 
-/** What one statement should bring, bytes: with it, an export needs a few MiB, whatever it holds. */
-const BATCH_BYTES = 64 * 1024;
+/** What one statement should bring: with it, an export needs a few MiB, whatever it holds. */
+const BATCH_CHARACTERS = 64 * 1024;
 const FIRST_BATCH_ROWS = 100;
 const MAX_BATCH_ROWS = 250;
 
@@ -33,22 +33,20 @@ export class EntryExport {
     for (;;) {
       const asked = limit;
       const lines = await turn(() => this.entries.next(selection, after, asked));
-      const bytes = Buffer.from(
-        head + (format === 'csv' ? lines.map(csvLine).join('') : lines.map((line) => `${line}\n`).join('')),
-      );
+      const text = head + (format === 'csv' ? lines.map(csvLine) : lines.map((line) => `${line}\n`)).join('');
       head = '';
-      yield { bytes, rows: lines.length };
+      yield { text, rows: lines.length };
       const last = lines.at(-1);
       if (last === undefined || lines.length < asked) return;
       const { id, createdAt } = JSON.parse(last) as { id: string; createdAt: string };
       after = { id, key: createdAt };
-      const rowBytes = bytes.length / lines.length;
-      limit = Math.max(1, Math.min(MAX_BATCH_ROWS, asked * 4, Math.floor(BATCH_BYTES / rowBytes)));
+      const rowLength = text.length / lines.length;
+      limit = Math.max(1, Math.min(MAX_BATCH_ROWS, asked * 4, Math.floor(BATCH_CHARACTERS / rowLength)));
     }
   }
 }
 
 export interface ExportBatch {
-  readonly bytes: Buffer;
+  readonly text: string;
   readonly rows: number;
 }

@@ -39,8 +39,8 @@ const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
   csv: 'text/csv',
 };
 
-/** Bytes given to the socket at once, and ms that the client has to take them: about 1 KiB/s at least. */
-const PIECE_BYTES = 64 * 1024;
+/** Given to the socket at once, and ms that the client has to take them: about 1 KiB/s at least. */
+const PIECE_CHARACTERS = 64 * 1024;
 const PIECE_MS = 60_000;
 
 /** Entries by the thousand. */
@@ -169,18 +169,19 @@ export class EntryTransferController {
     const stop = () => stream.destroy(signal.reason as Error);
     async function* pieces() {
       for (let batch = first; !batch.done; batch = await batches.next()) {
-        const { bytes } = batch.value;
-        for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+        const { text } = batch.value;
+        for (const piece of piecesOf(text)) {
           const timer = setTimeout(giveUp, PIECE_MS);
           try {
-            yield bytes.subarray(from, from + PIECE_BYTES);
+            yield piece;
           } finally {
             clearTimeout(timer);
           }
         }
       }
     }
-    const stream = Readable.from(pieces(), { objectMode: false, highWaterMark: PIECE_BYTES });
+    // Strings as they are: Node writes them without a buffer each that waits for the garbage collector.
+    const stream = Readable.from(pieces(), { objectMode: true, highWaterMark: 1 });
     signal.addEventListener('abort', stop, { once: true });
     stream.once('error', (error) => this.logger.warn(`broken off: ${error.message}`));
     stream.once('close', () => {
@@ -188,5 +189,15 @@ export class EntryTransferController {
       close();
     });
     return stream;
+  }
+}
+
+function* piecesOf(text: string): Generator<string> {
+  for (let from = 0; from < text.length;) {
+    let to = Math.min(from + PIECE_CHARACTERS, text.length);
+    // Not between the two halves of a character: each would be sent as U+FFFD.
+    if (/[\ud800-\udbff]/.test(text.charAt(to - 1))) to += 1;
+    yield text.slice(from, to);
+    from = to;
   }
 }

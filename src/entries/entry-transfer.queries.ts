@@ -80,14 +80,15 @@ export class EntryTransferQueries {
     const keyset = after
       ? ` AND (created_at, id) > (${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`
       : '';
-    const [row] = await this.sql.queryArrays<[lines: string | null]>(
+    // A row each: one large value would be put together by pg in buffers of its own, twice its size.
+    const rows = await this.sql.queryArrays<[json: string]>(
       plain ? `entries-export-${after ? 'after' : 'first'}` : undefined,
-      `SELECT string_agg(row_to_json(e)::text, E'\\n' ORDER BY "createdAt", id)
+      `SELECT row_to_json(e)::text
          FROM (SELECT ${ENTRY} FROM entries WHERE ${conditions}${keyset}
                 ORDER BY created_at, id LIMIT ${bind(limit)}) e`,
       values,
     );
-    return row?.[0]?.split('\n') ?? [];
+    return rows.map(([json]) => json);
   }
 }
 

@@ -66,9 +66,13 @@ async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGe
   const endOfLongUpload = allowLongUpload(request);
   // Destroying it would take away the socket on which the answer goes.
   const iterator = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
-  let interrupt: (reason: Error) => void = () => {};
-  const interruption = new Promise<never>((_resolve, reject) => (interrupt = reject));
-  interruption.catch(() => {});
+  // Not one promise to race against for the whole body: it would hold every chunk that it has raced with.
+  let interrupted: Error | undefined;
+  let reject: ((reason: Error) => void) | undefined;
+  const interrupt = (reason: Error) => {
+    interrupted ??= reason;
+    reject?.(interrupted);
+  };
   const abort = () => interrupt(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
@@ -76,10 +80,14 @@ async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGe
   let silence: NodeJS.Timeout | undefined;
   try {
     for (;;) {
+      if (interrupted) throw interrupted;
       silence = setTimeout(fallSilent, SILENCE_MS);
-      const next = await Promise.race([iterator.next(), interruption]);
-      if (next.done) return;
+      const next = await new Promise<IteratorResult<Buffer>>((resolve, onInterrupt) => {
+        reject = onInterrupt;
+        iterator.next().then(resolve, onInterrupt);
+      });
       clearTimeout(silence);
+      if (next.done) return;
       yield next.value;
     }
   } catch (error) {
