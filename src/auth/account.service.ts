@@ -7,7 +7,7 @@ import { PersonalDataService } from '../users/personal-data.service.js';
 import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import type { PasswordChange } from './account.schemas.js';
-import { isTheEmail } from './common-passwords.js';
+import { isTheEmail, refuseCommonPassword } from './common-passwords.js';
 import { PasswordAttempts } from './password-attempts.js';
 import { Passwords } from './passwords.js';
 import { SessionsService } from './sessions.service.js';
@@ -35,13 +35,14 @@ export class AccountService {
    * Password and the end of every other session are one transaction.
    *
    * @throws {ForbiddenException} where the current password is another
-   * @throws {UnprocessableEntityException} where the new one is the e-mail
+   * @throws {UnprocessableEntityException} where the new one is the e-mail, or a common one
    */
   async changePassword(
     { userId, sessionId }: Principal,
     { currentPassword, newPassword }: PasswordChange,
     asked: Asked,
   ): Promise<void> {
+    await refuseCommonPassword('newPassword', newPassword);
     const user = await this.confirm(userId, currentPassword, asked);
     if (isTheEmail(newPassword, user.email)) {
       throw new UnprocessableEntityException({

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { text } from '../http/text.schema.js';
 import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
-import { isCommonPassword, isTheEmail } from './common-passwords.js';
+import { isTheEmail } from './common-passwords.js';
 
-export const NewPasswordSchema = text(8, 128)
-  .refine((password) => !isCommonPassword(password), 'is one of the passwords that are guessed first')
-  .meta({
-    description: '8 to 128 characters, none of the commonest passwords, and not the e-mail',
-    example: 'correct horse battery',
-  });
+/** Whether it is a common one, the service looks up: refuseCommonPassword. */
+export const NewPasswordSchema = text(8, 128).meta({
+  description: '8 to 128 characters, none of the commonest passwords, and not the e-mail',
+  example: 'correct horse battery',
+});
 
 export const RegisterSchema = z
   .strictObject({

@@ -7,6 +7,7 @@ import { toUserBody } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
 import { AccessTokens } from './access-tokens.js';
 import type { Register, SignedIn } from './auth.schemas.js';
+import { refuseCommonPassword } from './common-passwords.js';
 import { Passwords } from './passwords.js';
 import { SessionsService, type Client, type IssuedSession } from './sessions.service.js';
 
@@ -23,6 +24,7 @@ export class AuthService {
 
   /** User and session in one transaction: nobody is left with an account and no answer. */
   async register({ email, password, displayName }: Register, client: Client): Promise<SignedIn> {
+    await refuseCommonPassword('password', password);
     const passwordHash = await this.passwords.hash(password);
     const { user, session } = await this.dataSource.transaction(async (manager) => {
       const created = await this.users.create(

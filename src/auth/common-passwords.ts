@@ -1,4 +1,4 @@
-import { dictionary } from '@zxcvbn-ts/language-common';
+import { UnprocessableEntityException } from '@nestjs/common';
 
 /** Shorter ones are refused for their length. */
 const MIN_LENGTH = 8;
@@ -6,21 +6,38 @@ const MIN_LENGTH = 8;
 /** What anybody would try first at a mood journal of this name. */
 const CONTEXT_WORDS = /^[\p{N}\p{P}\p{S}\s]*(?:(?:entries|journal|diary|mood)[\p{N}\p{P}\p{S}\s]*)+$/u;
 
+/** Read when the first password is checked: at the start, it would cost that 20 ms and 8 MB. */
+let common: Promise<ReadonlySet<string>> | undefined;
+
+/**
+ * @param field of the body
+ * @throws {UnprocessableEntityException} for a password that is guessed first
+ */
+export async function refuseCommonPassword(field: string, password: string): Promise<void> {
+  if (!(await isCommonPassword(password))) return;
+  throw new UnprocessableEntityException({
+    message: 'The body does not fit its schema',
+    errors: [{ path: field, message: 'is one of the passwords that are guessed first' }],
+  });
+}
+
+/** Whether a password is among the first that a guesser tries, in whatever case and with whatever blanks around it. */
+export async function isCommonPassword(password: string): Promise<boolean> {
+  const plain = normalize(password);
+  common ??= readCommon();
+  return (await common).has(plain) || CONTEXT_WORDS.test(plain);
+}
+
 /**
  * The 49,000 commonest passwords of published breaches, in the order of how common they are, as zxcvbn-ts keeps them
  * (https://github.com/zxcvbn-ts/zxcvbn, MIT; its source is Mark Burnett's ten million passwords). Those of 8 characters
  * or more among them are some 18,000.
  */
-let common: ReadonlySet<string> | undefined;
-
-/** Whether a password is among the first that a guesser tries, in whatever case and with whatever blanks around it. */
-export function isCommonPassword(password: string): boolean {
-  const plain = normalize(password);
-  // Not at the start, which it would make 20 ms longer.
-  common ??= new Set(
-    dictionary['passwords-common'].filter((each) => each.length >= MIN_LENGTH).map(normalize),
-  );
-  return common.has(plain) || CONTEXT_WORDS.test(plain);
+async function readCommon(): Promise<ReadonlySet<string>> {
+  // As its default export: the bundle gives a CommonJS module no names.
+  const module: unknown = await import('@zxcvbn-ts/language-common');
+  const { dictionary } = (module as { default: typeof import('@zxcvbn-ts/language-common') }).default;
+  return new Set(dictionary['passwords-common'].filter((each) => each.length >= MIN_LENGTH).map(normalize));
 }
 
 /** Whether a password is the account's e-mail address, or what is before its @. */
