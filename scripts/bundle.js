@@ -52,6 +52,9 @@ const OTHER_DRIVERS =
 /** Modules of Redis Stack, which cache-manager-redis-yet loads and does not use. */
 const REDIS_STACK = /^@redis\/(bloom|graph|json|search|time-series)$/;
 
+/** Of the one object `z`, esbuild would have to keep everything: messages in fifty languages above all. */
+const ZOD_BY_PARTS = "import * as z from 'zod';";
+
 /** A source map that maps nothing: frames in dependencies name the bundle's own lines. */
 const NO_MAP = `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(
   JSON.stringify({ version: 3, sources: [''], mappings: 'AAAA' }),
@@ -71,10 +74,9 @@ const plugin = {
       if (!path.startsWith(`${source}/`)) return undefined;
       // A bundled module lies in another folder than before.
       const folder = JSON.stringify(relative(source, dirname(path)));
-      const code = readFileSync(path, 'utf8').replaceAll(
-        'import.meta.dirname',
-        `bundledJoin(bundledPrograms, ${folder})`,
-      );
+      const code = readFileSync(path, 'utf8')
+        .replaceAll('import.meta.dirname', `bundledJoin(bundledPrograms, ${folder})`)
+        .replace("import { z } from 'zod';", ZOD_BY_PARTS);
       const map = readFileSync(`${path}.map`).toString('base64');
       const mapped = code.replace(/(?<=\n\/\/# sourceMappingURL=).*/, `data:application/json;base64,${map}`);
       return { contents: await keepNames(mapped, 'inline'), resolveDir: dirname(path) };
