@@ -411,6 +411,7 @@ describe('down', () => {
       `CREATE TABLE labels (id uuid PRIMARY KEY)`,
       `CREATE INDEX labels_id_idx ON labels (id)`,
       `CREATE VIEW all_labels AS SELECT id FROM labels`,
+      `CREATE TEXT SEARCH CONFIGURATION labels_search (COPY = simple)`,
       `ALTER TABLE entries ADD COLUMN pinned boolean NOT NULL DEFAULT false`,
       `ALTER TABLE entries ALTER COLUMN title SET DEFAULT 'untitled'`,
     ];
@@ -418,6 +419,7 @@ describe('down', () => {
       `ALTER TABLE entries ALTER COLUMN title DROP DEFAULT`,
       `ALTER TABLE entries DROP COLUMN pinned`,
       `DROP VIEW all_labels`,
+      `DROP TEXT SEARCH CONFIGURATION labels_search`,
       `DROP INDEX labels_id_idx`,
       `DROP TABLE labels`,
     ];

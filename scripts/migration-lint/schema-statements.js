@@ -121,6 +121,9 @@ const EFFECTS = {
   CreateExtensionStmt: (schema, { extname = '' }, now) => schema.addOther('OBJECT_EXTENSION', extname, now),
   CreateTrigStmt: (schema, { relation, trigname }, now) =>
     schema.addOther('OBJECT_TRIGGER', `${relationName(relation)}.${trigname}`, now),
+  DefineStmt: (schema, { kind, defnames }, now) => {
+    if (kind) schema.addOther(kind, nameOf(defnames), now);
+  },
   CreatePolicyStmt: (schema, { table, policy_name: name }, now) =>
     schema.addOther('OBJECT_POLICY', `${relationName(table)}.${name}`, now),
 };
