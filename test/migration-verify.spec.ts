@@ -203,17 +203,17 @@ describe('migrate verify, of migrations that do not make what the entities descr
       '9000000000001-ForgetEntity':
         sends(
           'up',
-          `ALTER TABLE entries ALTER category SET DEFAULT 'other'`,
+          `ALTER TABLE users ALTER timezone SET DEFAULT 'CET'`,
           'DROP INDEX sessions_expires_at_idx',
         ) +
         sends(
           'down',
           'CREATE INDEX sessions_expires_at_idx ON sessions (expires_at)',
-          `ALTER TABLE entries ALTER category SET DEFAULT 'general'`,
+          `ALTER TABLE users ALTER timezone SET DEFAULT 'UTC'`,
         ),
     });
     expect(faults).toEqual([
-      `the entities want more: ALTER TABLE "entries" ALTER COLUMN "category" SET DEFAULT 'general'`,
+      `the entities want more: ALTER TABLE "users" ALTER COLUMN "timezone" SET DEFAULT 'UTC'`,
       'the entities want more: CREATE INDEX "sessions_expires_at_idx" ON "sessions" ("expires_at")',
     ]);
     expect(verified).toBe(OWN + 1);

@@ -28,6 +28,7 @@ const CONTRACT = {
   'POST /entries/import': 'secured',
   'GET /entries/trash': 'secured',
   'DELETE /entries/trash/{id}': 'secured',
+  'GET /entries/stats': 'secured',
   'GET /entries/{id}': 'secured',
   'PATCH /entries/{id}': 'secured',
   'DELETE /entries/{id}': 'secured',
@@ -223,6 +224,7 @@ describe('GET /openapi.json', () => {
       ['page', { type: 'integer', minimum: 1, maximum: 10_000 }],
       ['cursor', { type: 'string' }],
       ['sort', { enum: ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'], default: '-occurredAt' }],
+      ['q', { type: 'string', minLength: 1, maxLength: 200 }],
       ['category', label],
       [
         'tag',
@@ -239,18 +241,21 @@ describe('GET /openapi.json', () => {
     });
 
     it('names no other', () => {
-      expect(operations.get(call)!.parameters).toHaveLength(11);
+      expect(operations.get(call)!.parameters).toHaveLength(12);
     });
   });
 
-  it('names the conditional headers where they count', () => {
+  it('names the headers that decide what a request does, where they count', () => {
     const headers = [...operations].flatMap(([call, { parameters }]) =>
       parameters.filter((parameter) => parameter.in === 'header').map(({ name }) => `${call} ${name}`),
     );
     expect(headers.sort()).toEqual([
       'DELETE /entries/{id} If-Match',
+      'GET /entries/{id} If-Match',
       'GET /entries/{id} If-None-Match',
       'PATCH /entries/{id} If-Match',
+      'POST /entries Idempotency-Key',
+      'POST /entries/{id}/restore If-Match',
     ]);
   });
 });
@@ -293,6 +298,10 @@ describe('what is described', () => {
     const { id } = (await ask(ada, 'POST /entries', { body: full })).body;
     await ask(ada, 'POST /entries', { body: { text: 'a', mood: 10 } });
     await ask(ada, 'POST /entries', { body: { text: 'a', mood: 11 } });
+    const keyed = { headers: { 'idempotency-key': 'a' } };
+    await ask(ada, 'POST /entries', { body: { text: 'a', mood: 1 }, ...keyed });
+    await ask(ada, 'POST /entries', { body: { text: 'a', mood: 1 }, ...keyed });
+    await ask(ada, 'POST /entries', { body: { text: 'b', mood: 1 }, ...keyed });
     await ask(ada, 'POST /entries', { body: { text: 'x'.repeat(2_000_000), mood: 5 } });
     await ask(ada, 'POST /entries', { body: 'text', headers: { 'content-type': 'text/plain' } });
     await ask(ada, 'POST /entries/bulk', { body: { entries: [full, { text: 'b', mood: 2 }] } });
@@ -312,6 +321,10 @@ describe('what is described', () => {
     await ask(ada, 'GET /entries', { query: `?limit=1&cursor=${nextCursor}` });
     await ask(ada, 'GET /entries', { query: '?page=2&limit=1' });
     await ask(ada, 'GET /entries', { query: '?limit=0' });
+    await ask(ada, 'GET /entries', { query: '?q=a' });
+    await ask(ada, 'GET /entries/stats');
+    await ask(ada, 'GET /entries/stats', { query: '?from=2026-03-01T00:00:00Z&to=2026-03-08T00:00:00Z' });
+    await ask(ada, 'GET /entries/stats', { query: '?bucket=hour' });
     await ask(ada, 'GET /entries/{id}', { id });
     await ask(ada, 'GET /entries/{id}', { id, headers: { 'if-none-match': '"1"' } });
     await ask(ada, 'GET /entries/{id}', { id: 'nothing' });

@@ -38,34 +38,33 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** A release with the first `count` of the documented migrations; its code uses `topic` where `usesTopic`. */
-function release(count: number, usesTopic: boolean): BuildCopy {
-  // Not the bundle, in which the file to edit is no file of its own.
+/** A release with the first `count` of the documented migrations; its code uses `zone` where `usesZone`. */
+function release(count: number, usesZone: boolean): BuildCopy {
+  // Not the bundle, in which the files to edit are no files of their own.
   const build = copyBuild({}, undefined, process.env['TEST_BUILD']);
   builds.push(build);
   for (const { name, timestamp, source } of documentedMigrations().slice(0, count)) {
     writeFileSync(join(build.migrations, `${timestamp}-${name}.js`), compile(source));
   }
-  if (usesTopic) useTopic(join(dirname(build.program), 'entries/entry.queries.js'));
+  if (usesZone) useZone(dirname(build.program));
   return build;
 }
 
-/** The edit of the code that goes with the new column: every mention of the old one in SQL, and the API unchanged. */
-function useTopic(file: string): void {
-  let code = readFileSync(file, 'utf8');
-  for (const [before, after] of [
-    ['id, text, mood, category, tags,', 'id, text, mood, topic AS category, tags,'],
+/** The edit of the code that goes with the new column: every mention of the old one, and the API unchanged. */
+function useZone(folder: string): void {
+  for (const [name, before, after] of [
     [
-      '(id, user_id, text, mood, category, tags, occurred_at)',
-      '(id, user_id, text, mood, topic, tags, occurred_at)',
+      'users/user.entity.js',
+      "{ length: 64, default: 'UTC' }",
+      "{ name: 'zone', length: 64, default: 'UTC' }",
     ],
-    ['category = coalesce($6, category)', 'topic = coalesce($6, topic)'],
-    ['`category = ${bind(category)}`', '`topic = ${bind(category)}`'],
+    ['entries/entry-stats.queries.js', 'coalesce($2, timezone)', 'coalesce($2, users.zone)'],
   ] as const) {
+    const file = join(folder, name);
+    const code = readFileSync(file, 'utf8');
     expect(code).toContain(before);
-    code = code.replace(before, after);
+    writeFileSync(file, code.replace(before, after));
   }
-  writeFileSync(file, code);
 }
 
 async function boot(build: BuildCopy): Promise<{ program: Program; url: string }> {
@@ -74,21 +73,20 @@ async function boot(build: BuildCopy): Promise<{ program: Program; url: string }
   return { program, url: await program.listening() };
 }
 
-/** Writes and reads without a pause until it is told to stop; every answer must be right. */
-function keepUsing(client: ApiClient, label: string): () => Promise<string[]> {
-  const written: string[] = [];
+/** Signs up, writes and reads without a pause until it is told to stop; every answer must be right. */
+function keepUsing(url: string): () => Promise<ApiClient[]> {
+  const users: ApiClient[] = [];
   const progress = { isOver: false };
   const loop = (async () => {
-    for (let turn = 0; !progress.isOver; turn += 1) {
-      const created = await client.post('/entries', { text: label, mood: 5, category: `${label}-${turn}` });
-      expect(created.status).toBe(201);
-      const path = `/entries/${created.body.id}`;
-      const patched = await client.patch(path, { category: `${label}-${turn}-patched` });
-      expect(patched.body).toMatchObject({ category: `${label}-${turn}-patched` });
-      expect((await client.get(`/entries?category=${label}-${turn}-patched`)).body.total).toBe(1);
-      written.push(created.body.id);
+    while (!progress.isOver) {
+      const client = await new ApiClient(url).signUp();
+      expect((await client.get('/users/me')).body.timezone).toBe('UTC');
+      const patched = await client.patch('/users/me', { timezone: 'Asia/Tokyo' });
+      expect(patched.body).toMatchObject({ timezone: 'Asia/Tokyo' });
+      expect((await client.get('/users/me')).body.timezone).toBe('Asia/Tokyo');
+      users.push(client);
     }
-    return written;
+    return users;
   })();
   // A failure is thrown where the loop is stopped.
   loop.catch(() => {});
@@ -98,58 +96,51 @@ function keepUsing(client: ApiClient, label: string): () => Promise<string[]> {
   };
 }
 
-async function categoriesBy(client: ApiClient): Promise<Map<string, string>> {
-  const categories = new Map<string, string>();
-  let cursor: string | null = null;
-  do {
-    const { body } = await client.get(`/entries?limit=100${cursor ? `&cursor=${cursor}` : ''}`);
-    for (const { id, category } of body.entries) categories.set(id, category);
-    cursor = body.nextCursor;
-  } while (cursor !== null);
-  return categories;
-}
-
 describe('docs/schema-changes.md: a column renamed over two releases', () => {
   it('loses no write and fails no request, with the old and the new release serving side by side', async () => {
     const a = await boot(release(0, false));
     const onA = await new ApiClient(a.url).signUp();
-    const early = (await onA.post('/entries', { text: 'early', mood: 5, category: 'early' })).body.id;
+    const early = await new ApiClient(a.url).signUp();
+    await early.patch('/users/me', { timezone: 'Africa/Lagos' });
 
     // Expand and migrate, while A is written to.
-    const stopA = keepUsing(onA, 'a');
+    const stopA = keepUsing(a.url);
     const b = await boot(release(2, true));
     const onB = new ApiClient(b.url, onA.account);
-    const stopB = keepUsing(onB, 'b');
+    const stopB = keepUsing(b.url);
     // Either sees what the other writes.
-    const fromA = (await onA.post('/entries', { text: 'x', mood: 5, category: 'from-a' })).body.id;
-    expect((await onB.get(`/entries/${fromA}`)).body.category).toBe('from-a');
-    await onB.patch(`/entries/${fromA}`, { category: 'changed-by-b' });
-    expect((await onA.patch(`/entries/${fromA}`, { mood: 6 })).body.category).toBe('changed-by-b');
-    await onA.patch(`/entries/${fromA}`, { category: 'changed-by-a' });
-    expect((await onB.patch(`/entries/${fromA}`, { mood: 7 })).body.category).toBe('changed-by-a');
+    await onA.patch('/users/me', { timezone: 'Europe/Vienna' });
+    expect((await onB.get('/users/me')).body.timezone).toBe('Europe/Vienna');
+    await onB.patch('/users/me', { timezone: 'Europe/Rome' });
+    expect((await onA.patch('/users/me', { displayName: 'A' })).body.timezone).toBe('Europe/Rome');
+    await onA.patch('/users/me', { timezone: 'Europe/Oslo' });
+    expect((await onB.patch('/users/me', { displayName: 'B' })).body.timezone).toBe('Europe/Oslo');
     const writtenByA = await stopA();
     expect(await a.program.stop()).toEqual({ code: 0, signal: null });
 
     // Contract, while B is written to.
     const c = await boot(release(5, true));
-    const onC = new ApiClient(c.url, onA.account);
-    const stopC = keepUsing(onC, 'c');
+    const stopC = keepUsing(c.url);
     const writtenByB = await stopB();
     const writtenByC = await stopC();
     expect(await b.program.stop()).toEqual({ code: 0, signal: null });
 
-    const categories = await categoriesBy(onC);
-    expect(categories.get(early)).toBe('early');
-    expect(categories.get(fromA)).toBe('changed-by-a');
-    for (const [label, ids] of Object.entries({ a: writtenByA, b: writtenByB, c: writtenByC })) {
-      expect(ids.length).toBeGreaterThan(0);
-      for (const [turn, id] of ids.entries()) expect(categories.get(id)).toBe(`${label}-${turn}-patched`);
+    const expected = new Map([
+      [early.account.userId, 'Africa/Lagos'],
+      [onA.account.userId, 'Europe/Oslo'],
+    ]);
+    for (const users of [writtenByA, writtenByB, writtenByC]) {
+      expect(users.length).toBeGreaterThan(0);
+      for (const { account } of users) expected.set(account.userId, 'Asia/Tokyo');
     }
+    const rows = await database.query<{ id: string; zone: string }>('SELECT id, zone FROM users');
+    const zones = new Map(rows.map(({ id, zone }) => [id, zone]));
+    for (const [id, zone] of expected) expect(zones.get(id)).toBe(zone);
     const columns = await database.query<{ name: string }>(
-      `SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'entries'`,
+      `SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'users'`,
     );
-    expect(columns.map(({ name }) => name)).toContain('topic');
-    expect(columns.map(({ name }) => name)).not.toContain('category');
+    expect(columns.map(({ name }) => name)).toContain('zone');
+    expect(columns.map(({ name }) => name)).not.toContain('timezone');
     for (const { program } of [a, b, c]) {
       expect(program.lines.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
     }
@@ -183,7 +174,7 @@ describe('docs/schema-changes.md: a column renamed over two releases', () => {
       expect(lint).toMatchObject({ code: 0, report: { findings: [] } });
       const verify = await run('dist/database/migrate.js', 'verify', '--json');
       // The entities of this release know nothing of the example: that, and no more, is found.
-      expect(verify.report.faults).toEqual([expect.stringMatching(/^the entities want more:[^]*"category"/)]);
+      expect(verify.report.faults).toEqual([expect.stringMatching(/^the entities want more:[^]*"timezone"/)]);
       expect(verify.report.verified).toBeGreaterThan(documentedMigrations().length);
     } finally {
       project.remove();

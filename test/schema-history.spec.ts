@@ -6,6 +6,7 @@ import { startApp, TEST_SECRET } from './harness/app.js';
 import { copyBuild } from './harness/build-copy.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
+import { expectRollupsToBeTrue } from './harness/rollups.js';
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 
@@ -39,6 +40,8 @@ const VERSIONS: readonly {
   { migration: 'AddEntryTrash1795555412078', gains: { entries: { deleted_at: null } }, fill: fillTrash },
   { migration: 'IndexEntryTrash1795558661909', gains: {}, fill: fillTrash },
   { migration: 'AddErasedSessions1795567062670', gains: {}, fill: fillErased },
+  { migration: 'KeepEntryRollupsAndIdempotencyKeys1795568134211', gains: {}, fill: fillErased },
+  { migration: 'FillEntryRollupsAndIndexEntries1795568212846', gains: {}, fill: fillErased },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string): Promise<void> {
@@ -150,6 +153,8 @@ describe('the history of the schema', () => {
           );
           expect(after[table]).toEqual(rows.map((row) => ({ ...row, ...gained })));
         }
+
+        await expectRollupsToBeTrue(database);
 
         const { body } = await service.anonymous.post('/auth/login', { email: 'ada@example.org', password });
         const { body: page } = await service.anonymous

@@ -14,6 +14,39 @@ const KNOWN_SECRETS = new Set([
 /** RFC 7518 §3.2: a key for HS256 has at least the size of the hash output, 256 bits. */
 const JWT_SECRET_MIN_BYTES = 32;
 
+/** PostgreSQL's own text search configurations; one that an old server lacks is told of at the start. */
+const SEARCH_LANGUAGES = [
+  'simple',
+  'arabic',
+  'armenian',
+  'basque',
+  'catalan',
+  'danish',
+  'dutch',
+  'english',
+  'finnish',
+  'french',
+  'german',
+  'greek',
+  'hindi',
+  'hungarian',
+  'indonesian',
+  'irish',
+  'italian',
+  'lithuanian',
+  'nepali',
+  'norwegian',
+  'portuguese',
+  'romanian',
+  'russian',
+  'serbian',
+  'spanish',
+  'swedish',
+  'tamil',
+  'turkish',
+  'yiddish',
+] as const;
+
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 function integer(min: number, max: number) {
@@ -223,6 +256,14 @@ export const environmentSchema = z.object({
     .enum(['json', 'pretty'], 'must be json or pretty')
     .optional()
     .meta({ description: 'json or pretty; without it, pretty on a terminal', example: 'json' }),
+
+  SEARCH_LANGUAGE: z
+    .enum(SEARCH_LANGUAGES, `must be one of ${SEARCH_LANGUAGES.join(', ')}`)
+    .default('english')
+    .meta({
+      description: 'whose word forms a search knows; simple: of none, for diaries in several languages',
+      example: 'german',
+    }),
 
   METRICS_ENABLED: boolean.default(true).meta({ description: 'serve /metrics', example: 'true' }),
   DOCS_ENABLED: boolean.default(true).meta({ description: 'serve /docs and /openapi.json', example: 'true' }),

@@ -91,6 +91,10 @@ export abstract class Config {
     readonly userPerMinute: number;
     readonly loginPerMinute: number;
   };
+  abstract readonly search: {
+    /** A text search configuration of PostgreSQL. */
+    readonly language: string;
+  };
   abstract readonly log: { readonly level: string; readonly format: 'json' | 'pretty' };
   abstract readonly metrics: { readonly enabled: boolean };
   abstract readonly docs: { readonly enabled: boolean };
@@ -169,6 +173,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       userPerMinute: e.RATE_LIMIT_USER_PER_MINUTE,
       loginPerMinute: e.RATE_LIMIT_LOGIN_PER_MINUTE,
     },
+    search: { language: e.SEARCH_LANGUAGE },
     log: { level: e.LOG_LEVEL, format: e.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json') },
     metrics: { enabled: e.METRICS_ENABLED },
     docs: { enabled: e.DOCS_ENABLED },

@@ -1,4 +1,4 @@
-import pg, { type ClientConfig } from 'pg';
+import pg, { type ClientBase, type ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../config/config.js';
 
@@ -43,8 +43,17 @@ export function dataSourceOptions(database: DatabaseConfig) {
       keepAlive: true,
       statement_timeout: database.statementTimeoutMs,
       query_timeout: database.statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS,
+      onConnect: withoutCompiling,
     },
   } satisfies DataSourceOptions;
+}
+
+/**
+ * No statement of a request runs for long enough to earn back what compiling it takes, and PostgreSQL's estimate of a
+ * recursive one is beyond `jit_above_cost`. Not a startup parameter, which a pooler would refuse.
+ */
+async function withoutCompiling(client: ClientBase): Promise<void> {
+  await client.query('SET jit = off');
 }
 
 /** The options of the data source that migrates: no entities, and statements that take as long as they take. */

@@ -1,22 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { Pool, QueryResult, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 
 /**
- * Statements on the data source's own pool, past TypeORM's result mapping, for the hot path. One with a name is
- * prepared: PostgreSQL parses it once a connection. A name belongs to one text.
+ * Statements on one connection, or on any of the pool's. One with a name is prepared: PostgreSQL parses it once a
+ * connection. A name belongs to one text.
  */
-@Injectable()
-export class Sql {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+export class Statements {
+  constructor(private readonly connection: () => Pick<Pool | PoolClient, 'query'>) {}
 
   query<Row extends QueryResultRow>(
     name: string | undefined,
     text: string,
     values: readonly unknown[],
   ): Promise<QueryResult<Row>> {
-    return this.pool.query<Row>({ ...(name !== undefined && { name }), text, values: [...values] });
+    return this.connection().query<Row>({ ...(name !== undefined && { name }), text, values: [...values] });
   }
 
   /** Rows as arrays of columns, in the order of the select list. */
@@ -25,13 +24,39 @@ export class Sql {
     text: string,
     values: readonly unknown[],
   ): Promise<Row[]> {
-    const { rows } = await this.pool.query<Row>({
+    const { rows } = await this.connection().query<Row>({
       ...(name !== undefined && { name }),
       text,
       values: [...values],
       rowMode: 'array',
     });
     return rows;
+  }
+}
+
+/** Statements on the data source's own pool, past TypeORM's result mapping, for the hot path. */
+@Injectable()
+export class Sql extends Statements {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {
+    super(() => this.pool);
+  }
+
+  /** @param work whose statements take effect together, or, when it throws, not at all */
+  async transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('BEGIN');
+      const result = await work(new Statements(() => client));
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((failure: unknown) => (broken = failure as Error));
+      throw error;
+    } finally {
+      // A connection that could not even roll back is not given to anybody again.
+      client.release(broken);
+    }
   }
 
   private get pool(): Pool {

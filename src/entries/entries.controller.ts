@@ -26,8 +26,10 @@ import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { etagOf, noneMatchHolds, versionsToMatch } from '../http/etag.js';
+import { EntryStatsService } from './entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { EntryDocument } from './entry.queries.js';
+import { ApiIdempotencyKey, type IdempotentAnswer } from './idempotency.js';
 import {
   EntryCreateSchema,
   EntryIdSchema,
@@ -35,9 +37,12 @@ import {
   EntryListSchema,
   EntryPatchSchema,
   EntrySchema,
+  EntryStatsQuerySchema,
+  EntryStatsSchema,
   type EntryCreate,
   type EntryListQuery,
   type EntryPatch,
+  type EntryStatsQuery,
 } from './entry.schemas.js';
 
 /** The service answers in JSON that PostgreSQL made: a string, which would otherwise be sent as text. */
@@ -55,24 +60,30 @@ const IfMatch = () =>
 @ApiBearerAuth()
 @Controller('entries')
 export class EntriesController {
-  constructor(private readonly entries: EntriesService) {}
+  constructor(
+    private readonly entries: EntriesService,
+    private readonly stats: EntryStatsService,
+  ) {}
 
   @Post()
   @JsonString()
   @ApiOperation({ summary: 'Write an entry' })
   @ApiCreatedResponse({
     standardSchema: EntrySchema,
-    headers: { ...ETAG, Location: { description: 'the path of the entry', schema: { type: 'string' } } },
+    headers: {
+      ...ETAG,
+      Location: { description: 'the path of the entry', schema: { type: 'string' } },
+    },
   })
-  @ApiProblems(400, 401, 413, 415, 422, 429, 503)
+  @ApiIdempotencyKey()
+  @ApiProblems(400, 401, 409, 413, 415, 422, 429, 503)
   async create(
     @CurrentUser() { userId }: Principal,
     @Body({ schema: EntryCreateSchema }) body: EntryCreate,
+    @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const entry = await this.entries.create(userId, body);
-    reply.header('location', `/entries/${entry.id}`);
-    return send(entry, reply);
+    return sendAnswer(await this.entries.create(userId, body, key), reply);
   }
 
   @Get()
@@ -111,9 +122,22 @@ export class EntriesController {
     return this.entries.deleteForGood(userId, id);
   }
 
+  @Get('stats')
+  @JsonString()
+  @ApiOperation({ summary: 'Count entries and moods, by category, by tag and over time' })
+  @ApiOkResponse({ standardSchema: EntryStatsSchema })
+  @ApiProblems(400, 401, 429, 503)
+  readStats(
+    @CurrentUser() { userId }: Principal,
+    @Query({ schema: EntryStatsQuerySchema }) query: EntryStatsQuery,
+  ): Promise<string> {
+    return this.stats.read(userId, query);
+  }
+
   @Get(':id')
   @JsonString()
   @ApiOperation({ summary: 'Read an entry' })
+  @IfMatch()
   @ApiHeader({
     name: 'If-None-Match',
     required: false,
@@ -121,14 +145,15 @@ export class EntriesController {
   })
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
   @ApiResponse({ status: 304, description: 'The entry is as it was', headers: ETAG })
-  @ApiProblems(400, 401, 404, 429, 503)
+  @ApiProblems(400, 401, 404, 412, 429, 503)
   async read(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
     @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string | undefined> {
-    const entry = await this.entries.read(userId, id);
+    const entry = await this.entries.read(userId, id, versionsToMatch(ifMatch));
     if (!noneMatchHolds(ifNoneMatch, entry.version)) return send(entry, reply);
     reply.code(304).header('etag', etagOf(entry.version)).removeHeader('content-type');
     return undefined;
@@ -168,18 +193,26 @@ export class EntriesController {
   @HttpCode(200)
   @JsonString()
   @ApiOperation({ summary: 'Take an entry out of the trash' })
+  @IfMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
-  @ApiProblems(400, 401, 404, 429, 503)
+  @ApiProblems(400, 401, 404, 412, 429, 503)
   async restore(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return send(await this.entries.restore(userId, id), reply);
+    return send(await this.entries.restore(userId, id, versionsToMatch(ifMatch)), reply);
   }
 }
 
 function send({ version, json }: EntryDocument, reply: FastifyReply): string {
   reply.header('etag', etagOf(version));
   return json;
+}
+
+function sendAnswer({ status, headers, body, isReplayed }: IdempotentAnswer, reply: FastifyReply): string {
+  reply.code(status).headers(headers);
+  if (isReplayed) reply.header('idempotency-replayed', 'true');
+  return body;
 }

@@ -4,17 +4,43 @@ import { UsersModule } from '../users/users.module.js';
 import { EntriesBulk } from './entries-bulk.js';
 import { EntriesController } from './entries.controller.js';
 import { EntriesService } from './entries.service.js';
+import { EntryDay } from './entry-day.entity.js';
+import { EntryLabel } from './entry-label.entity.js';
 import { Entry } from './entry.entity.js';
 import { EntryPersonalData } from './entry-personal-data.js';
+import { EntrySearchQueries } from './entry-search.queries.js';
+import { EntryStatsQueries } from './entry-stats.queries.js';
+import { EntryStatsService } from './entry-stats.service.js';
 import { EntryQueries } from './entry.queries.js';
 import { EntryTransferController } from './entry-transfer.controller.js';
 import { EntryTransferModule } from './entry-transfer.module.js';
 import { TransferAdmission } from './transfer-admission.js';
+import { Idempotency } from './idempotency.js';
+import { IdempotencyPurge } from './idempotency-purge.js';
+import { IdempotencyKey } from './idempotency-key.entity.js';
+import { SearchLanguage } from './search-language.js';
 import { TrashPurge } from './trash-purge.js';
 
 @Module({
-  imports: [UsersModule, TypeOrmModule.forFeature([Entry]), EntryTransferModule],
+  imports: [
+    UsersModule,
+    TypeOrmModule.forFeature([Entry, EntryDay, EntryLabel, IdempotencyKey]),
+    EntryTransferModule,
+  ],
   controllers: [EntriesController, EntryTransferController],
-  providers: [EntriesService, EntryQueries, EntriesBulk, EntryPersonalData, TransferAdmission, TrashPurge],
+  providers: [
+    EntriesBulk,
+    EntriesService,
+    EntryPersonalData,
+    EntryQueries,
+    EntrySearchQueries,
+    EntryStatsQueries,
+    EntryStatsService,
+    Idempotency,
+    IdempotencyPurge,
+    SearchLanguage,
+    TransferAdmission,
+    TrashPurge,
+  ],
 })
 export class EntriesModule {}

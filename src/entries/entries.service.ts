@@ -7,8 +7,12 @@ import {
 } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
-import { decodeCursor, encodeCursor } from '../http/cursor.js';
-import { EntryQueries, type EntryDocument, type EntrySelection } from './entry.queries.js';
+import { decodeCursor, encodeCursor, openCursor, sealCursor } from '../http/cursor.js';
+import { etagOf } from '../http/etag.js';
+import { Idempotency, type IdempotentAnswer } from './idempotency.js';
+import { EntrySearchQueries, partsOf, SearchPlaceSchema } from './entry-search.queries.js';
+import type { EntrySelection } from './entry-selection.js';
+import { EntryQueries, type EntryDocument } from './entry.queries.js';
 import { filtersOf, type EntryCreate, type EntryListQuery, type EntryPatch } from './entry.schemas.js';
 
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -18,43 +22,54 @@ const FOREIGN_KEY_VIOLATION = '23503';
 export class EntriesService {
   constructor(
     private readonly entries: EntryQueries,
+    private readonly searches: EntrySearchQueries,
+    private readonly idempotency: Idempotency,
     private readonly cache: ReadThroughCache,
   ) {}
 
-  /** @throws {UnauthorizedException} where the user was erased while the request was under way */
-  async create(userId: string, fields: EntryCreate): Promise<EntryDocument & { readonly id: string }> {
-    const id = uuidv7();
-    let created: EntryDocument;
+  /**
+   * @param key the header `Idempotency-Key`: the same request with it is answered once, and then as before
+   * @throws {UnauthorizedException} where the user was erased while the request was under way
+   * @throws what {@link Idempotency.run} does
+   */
+  async create(userId: string, fields: EntryCreate, key?: string): Promise<IdempotentAnswer> {
+    const request = { userId, route: 'POST /entries', key, body: fields };
+    let answer: IdempotentAnswer;
     try {
-      created = await this.entries.insert(id, userId, fields);
+      answer = await this.idempotency.run(request, async (statements) => {
+        const id = uuidv7();
+        const { version, json } = await this.entries.insert(id, userId, fields, statements);
+        return { status: 201, headers: { etag: etagOf(version), location: `/entries/${id}` }, body: json };
+      });
     } catch (error) {
       if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error;
       throw new UnauthorizedException('The user of this token is no more');
     }
+    // Also after a replay: whoever wrote it first may have died before it came to this.
     await this.cache.invalidate(userId);
-    return { ...created, id };
+    return answer;
   }
 
-  /** @throws {NotFoundException} */
-  async read(userId: string, id: string): Promise<EntryDocument> {
-    const entry = await this.cache.read(userId, `entry:${id}`, () => this.entries.find(id, userId));
-    return entry ?? notFound();
+  /**
+   * @param versions that the client wants to read (`If-Match`); undefined: whichever there is
+   * @throws {NotFoundException}
+   * @throws {PreconditionFailedException} when there is another version
+   */
+  async read(userId: string, id: string, versions?: readonly number[]): Promise<EntryDocument> {
+    const entry =
+      (await this.cache.read(userId, `entry:${id}`, () => this.entries.find(id, userId))) ?? notFound();
+    if (versions && !versions.includes(entry.version)) otherVersion(entry.version);
+    return entry;
   }
 
   /** @returns the answer's JSON: `EntryListSchema` */
   async list(userId: string, query: EntryListQuery, trash = false): Promise<string> {
-    const { limit, page, cursor, sort } = query;
+    const { limit, page } = query;
     const selection: EntrySelection = { userId, filters: filtersOf(query), trash };
-    const boundTo = [userId, sort, trash, selection.filters];
-    const position =
-      page === undefined
-        ? { after: cursor === undefined ? undefined : decodeCursor(cursor, boundTo) }
-        : { offset: (page - 1) * limit };
-    const [{ json, last }, total] = await Promise.all([
-      this.entries.list(selection, sort, limit, position),
+    const [{ json, nextCursor }, total] = await Promise.all([
+      this.page(selection, query),
       this.total(selection),
     ]);
-    const nextCursor = last ? encodeCursor(last, boundTo) : null;
     const rest = JSON.stringify({ total, limit, ...(page !== undefined && { page }), nextCursor });
     return `{"entries":${json},${rest.slice(1)}`;
   }
@@ -95,11 +110,38 @@ export class EntriesService {
     await this.cache.invalidate(userId);
   }
 
-  /** Out of the trash. @throws {NotFoundException} */
-  async restore(userId: string, id: string): Promise<EntryDocument> {
-    const restored = (await this.entries.restore(id, userId)) ?? notFound();
+  /** Out of the trash. Throws as {@link update} does. */
+  async restore(userId: string, id: string, versions?: readonly number[]): Promise<EntryDocument> {
+    const restored = await this.entries.restore(id, userId, versions);
+    if (!restored) return otherVersion((await this.entries.version(id, userId)) ?? notFound());
     await this.cache.invalidate(userId);
     return restored;
+  }
+
+  private async page(
+    selection: EntrySelection,
+    { q, sort, limit, page, cursor }: EntryListQuery,
+  ): Promise<{ json: string; nextCursor: string | null }> {
+    const order = sort ?? (q === undefined ? '-occurredAt' : 'best');
+    const boundTo = [selection.userId, order, selection.trash, selection.filters];
+    const offset = page === undefined ? undefined : (page - 1) * limit;
+    if (order === 'best') {
+      const after = cursor === undefined ? undefined : openCursor(cursor, SearchPlaceSchema, boundTo);
+      const { json, last } = await this.searches.search(
+        selection,
+        limit,
+        offset === undefined ? { after } : { offset },
+      );
+      return { json, nextCursor: last ? sealCursor(partsOf(last), boundTo) : null };
+    }
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, boundTo);
+    const { json, last } = await this.entries.list(
+      selection,
+      order,
+      limit,
+      offset === undefined ? { after } : { offset },
+    );
+    return { json, nextCursor: last ? encodeCursor(last, boundTo) : null };
   }
 
   private total(selection: EntrySelection): Promise<number> {
@@ -117,10 +159,12 @@ export class EntriesService {
   /** Nothing was changed: is there no such entry, or another version of it? */
   private async refuse(userId: string, id: string): Promise<never> {
     const current = (await this.entries.find(id, userId)) ?? notFound();
-    throw new PreconditionFailedException(
-      `The entry has changed meanwhile: it is at version ${current.version}`,
-    );
+    return otherVersion(current.version);
   }
+}
+
+function otherVersion(version: number): never {
+  throw new PreconditionFailedException(`The entry has changed meanwhile: it is at version ${version}`);
 }
 
 function notFound(): never {

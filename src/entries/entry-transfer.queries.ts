@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Sql } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
-import { ENTRY, where, type EntrySelection } from './entry.queries.js';
+import type { EntrySelection } from './entry-selection.js';
+import { ENTRY, where } from './entry.queries.js';
 
 /** A row to be written; undefined fields get what a new entry has. */
 export interface EntryRow {

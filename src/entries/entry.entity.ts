@@ -10,6 +10,13 @@ import { User } from '../users/user.entity.js';
   where: 'deleted_at IS NOT NULL',
   concurrent: true,
 })
+// Of those that count: it holds all that a count of a category looks at.
+@Index('entries_category_idx', ['userId', 'category', 'occurredAt', 'id'], {
+  where: 'deleted_at IS NULL',
+  concurrent: true,
+})
+// Of expressions, which TypeORM cannot describe: docs/search.md tells what it is, a migration makes it.
+@Index('entries_search_idx', { synchronize: false })
 export class Entry {
   /** UUIDv7, made by the application. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'entries_pkey' })

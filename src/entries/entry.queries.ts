@@ -1,7 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { Sql } from '../database/sql.js';
+import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
-import type { EntryCreate, EntryFilters, EntryPatch, Sort } from './entry.schemas.js';
+import {
+  conditionsOf,
+  filtersGiven,
+  statementValues,
+  type Bind,
+  type EntrySelection,
+} from './entry-selection.js';
+import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';
+import { monthWalk, WALKED } from './month-walk.js';
 
 /** An entry as PostgreSQL has made JSON of it: the bytes that a client gets. */
 export interface EntryDocument {
@@ -16,12 +24,6 @@ export interface EntryPage {
   readonly last: CursorPosition | undefined;
 }
 
-export interface EntrySelection {
-  readonly userId: string;
-  readonly filters: EntryFilters;
-  readonly trash: boolean;
-}
-
 export type EntryPosition =
   | { readonly after: CursorPosition | undefined; readonly offset?: never }
   | { readonly offset: number; readonly after?: never };
@@ -34,6 +36,9 @@ export function iso(column: string): string {
 /** The select list behind `EntrySchema`, in its order. The one place that knows how a row becomes an answer. */
 export const ENTRY = `id, text, mood, category, tags, ${iso('occurred_at')} AS "occurredAt",
   ${iso('created_at')} AS "createdAt", ${iso('updated_at')} AS "updatedAt", version`;
+
+/** With q, the total goes no further: the matches of a common word are too many to count for every page. */
+const COUNTED = 1000;
 
 const COLUMNS = { occurredAt: 'occurred_at', createdAt: 'created_at' } as const;
 
@@ -66,9 +71,12 @@ const STATEMENTS = {
     UPDATE entries SET deleted_at = now()
      WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ($3::int[] IS NULL OR version = ANY ($3))`,
   restore: `
-    WITH restored AS (UPDATE entries SET deleted_at = NULL WHERE id = $1 AND user_id = $2 RETURNING *)
+    WITH restored AS (
+      UPDATE entries SET deleted_at = NULL
+       WHERE id = $1 AND user_id = $2 AND ($3::int[] IS NULL OR version = ANY ($3)) RETURNING *)
     SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM restored) e`,
   deleteForGood: 'DELETE FROM entries WHERE id = $1 AND user_id = $2 AND deleted_at IS NOT NULL',
+  version: `SELECT version FROM entries WHERE id = $1 AND user_id = $2`,
   // The lock is the transaction's, so it needs no connection of its own and is given up however the statement ends.
   purge: `
     WITH purge AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${PURGE_LOCK_KEY}) AS ours)
@@ -84,9 +92,16 @@ const STATEMENTS = {
 export class EntryQueries {
   constructor(private readonly sql: Sql) {}
 
-  async insert(id: string, userId: string, fields: EntryCreate): Promise<EntryDocument> {
+  /** @param statements of the transaction that it is part of, where there is one */
+  async insert(
+    id: string,
+    userId: string,
+    fields: EntryCreate,
+    statements: Statements = this.sql,
+  ): Promise<EntryDocument> {
     const { text, mood, category, tags, occurredAt } = fields;
-    const created = await this.one('insert', [id, userId, text, mood, category, tags, occurredAt ?? null]);
+    const values = [id, userId, text, mood, category, tags, occurredAt ?? null];
+    const created = await this.one('insert', values, statements);
     if (!created) throw new Error('INSERT returned no row');
     return created;
   }
@@ -129,8 +144,14 @@ export class EntryQueries {
   }
 
   /** Also of an entry that is not in the trash, so that a restore can be sent again. */
-  restore(id: string, userId: string): Promise<EntryDocument | undefined> {
-    return this.one('restore', [id, userId]);
+  restore(id: string, userId: string, versions?: readonly number[]): Promise<EntryDocument | undefined> {
+    return this.one('restore', [id, userId, versions ?? null]);
+  }
+
+  /** Also of one in the trash. */
+  async version(id: string, userId: string): Promise<number | undefined> {
+    const rows = await this.sql.queryArrays<[number]>('entries-version', STATEMENTS.version, [id, userId]);
+    return rows[0]?.[0];
   }
 
   /**
@@ -147,14 +168,34 @@ export class EntryQueries {
     return rows.map(([userId]) => userId);
   }
 
+  /** With `q`, no more than 1000. */
   async count(selection: EntrySelection): Promise<number> {
-    const { conditions, values, plain } = where(selection);
-    const { rows } = await this.sql.query<{ count: number }>(
-      plain ? `entries-count-${selection.trash}` : undefined,
-      `SELECT count(*)::int AS count FROM entries WHERE ${conditions}`,
+    const { userId, filters, trash } = selection;
+    const { values, bind } = statementValues(userId);
+    if (filters.q !== undefined) {
+      const walk = monthWalk(selection, bind, {}, 'DESC', COUNTED);
+      return this.number(
+        undefined,
+        `${walk} SELECT least(max(found), ${COUNTED}) AS count FROM walk`,
+        values,
+      );
+    }
+    const given = filtersGiven(filters).join();
+    if (!trash && given === '') {
+      // Each entry has one category.
+      return this.number('entries-total', `${SUM_OF_LABELS} AND kind = 'category'`, values);
+    }
+    if (!trash && (given === 'category' || (given === 'tag' && filters.tag?.length === 1))) {
+      const label = filters.category ?? filters.tag?.[0];
+      const text = `${SUM_OF_LABELS} AND kind = $2 AND label = $3`;
+      return this.number('entries-total-label', text, [userId, given, label]);
+    }
+    const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)];
+    return this.number(
+      undefined,
+      `SELECT count(*)::int AS count FROM entries WHERE ${conditions.join(' AND ')}`,
       values,
     );
-    return rows[0]?.count ?? 0;
   }
 
   async list(
@@ -163,24 +204,36 @@ export class EntryQueries {
     limit: number,
     position: EntryPosition,
   ): Promise<EntryPage> {
-    const { conditions, values, plain } = where(selection);
-    const bind = (value: unknown) => `$${values.push(value)}`;
-    const descending = sort.startsWith('-');
-    const column = COLUMNS[sort.replace('-', '') as keyof typeof COLUMNS];
-    const direction = descending ? 'DESC' : 'ASC';
-    const { after, offset } = position;
-    // Keyset: the row comparison is what makes the index's order serve as the place to go on from.
-    const keyset = after
-      ? ` AND (${column}, id) ${descending ? '<' : '>'} (${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`
-      : '';
+    const { userId, filters, trash } = selection;
+    const { values, bind } = statementValues(userId);
+    const field = sort.replace('-', '') as keyof typeof COLUMNS;
+    const column = COLUMNS[field];
+    const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
+    const { after, offset = 0 } = position;
+    const order = `ORDER BY ${column} ${direction}, id ${direction}`;
+    let name: string | undefined;
+    let text: string;
+    if (field === 'occurredAt' && (filters.q !== undefined || filters.tag !== undefined)) {
+      const size = offset + limit + 1;
+      text = `${monthWalk(selection, bind, { after }, direction, size)}
+        SELECT ${ENTRY} FROM entries WHERE user_id = $1 AND id = ANY (${WALKED}) ${order}`;
+    } else {
+      const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)];
+      // Without filters, its text is one of a few and worth preparing; a filtered one is planned for its own values.
+      if (filtersGiven(filters).length === 0) {
+        name = `entries-list-${trash}-${sort}-${after ? 'after' : offset > 0 ? 'offset' : 'first'}`;
+      }
+      // Keyset: the row comparison is what makes the index's order serve as the place to go on from.
+      if (after) {
+        const place = `(${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`;
+        conditions.push(`(${column}, id) ${direction === 'DESC' ? '<' : '>'} ${place}`);
+      }
+      text = `SELECT ${ENTRY} FROM entries WHERE ${conditions.join(' AND ')} ${order}`;
+    }
     const rows = await this.sql.queryArrays<[json: string, key: string, id: string]>(
-      plain
-        ? `entries-list-${selection.trash}-${sort}-${after ? 'after' : (offset ?? 0) > 0 ? 'offset' : 'first'}`
-        : undefined,
-      `SELECT row_to_json(e)::text, "${sort.replace('-', '')}", id
-         FROM (SELECT ${ENTRY} FROM entries WHERE ${conditions}${keyset}
-                ORDER BY ${column} ${direction}, id ${direction}
-                LIMIT ${bind(limit + 1)}${offset ? ` OFFSET ${bind(offset)}` : ''}) e`,
+      name,
+      `SELECT row_to_json(e)::text, "${field}", id
+         FROM (${text} LIMIT ${bind(limit + 1)}${offset > 0 ? ` OFFSET ${bind(offset)}` : ''}) e`,
       values,
     );
     const page = rows.slice(0, limit);
@@ -191,11 +244,17 @@ export class EntryQueries {
     };
   }
 
+  private async number(name: string | undefined, text: string, values: readonly unknown[]): Promise<number> {
+    const { rows } = await this.sql.query<{ count: number }>(name, text, values);
+    return rows[0]?.count ?? 0;
+  }
+
   private async one(
     name: keyof typeof STATEMENTS,
     values: readonly unknown[],
+    statements: Statements = this.sql,
   ): Promise<EntryDocument | undefined> {
-    const rows = await this.sql.queryArrays<[version: number, json: string]>(
+    const rows = await statements.queryArrays<[version: number, json: string]>(
       `entries-${name}`,
       STATEMENTS[name],
       values,
@@ -205,22 +264,20 @@ export class EntryQueries {
   }
 }
 
-/**
- * The WHERE clause of a selection. `plain`: without filters, so that its text is one of a few and worth preparing;
- * a filtered one is planned for its own values.
- */
-export function where({ userId, filters, trash }: EntrySelection) {
-  const values: unknown[] = [userId];
-  const bind = (value: unknown) => `$${values.push(value)}`;
-  const conditions = ['user_id = $1', `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`];
-  const plain = conditions.length;
-  const { category, tag, mood, moodMin, moodMax, from, to } = filters;
-  if (category !== undefined) conditions.push(`category = ${bind(category)}`);
-  if (tag !== undefined) conditions.push(`tags @> ${bind(tag)}::text[]`);
-  if (mood !== undefined) conditions.push(`mood = ${bind(mood)}`);
-  if (moodMin !== undefined) conditions.push(`mood >= ${bind(moodMin)}`);
-  if (moodMax !== undefined) conditions.push(`mood <= ${bind(moodMax)}`);
-  if (from !== undefined) conditions.push(`occurred_at >= ${bind(from)}::timestamptz`);
-  if (to !== undefined) conditions.push(`occurred_at < ${bind(to)}::timestamptz`);
-  return { conditions: conditions.join(' AND '), values, plain: conditions.length === plain };
+const SUM_OF_LABELS = `SELECT coalesce(sum(count), 0)::int AS count FROM entry_labels WHERE user_id = $1`;
+
+function range({ filters: { from, to } }: EntrySelection, bind: Bind): string[] {
+  return [
+    from !== undefined && `occurred_at >= ${bind(from)}::timestamptz`,
+    to !== undefined && `occurred_at < ${bind(to)}::timestamptz`,
+  ].filter((condition) => typeof condition === 'string');
+}
+
+/** The WHERE clause of a selection. `plain`: without filters, so that its text is one of a few and worth preparing. */
+export function where(selection: EntrySelection) {
+  const { values, bind } = statementValues(selection.userId);
+  const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)].join(
+    ' AND ',
+  );
+  return { conditions, values, plain: filtersGiven(selection.filters).length === 0 };
 }

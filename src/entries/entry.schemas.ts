@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { text } from '../http/text.schema.js';
+import { TimezoneSchema } from '../users/user.schemas.js';
 
 const MAX_TAGS = 20;
 const LABEL_MAX = 50;
@@ -85,16 +86,33 @@ export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
 export const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** A number in a query string. */
-function wholeNumber(min: number, max: number) {
-  const message = `must be a whole number from ${min} to ${max}`;
-  return z.coerce.number(message).int(message).min(min, message).max(max, message);
+/**
+ * A number in a query string: digits alone, for `Number` would also take 0x10, 1e1 and blanks.
+ *
+ * @param described of the number itself: what is said of the whole is lost on the way to the OpenAPI document
+ */
+function wholeNumber(
+  min: number,
+  max: number,
+  message = `must be a whole number from ${min} to ${max}`,
+  described: { default?: number } = {},
+) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value),
+    z.int(message).min(min, message).max(max, message).meta(described),
+  );
 }
 
 const mood = wholeNumber(1, 10).optional();
 
 /** What narrows a list, and an export. */
 export const filters = {
+  q: z
+    .string()
+    .trim()
+    .pipe(text(1, 200))
+    .optional()
+    .meta({ description: 'words of the text, "a phrase", or, -not', minLength: 1, maxLength: 200 }),
   category: CategorySchema.optional(),
   tag: z
     .union([label('river'), z.array(label('river')).max(MAX_TAGS)], `must be given ${MAX_TAGS} times at most`)
@@ -110,15 +128,15 @@ export const filters = {
 
 export const EntryListQuerySchema = z
   .strictObject({
-    limit: wholeNumber(1, 100).default(20),
+    limit: wholeNumber(1, 100, undefined, { default: 20 }).default(20),
     cursor: z.string().min(1).max(512).optional().meta({ description: 'nextCursor of the page before' }),
-    page: z.coerce
-      .number('must be a whole number from 1')
-      .int('must be a whole number from 1')
-      .min(1, 'must be a whole number from 1')
+    page: wholeNumber(1, Number.MAX_SAFE_INTEGER, 'must be a whole number from 1')
       .optional()
       .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; never with cursor`, maximum: MAX_OFFSET }),
-    sort: z.enum(SORTS, `must be ${SORTS.join(', ')}`).default('-occurredAt'),
+    sort: z
+      .enum(SORTS, `must be ${SORTS.join(', ')}`)
+      .optional()
+      .meta({ description: 'where it is left out, with q: the best first', default: '-occurredAt' }),
     ...filters,
   })
   .refine(({ page, cursor }) => page === undefined || cursor === undefined, {
@@ -132,16 +150,60 @@ export const EntryListQuerySchema = z
 export type EntryListQuery = z.infer<typeof EntryListQuerySchema>;
 export type EntryFilters = Pick<EntryListQuery, keyof typeof filters>;
 
-export function filtersOf({ category, tag, mood, moodMin, moodMax, from, to }: EntryListQuery): EntryFilters {
-  return { category, tag, mood, moodMin, moodMax, from, to };
+export function filtersOf(query: EntryListQuery): EntryFilters {
+  const { q, category, tag, mood, moodMin, moodMax, from, to } = query;
+  return { q, category, tag, mood, moodMin, moodMax, from, to };
 }
 
 export const EntryListSchema = z
   .object({
     entries: z.array(EntrySchema),
-    total: z.int().meta({ description: 'of all pages' }),
+    total: z.int().meta({ description: 'of all pages; with q, it counts no further than 1000' }),
     limit: z.int(),
     page: z.int().optional().meta({ description: 'where it was asked for' }),
     nextCursor: z.string().nullable().meta({ description: 'null on the last page' }),
   })
   .meta({ id: 'EntryList' });
+
+export const BUCKETS = ['day', 'week', 'month'] as const;
+
+export const EntryStatsQuerySchema = z.strictObject({
+  from: InstantSchema.optional().meta({ description: 'the first entry, where it is left out' }),
+  to: InstantSchema.optional().meta({
+    description: 'up to, and without; the last entry, where it is left out',
+  }),
+  bucket: z
+    .enum(BUCKETS, `must be ${BUCKETS.join(', ')}`)
+    .default('day')
+    .meta({ description: 'of the series; weeks are those of ISO 8601, from Monday to Sunday' }),
+  timezone: TimezoneSchema.optional().meta({
+    description: "IANA; the user's, where it is left out",
+    example: 'Europe/Vienna',
+  }),
+});
+export type EntryStatsQuery = z.infer<typeof EntryStatsQuerySchema>;
+
+const count = z.int().min(0);
+const averageMood = z.number().nullable().meta({ description: 'to 2 decimals; null of no entries' });
+
+export const EntryStatsSchema = z
+  .object({
+    count,
+    averageMood,
+    moods: z
+      .object(Object.fromEntries(Array.from({ length: 10 }, (_, index) => [String(index + 1), count])))
+      .meta({ description: 'how many entries there are of each mood' }),
+    byCategory: z
+      .array(z.object({ category: z.string(), count }))
+      .meta({ description: 'the 100 with most entries, these first' }),
+    byTag: z
+      .array(z.object({ tag: z.string(), count }))
+      .meta({ description: 'the 20 with most entries, these first' }),
+    series: z
+      .array(z.object({ start: z.iso.date(), count, averageMood }))
+      .meta({ description: 'a bucket each, also of no entries; it starts on that day in the time zone' }),
+    streak: z.object({ current: count, longest: count }).meta({
+      description: 'days in a row with an entry, of all entries; current: up to today, or yesterday',
+    }),
+  })
+  .meta({ id: 'EntryStats' });

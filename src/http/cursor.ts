@@ -11,23 +11,37 @@ export interface CursorPosition {
 
 /** PostgreSQL has no year 0. */
 const instant = z.iso.datetime({ precision: 3 }).refine((text) => !text.startsWith('0000'));
-const payload = z.tuple([instant, z.uuid(), z.string()]);
+
+/** A place in a list, of which cursors are made. */
+export const PlaceSchema = z.tuple([instant, z.uuid()]);
+
+export function encodeCursor({ key, id }: CursorPosition, boundTo: unknown): string {
+  return sealCursor([key, id], boundTo);
+}
+
+/** @throws {BadRequestException} for a cursor that was not made here, or for another list */
+export function decodeCursor(cursor: string, boundTo: unknown): CursorPosition {
+  const [key, id] = openCursor(cursor, PlaceSchema, boundTo);
+  return { key, id };
+}
 
 /**
  * An opaque place in a list. It carries no secret and grants nothing (the owner is in every WHERE clause), so it
  * is not signed; a digest binds it to the filters and the order it was made for.
  */
-export function encodeCursor(position: CursorPosition, boundTo: unknown): string {
-  return Buffer.from(JSON.stringify([position.key, position.id, digest(boundTo)])).toString('base64url');
+export function sealCursor(parts: readonly unknown[], boundTo: unknown): string {
+  return Buffer.from(JSON.stringify([...parts, digest(boundTo)])).toString('base64url');
 }
 
 /** @throws {BadRequestException} for a cursor that was not made here, or for another list */
-export function decodeCursor(cursor: string, boundTo: unknown): CursorPosition {
-  const parsed = payload.safeParse(parse(cursor));
-  if (!parsed.success) throw refused('is not one that this service made');
-  const [key, id, digestThen] = parsed.data;
-  if (digestThen !== digest(boundTo)) throw refused('belongs to other filters or another sort');
-  return { key, id };
+export function openCursor<T>(cursor: string, schema: z.ZodType<T>, boundTo: unknown): T {
+  const content = parse(cursor);
+  if (!Array.isArray(content)) throw refused('is not one that this service made');
+  const parsed = schema.safeParse(content.slice(0, -1));
+  if (!parsed.success || typeof content.at(-1) !== 'string')
+    throw refused('is not one that this service made');
+  if (content.at(-1) !== digest(boundTo)) throw refused('belongs to other filters or another sort');
+  return parsed.data;
 }
 
 function refused(message: string): BadRequestException {

@@ -2,6 +2,7 @@ import { ConflictException, Injectable, UnauthorizedException } from '@nestjs/co
 import { InjectRepository } from '@nestjs/typeorm';
 import { QueryFailedError, Repository, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { User } from './user.entity.js';
 import type { UserPatch } from './user.schemas.js';
 
@@ -9,7 +10,10 @@ const UNIQUE_VIOLATION = '23505';
 
 @Injectable()
 export class UsersService {
-  constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
+  constructor(
+    @InjectRepository(User) private readonly users: Repository<User>,
+    private readonly cache: ReadThroughCache,
+  ) {}
 
   /** @throws {ConflictException} where the e-mail is taken; the unique constraint decides between two at once */
   async create(
@@ -48,7 +52,11 @@ export class UsersService {
   }
 
   async update(id: string, patch: UserPatch): Promise<User> {
-    if (Object.keys(patch).length > 0) await this.users.update({ id }, patch);
+    if (Object.keys(patch).length > 0) {
+      await this.users.update({ id }, patch);
+      // What is cached of a user may depend on the time zone.
+      await this.cache.invalidate(id);
+    }
     return this.get(id);
   }
 

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import {
+  applyDecorators,
+  BadRequestException,
+  ConflictException,
+  Injectable,
+  UnprocessableEntityException,
+} from '@nestjs/common';
+import { ApiHeader } from '@nestjs/swagger';
+import { Sql, type Statements } from '../database/sql.js';
+
+/** How long an answer is given again, hours. */
+export const KEPT_HOURS = 24;
+
+/** First half of an advisory lock's key, to tell these from others: `idem` in ASCII. */
+const LOCK_CLASS = 0x6964656d;
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** An answer as it is kept: what is sent, but for the headers that tell of the request. */
+export interface Answer {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON */
+  readonly body: string;
+}
+
+export interface IdempotentAnswer extends Answer {
+  /** Whether it is the answer of before. */
+  readonly isReplayed: boolean;
+}
+
+export interface IdempotentRequest {
+  readonly userId: string;
+  /** `POST /entries`: the same key on another route is another request. */
+  readonly route: string;
+  /** The header as it was sent; undefined: none was. */
+  readonly key: string | undefined;
+  /** What the schema made of the body. */
+  readonly body: unknown;
+}
+
+const STATEMENTS = {
+  // Tried for, not waited for: while it is held, the first request of this key is under way.
+  lock: `SELECT pg_try_advisory_xact_lock(${LOCK_CLASS}, hashtext($1 || ' ' || $2)) AS locked`,
+  find: `
+    SELECT request_hash, status, headers, body FROM idempotency_keys
+     WHERE user_id = $1 AND key = $2 AND created_at > now() - interval '${KEPT_HOURS} hours'`,
+  keep: `
+    INSERT INTO idempotency_keys (user_id, key, request_hash, status, headers, body) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (user_id, key) DO UPDATE
+       SET request_hash = excluded.request_hash, status = excluded.status, headers = excluded.headers,
+           body = excluded.body, created_at = now()`,
+  purge: `
+    DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+      SELECT user_id, key FROM idempotency_keys WHERE created_at <= now() - interval '${KEPT_HOURS} hours'
+       ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+} as const;
+
+/**
+ * Requests that may be sent again: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+ * The answer is kept by the transaction that does the work, so that neither is ever there without the other.
+ */
+@Injectable()
+export class Idempotency {
+  constructor(private readonly sql: Sql) {}
+
+  /**
+   * @param work is done in a transaction where there is a key, and not at all where its answer is there already
+   * @throws {BadRequestException} for a key that is none
+   * @throws {ConflictException} while the first request of this key is under way
+   * @throws {UnprocessableEntityException} where the key came with another request
+   */
+  async run(
+    { userId, route, key, body }: IdempotentRequest,
+    work: (statements: Statements) => Promise<Answer>,
+  ): Promise<IdempotentAnswer> {
+    if (key === undefined) return { ...(await work(this.sql)), isReplayed: false };
+    if (!KEY.test(key))
+      throw new BadRequestException('Idempotency-Key must be 1 to 255 visible ASCII characters');
+    const hash = createHash('sha256')
+      .update(`${route}\n${JSON.stringify(body)}`)
+      .digest();
+    return this.sql.transaction(async (statements) => {
+      const { rows } = await statements.query<{ locked: boolean }>('idempotency-lock', STATEMENTS.lock, [
+        userId,
+        key,
+      ]);
+      if (!rows[0]?.locked)
+        throw new ConflictException('The first request with this Idempotency-Key is under way');
+      const kept = await statements.query<Answer & { request_hash: Buffer }>(
+        'idempotency-find',
+        STATEMENTS.find,
+        [userId, key],
+      );
+      const [first] = kept.rows;
+      if (first) {
+        if (!first.request_hash.equals(hash)) {
+          throw new UnprocessableEntityException('This Idempotency-Key was used for another request');
+        }
+        return { status: first.status, headers: first.headers, body: first.body, isReplayed: true };
+      }
+      const answer = await work(statements);
+      await statements.query('idempotency-keep', STATEMENTS.keep, [
+        userId,
+        key,
+        hash,
+        answer.status,
+        answer.headers,
+        answer.body,
+      ]);
+      return { ...answer, isReplayed: false };
+    });
+  }
+
+  /** Deletes what is no longer given again, at most `batch` rows. @returns how many */
+  async purge(batch: number): Promise<number> {
+    const { rowCount } = await this.sql.query('idempotency-purge', STATEMENTS.purge, [batch]);
+    return rowCount ?? 0;
+  }
+}
+
+/** Documents the header. */
+export function ApiIdempotencyKey() {
+  return applyDecorators(
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description: `1 to 255 visible ASCII characters: sent again within ${KEPT_HOURS} h, the request does nothing and gets the first answer, with Idempotency-Replayed: true`,
+      schema: { type: 'string', minLength: 1, maxLength: 255 },
+    }),
+  );
+}
