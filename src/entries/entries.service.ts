@@ -12,7 +12,7 @@ import { etagOf } from '../http/etag.js';
 import { Idempotency, type IdempotentAnswer } from './idempotency.js';
 import { EntrySearchQueries, partsOf, SearchPlaceSchema } from './entry-search.queries.js';
 import type { EntrySelection } from './entry-selection.js';
-import { EntryQueries, type EntryDocument } from './entry.queries.js';
+import { EntryQueries, isKept, type EntryDocument } from './entry.queries.js';
 import { filtersOf, type EntryCreate, type EntryListQuery, type EntryPatch } from './entry.schemas.js';
 
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -66,10 +66,12 @@ export class EntriesService {
   async list(userId: string, query: EntryListQuery, trash = false): Promise<string> {
     const { limit, page } = query;
     const selection: EntrySelection = { userId, filters: filtersOf(query), trash };
-    const [{ json, nextCursor }, total] = await Promise.all([
-      this.page(selection, query),
-      this.total(selection),
-    ]);
+    // A total that is kept comes with the page: nothing is cached of it that could be out of date.
+    const others = isKept(selection) ? undefined : this.total(selection);
+    // Where the page fails, nobody waits for the total any more.
+    others?.catch(() => {});
+    const { json, nextCursor, total: kept } = await this.page(selection, query);
+    const total = await (others ?? kept ?? this.entries.count(selection));
     const rest = JSON.stringify({ total, limit, ...(page !== undefined && { page }), nextCursor });
     return `{"entries":${json},${rest.slice(1)}`;
   }
@@ -121,7 +123,7 @@ export class EntriesService {
   private async page(
     selection: EntrySelection,
     { q, sort, limit, page, cursor }: EntryListQuery,
-  ): Promise<{ json: string; nextCursor: string | null }> {
+  ): Promise<{ json: string; nextCursor: string | null; total?: number | undefined }> {
     const order = sort ?? (q === undefined ? '-occurredAt' : 'best');
     const boundTo = [selection.userId, order, selection.trash, selection.filters];
     const offset = page === undefined ? undefined : (page - 1) * limit;
@@ -135,13 +137,13 @@ export class EntriesService {
       return { json, nextCursor: last ? sealCursor(partsOf(last), boundTo) : null };
     }
     const after = cursor === undefined ? undefined : decodeCursor(cursor, boundTo);
-    const { json, last } = await this.entries.list(
+    const { json, last, total } = await this.entries.list(
       selection,
       order,
       limit,
       offset === undefined ? { after } : { offset },
     );
-    return { json, nextCursor: last ? encodeCursor(last, boundTo) : null };
+    return { json, total, nextCursor: last ? encodeCursor(last, boundTo) : null };
   }
 
   private total(selection: EntrySelection): Promise<number> {

@@ -22,6 +22,8 @@ export interface EntryPage {
   readonly json: string;
   /** Undefined on the last page. */
   readonly last: CursorPosition | undefined;
+  /** Of all pages, where it is kept. Undefined where it is not, or where the page is empty. */
+  readonly total: number | undefined;
 }
 
 export type EntryPosition =
@@ -170,7 +172,7 @@ export class EntryQueries {
 
   /** With `q`, no more than 1000. */
   async count(selection: EntrySelection): Promise<number> {
-    const { userId, filters, trash } = selection;
+    const { userId, filters } = selection;
     const { values, bind } = statementValues(userId);
     if (filters.q !== undefined) {
       const walk = monthWalk(selection, bind, {}, 'DESC', COUNTED);
@@ -180,16 +182,8 @@ export class EntryQueries {
         values,
       );
     }
-    const given = filtersGiven(filters).join();
-    if (!trash && given === '') {
-      // Each entry has one category.
-      return this.number('entries-total', `${SUM_OF_LABELS} AND kind = 'category'`, values);
-    }
-    if (!trash && (given === 'category' || (given === 'tag' && filters.tag?.length === 1))) {
-      const label = filters.category ?? filters.tag?.[0];
-      const text = `${SUM_OF_LABELS} AND kind = $2 AND label = $3`;
-      return this.number('entries-total-label', text, [userId, given, label]);
-    }
+    const kept = keptTotal(selection, bind);
+    if (kept !== undefined) return this.number(undefined, `SELECT ${kept} AS count`, values);
     const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)];
     return this.number(
       undefined,
@@ -230,9 +224,10 @@ export class EntryQueries {
       }
       text = `SELECT ${ENTRY} FROM entries WHERE ${conditions.join(' AND ')} ${order}`;
     }
-    const rows = await this.sql.queryArrays<[json: string, key: string, id: string]>(
+    const kept = keptTotal(selection, bind);
+    const rows = await this.sql.queryArrays<[json: string, key: string, id: string, total: number | null]>(
       name,
-      `SELECT row_to_json(e)::text, "${field}", id
+      `SELECT row_to_json(e)::text, "${field}", id, ${kept ?? 'NULL'}
          FROM (${text} LIMIT ${bind(limit + 1)}${offset > 0 ? ` OFFSET ${bind(offset)}` : ''}) e`,
       values,
     );
@@ -241,6 +236,7 @@ export class EntryQueries {
     return {
       json: `[${page.map(([json]) => json).join(',')}]`,
       last: last && { key: last[1], id: last[2] },
+      total: rows[0]?.[3] ?? undefined,
     };
   }
 
@@ -264,7 +260,22 @@ export class EntryQueries {
   }
 }
 
-const SUM_OF_LABELS = `SELECT coalesce(sum(count), 0)::int AS count FROM entry_labels WHERE user_id = $1`;
+/** Whether a total is one that the triggers keep: of all, of a category, or of a tag. */
+export function isKept({ filters, trash }: EntrySelection): boolean {
+  const given = filtersGiven(filters).join();
+  return !trash && ['', 'category', ...(filters.tag?.length === 1 ? ['tag'] : [])].includes(given);
+}
+
+/** It, as an expression of SQL. Each entry has one category. */
+function keptTotal(selection: EntrySelection, bind: Bind): string | undefined {
+  if (!isKept(selection)) return undefined;
+  const { category, tag } = selection.filters;
+  const label = category ?? tag?.[0];
+  return `(SELECT coalesce(sum(count), 0)::int FROM entry_labels
+            WHERE user_id = $1 AND kind = '${tag ? 'tag' : 'category'}'${
+              label === undefined ? '' : ` AND label = ${bind(label)}`
+            })`;
+}
 
 function range({ filters: { from, to } }: EntrySelection, bind: Bind): string[] {
   return [

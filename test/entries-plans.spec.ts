@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { startApp, type TestApp } from './harness/app.js';
+import type { ApiClient } from './harness/client.js';
+
+let service: TestApp;
+let ada: ApiClient;
+/** What the service has sent to PostgreSQL. */
+let sent: { text: string; values?: unknown[] }[] = [];
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly Plans?: readonly Plan[];
+}
+
+const ENTRIES = 20_000;
+
+beforeAll(async () => {
+  service = await startApp();
+  ada = await service.signUp();
+  const others = await service.signUp();
+  // Ten years of one user, among the entries of another.
+  await service.database.query(
+    `INSERT INTO entries (id, user_id, text, mood, category, tags, occurred_at, created_at)
+     SELECT gen_random_uuid(), CASE WHEN n % 5 = 0 THEN $2::uuid ELSE $1::uuid END,
+            CASE WHEN n % 2 = 0 THEN 'walked by the river ' ELSE 'stayed at home ' END || n
+              || CASE WHEN n % 5000 = 1 THEN ' zanzibar' ELSE '' END,
+            1 + n % 10, (ARRAY['work', 'health', 'family'])[1 + n % 3],
+            CASE WHEN n % 5000 = 1 THEN '{rare}' WHEN n % 2 = 0 THEN '{common}' ELSE '{}' END::text[], at, at
+       FROM (SELECT n, date_trunc('milliseconds', now() - make_interval(hours => 4 * n)) AS at
+               FROM generate_series(1, ${ENTRIES}) AS n) AS entry`,
+    [ada.account.userId, others.account.userId],
+  );
+  await service.database.query('VACUUM ANALYZE');
+  const pool = (
+    service.app.get(DataSource).driver as unknown as { master: { query: (...args: never[]) => unknown } }
+  ).master;
+  const query = pool.query.bind(pool) as (...args: unknown[]) => unknown;
+  pool.query = (statement: { text: string; values?: unknown[] }) => {
+    sent.push(statement);
+    return query(statement);
+  };
+});
+afterAll(() => service.close());
+
+/** The nodes of the plans of all statements on entries and their numbers that a request has sent. */
+async function plansOf(path: string): Promise<Plan[]> {
+  sent = [];
+  const { status, text } = await ada.get(path);
+  expect(`${status} ${text}`).toMatch(/^200 /);
+  const nodes: Plan[] = [];
+  const collect = (plan: Plan): void => {
+    nodes.push(plan);
+    for (const part of plan.Plans ?? []) collect(part);
+  };
+  for (const { text: statement, values } of sent.filter((each) => /\bentr(ies|y_)/.test(each.text))) {
+    const [row] = await service.database.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+      `EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ${statement}`,
+      values,
+    );
+    collect(row!['QUERY PLAN'][0].Plan);
+  }
+  expect(nodes.length).toBeGreaterThan(0);
+  return nodes;
+}
+
+const rowsOf = (plan: Plan) => plan['Actual Rows'] * plan['Actual Loops'];
+
+/** A cursor that leads into the middle. */
+async function middle(query: string): Promise<string> {
+  const { body } = await ada.get(`/entries?limit=100${query}`);
+  return body.nextCursor as string;
+}
+
+describe('the plans of what is asked of 16 000 entries of a user', () => {
+  it.each<[query: string, index: string, mostRows: number]>([
+    ['?limit=20', 'entries_user_id_occurred_at_idx', 30],
+    ['?sort=occurredAt', 'entries_user_id_occurred_at_idx', 30],
+    ['?sort=-createdAt', 'entries_user_id_created_at_idx', 30],
+    ['?sort=createdAt', 'entries_user_id_created_at_idx', 30],
+    ['?sort=-occurredAt&cursor', 'entries_user_id_occurred_at_idx', 30],
+    ['?sort=createdAt&cursor', 'entries_user_id_created_at_idx', 30],
+    ['?category=work', 'entries_category_idx', 30],
+    ['?category=work&cursor', 'entries_category_idx', 30],
+    ['?tag=common', 'entries_search_idx', 200],
+    ['?tag=common&sort=occurredAt', 'entries_search_idx', 200],
+    ['?tag=rare', 'entries_search_idx', 300],
+    ['?tag=rare&tag=common', 'entries_search_idx', 300],
+    ['?q=river', 'entries_search_idx', 1500],
+    ['?q=river&cursor', 'entries_search_idx', 1500],
+    ['?q=zanzibar', 'entries_search_idx', 300],
+    ['?q=zanzibar+river', 'entries_search_idx', 300],
+    ['?q=zanzibar&sort=-occurredAt', 'entries_search_idx', 300],
+  ])(
+    'GET /entries%s: by %s, with no more than %d rows of entries in hand',
+    async (query, index, mostRows) => {
+      const [plain, cursor] = query.split('&cursor');
+      const path = `/entries${plain}${cursor === undefined ? '' : `&cursor=${await middle(plain!.replace('?', '&'))}`}`;
+      const nodes = await plansOf(path);
+      const onEntries = nodes.filter(
+        (plan) => plan['Relation Name'] === 'entries' || /^entries_/.test(plan['Index Name'] ?? ''),
+      );
+      expect(onEntries.map((plan) => plan['Index Name'])).toContain(index);
+      // The tables of numbers are so small here that reading all of them is best.
+      expect(onEntries.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
+      for (const plan of onEntries.filter((each) => each['Relation Name'] === 'entries')) {
+        expect([plan['Node Type'], rowsOf(plan) <= mostRows]).toEqual([plan['Node Type'], true]);
+      }
+      for (const plan of nodes.filter((each) => each['Node Type'].includes('Sort'))) {
+        expect(rowsOf(plan.Plans![0]!)).toBeLessThanOrEqual(mostRows);
+      }
+    },
+  );
+
+  it.each([
+    '',
+    '?bucket=month',
+    '?from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z',
+    '?timezone=Asia/Kolkata',
+  ])('GET /entries/stats%s: by the numbers that are kept, and by few entries', async (query) => {
+    const nodes = await plansOf(`/entries/stats${query}`);
+    const onEntries = nodes.filter((plan) => plan['Relation Name'] === 'entries');
+    expect(onEntries.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
+    // Of India, half an hour of each day is counted one by one.
+    const most = query.includes('Kolkata') ? ENTRIES / 4 : 300;
+    expect(onEntries.reduce((sum, plan) => sum + rowsOf(plan), 0)).toBeLessThanOrEqual(most);
+  });
+});
