@@ -159,3 +159,27 @@ describe('POST /entries with Idempotency-Key', () => {
     expectProblem(await post('k2'), 401);
   });
 });
+
+describe('POST /entries/bulk with Idempotency-Key', () => {
+  const bulk = (key: string, entries: readonly object[]) =>
+    ada.post('/entries/bulk', { entries }, { 'idempotency-key': key });
+
+  it('writes all of them once, of 20 at once too, and answers as the first time', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => bulk('k', [BODY, BODY])));
+    expect(
+      answers.filter(({ status, headers }) => status === 201 && !headers.has('idempotency-replayed')),
+    ).toHaveLength(1);
+    expect(await total()).toBe(2);
+    const again = await bulk('k', [BODY, BODY]);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(again.body.entries).toHaveLength(2);
+  });
+
+  it('answers 422 when the key comes with other entries, or was that of a single one', async () => {
+    await bulk('k', [BODY]);
+    expectProblem(await bulk('k', [BODY, BODY]), 422);
+    await post('single');
+    expectProblem(await bulk('single', [BODY]), 422);
+    expect(await total()).toBe(2);
+  });
+});

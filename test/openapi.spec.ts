@@ -255,6 +255,7 @@ describe('GET /openapi.json', () => {
       'GET /entries/{id} If-None-Match',
       'PATCH /entries/{id} If-Match',
       'POST /entries Idempotency-Key',
+      'POST /entries/bulk Idempotency-Key',
       'POST /entries/{id}/restore If-Match',
     ]);
   });

@@ -2,6 +2,7 @@ import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';
+import { Idempotency, type IdempotentAnswer } from './idempotency.js';
 import type { EntryCreate } from './entry.schemas.js';
 
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -10,25 +11,32 @@ const FOREIGN_KEY_VIOLATION = '23503';
 export class EntriesBulk {
   constructor(
     private readonly entries: EntryTransferQueries,
+    private readonly idempotency: Idempotency,
     private readonly cache: ReadThroughCache,
   ) {}
 
   /**
    * Writes all of the entries or, whatever goes wrong, none.
    *
-   * @returns the answer's JSON: `EntryBulkResultSchema`
+   * @param key the header `Idempotency-Key`: the same request with it is answered once, and then as before
+   * @returns the answer: `EntryBulkResultSchema`
    * @throws {UnauthorizedException} where the user was erased while the request was under way
+   * @throws what {@link Idempotency.run} does
    */
-  async create(userId: string, entries: readonly EntryCreate[]): Promise<string> {
-    const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
-    let created: string[];
+  async create(userId: string, entries: readonly EntryCreate[], key?: string): Promise<IdempotentAnswer> {
+    const request = { userId, route: 'POST /entries/bulk', key, body: entries };
+    let answer: IdempotentAnswer;
     try {
-      created = await this.entries.insertAll(userId, rows);
+      answer = await this.idempotency.run(request, async (statements) => {
+        const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
+        const created = await this.entries.insertAll(userId, rows, statements);
+        return { status: 201, headers: {}, body: `{"entries":[${created.join(',')}]}` };
+      });
     } catch (error) {
       if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error;
       throw new UnauthorizedException('The user of this token is no more');
     }
     await this.cache.invalidate(userId);
-    return `{"entries":[${created.join(',')}]}`;
+    return answer;
   }
 }

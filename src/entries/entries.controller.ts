@@ -29,7 +29,7 @@ import { etagOf, noneMatchHolds, versionsToMatch } from '../http/etag.js';
 import { EntryStatsService } from './entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { EntryDocument } from './entry.queries.js';
-import { ApiIdempotencyKey, type IdempotentAnswer } from './idempotency.js';
+import { ApiIdempotencyKey, sendAnswer } from './idempotency.js';
 import {
   EntryCreateSchema,
   EntryIdSchema,
@@ -209,10 +209,4 @@ export class EntriesController {
 function send({ version, json }: EntryDocument, reply: FastifyReply): string {
   reply.header('etag', etagOf(version));
   return json;
-}
-
-function sendAnswer({ status, headers, body, isReplayed }: IdempotentAnswer, reply: FastifyReply): string {
-  reply.code(status).headers(headers);
-  if (isReplayed) reply.header('idempotency-replayed', 'true');
-  return body;
 }

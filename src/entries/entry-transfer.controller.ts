@@ -1,5 +1,17 @@
 import { Readable } from 'node:stream';
-import { Body, Controller, Get, Header, HttpCode, Logger, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Header,
+  Headers,
+  HttpCode,
+  Logger,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -22,6 +34,7 @@ import {
 import { EntriesBulk } from './entries-bulk.js';
 import { EntryExport, type ExportBatch } from './entry-export.js';
 import { EntryImport } from './entry-import.js';
+import { ApiIdempotencyKey, sendAnswer } from './idempotency.js';
 import {
   EntryBulkResultSchema,
   EntryBulkSchema,
@@ -65,12 +78,15 @@ export class EntryTransferController {
     description: 'The body may be as large as any other (413 beyond); an import is for more.',
   })
   @ApiCreatedResponse({ standardSchema: EntryBulkResultSchema })
-  @ApiProblems(400, 401, 413, 415, 422, 429, 503)
-  createAll(
+  @ApiIdempotencyKey()
+  @ApiProblems(400, 401, 409, 413, 415, 422, 429, 503)
+  async createAll(
     @CurrentUser() { userId }: Principal,
     @Body({ schema: EntryBulkSchema }) { entries }: EntryBulk,
+    @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return this.bulk.create(userId, entries);
+    return sendAnswer(await this.bulk.create(userId, entries, key), reply);
   }
 
   @Get('export')

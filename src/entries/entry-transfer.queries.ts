@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Sql } from '../database/sql.js';
+import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
 import type { EntrySelection } from './entry-selection.js';
 import { ENTRY, where } from './entry.queries.js';
@@ -39,10 +39,17 @@ const STATEMENTS = {
 export class EntryTransferQueries {
   constructor(private readonly sql: Sql) {}
 
-  /** @returns the JSON of each, in the order given */
-  async insertAll(userId: string, rows: readonly EntryRow[]): Promise<string[]> {
+  /**
+   * @param statements of the transaction that it is part of, where there is one
+   * @returns the JSON of each, in the order given
+   */
+  async insertAll(
+    userId: string,
+    rows: readonly EntryRow[],
+    statements: Statements = this.sql,
+  ): Promise<string[]> {
     const created = new Map(
-      await this.sql.queryArrays<[id: string, json: string]>(
+      await statements.queryArrays<[id: string, json: string]>(
         'entries-insert-all',
         STATEMENTS.insertAll,
         parameters(userId, rows),

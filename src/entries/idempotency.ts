@@ -7,6 +7,7 @@ import {
   UnprocessableEntityException,
 } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { Sql, type Statements } from '../database/sql.js';
 
 /** How long an answer is given again, hours. */
@@ -131,4 +132,14 @@ export function ApiIdempotencyKey() {
       schema: { type: 'string', minLength: 1, maxLength: 255 },
     }),
   );
+}
+
+/** @returns the body, for Nest to send */
+export function sendAnswer(
+  { status, headers, body, isReplayed }: IdempotentAnswer,
+  reply: FastifyReply,
+): string {
+  reply.code(status).headers(headers);
+  if (isReplayed) reply.header('idempotency-replayed', 'true');
+  return body;
 }
