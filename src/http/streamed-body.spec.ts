@@ -12,6 +12,8 @@ beforeEach(() => {
 });
 afterEach(() => {
   jest.useRealTimers();
+  // Or what waits for the rest of it would still be waiting when other suites run.
+  raw.destroy();
 });
 
 function receive() {
