@@ -274,6 +274,15 @@ holds_no_more_than_it_needs() {
     <"$root/package-lock.json"
 }
 
+adds_little_to_its_base() {
+  local base added
+  base=$(sed -n 's/^ARG NODE_VERSION=//p' "$root/Dockerfile")
+  added=$(($(docker image inspect -f '{{.Size}}' "$(state app .Image)") -
+    $(docker image inspect -f '{{.Size}}' "node:$base-alpine")))
+  echo "$added bytes on top of node:$base-alpine"
+  ((added <= 15000000))
+}
+
 tells_no_secret() {
   local image containers secret
   image=$(state app .Image)
@@ -416,6 +425,7 @@ check 'the stack comes up on a clean clone with no .env: app, postgres and redis
 check 'GET /health answers 200 on the published port: schema applied, cache in Redis' answers_health
 check 'the service runs as uid 1000 and can write nothing of itself' runs_unprivileged
 check 'the image holds no source, no development dependency and no compiler' holds_no_more_than_it_needs
+check 'the image adds at most 15 MB to its base' adds_little_to_its_base
 check 'no secret in the history or in docker inspect, and none that the user postgres can read' tells_no_secret
 check 'the app is published on loopback alone, postgres and redis not at all' publishes_one_port
 check 'every volume has a name, and the database is in one' names_its_volumes
