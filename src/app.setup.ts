@@ -1,7 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
+import { observeModules } from './app.signals.js';
 import { Config } from './config/config.js';
 import { asDatabaseUnavailable } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/allowed-methods.js';
@@ -16,7 +19,7 @@ import { addSecurityHeaders } from './http/security-headers.js';
 import { acceptStreamedBodies } from './http/streamed-body.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
-import { logRequests } from './observability/request-log.js';
+import { RequestLog } from './observability/request-log.js';
 
 /** Longer than any id: a path of more is no path of ours. */
 const MAX_PARAM_LENGTH = 200;
@@ -36,8 +39,11 @@ const REQUEST_TIMEOUT_MS = 30_000;
  *
  * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}
  */
-export async function createApp(config: Config): Promise<NestFastifyApplication> {
-  const logger = new PinoLogger(createLogger(config.log));
+export async function createApp(
+  config: Config,
+  pino: Logger = createLogger(config.log),
+): Promise<NestFastifyApplication> {
+  const requestLog = new RequestLog(pino);
   const adapter = new FastifyAdapter({
     bodyLimit: config.http.bodyLimitBytes,
     trustProxy: config.http.trustProxy,
@@ -45,8 +51,15 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    frameworkErrors: sendFrameworkProblem,
-    clientErrorHandler: answerClientError,
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      requestLog.begin(request, reply);
+      sendFrameworkProblem(error, request, reply);
+    },
+    clientErrorHandler: (error, socket) => {
+      answerClientError(error, socket, (id, status) =>
+        requestLog.tellMalformed(socket, id, status, error.code),
+      );
+    },
     // With a problem instead: closeConnectionsPolitely.
     return503OnClosing: false,
     // Schemas are zod's and answers are made by PostgreSQL or JSON.stringify: Ajv need not be loaded.
@@ -60,7 +73,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   allowedMethods.observe(fastify);
 
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {
-    logger,
+    logger: new PinoLogger(pino),
     abortOnError: false,
     // Nest would add a parser for HTML forms.
     bodyParser: false,
@@ -71,7 +84,8 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     reply.header('x-request-id', request.id);
     done();
   });
-  logRequests(fastify, logger.pino, config.metrics.enabled ? app.get(Metrics) : undefined);
+  requestLog.observe(fastify, config.metrics.enabled ? app.get(Metrics) : undefined);
+  observeModules(app);
   addSecurityHeaders(fastify);
   closeConnectionsPolitely(fastify);
   if (config.http.corsOrigins.length > 0) {

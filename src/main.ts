@@ -1,16 +1,13 @@
 import 'reflect-metadata';
 import { createApp } from './app.setup.js';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from './config/config.js';
-import { MigrationError } from './database/apply-migrations.js';
-import { DatabaseUnavailableError } from './database/database-wait.js';
-import { MigrationLockError, MigrationLockTimeoutError } from './database/migration-lock.js';
+import { isExpected } from './database/expected-errors.js';
+import { messageOf } from './observability/error-description.js';
+import { refuseDebuggerBySignal, stepLevelBySignal } from './observability/log-level.js';
 import { createLogger } from './observability/logger.js';
 import { nameSourcesInStacks } from './observability/stack-trace.js';
 import { listenForShutdown } from './shutdown.js';
 import { releaseStartMemory } from './start-memory.js';
-
-/** What an operator can mend: told by its message alone. */
-const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockError, MigrationLockTimeoutError];
 
 nameSourcesInStacks();
 await boot(readConfig());
@@ -27,10 +24,17 @@ function readConfig(): Config {
 
 async function boot(config: Config): Promise<void> {
   const logger = createLogger(config.log);
+  stepLevelBySignal(logger);
+  refuseDebuggerBySignal(logger);
+  // Node would print the error with all that hangs on it: of a failed query, the parameters.
+  process.on('uncaughtException', (error: unknown) => {
+    logger.fatal({ err: error }, `uncaught: ${messageOf(error)}`);
+    process.exit(1);
+  });
   const shutdown = listenForShutdown(config.http.shutdownTimeoutMs, (line) => logger.info(line));
   const { host, port } = config.http;
   try {
-    const app = await createApp(config);
+    const app = await createApp(config, logger);
     shutdown.onSignal(() => app.close());
     await app.init();
     const address = await app.getHttpAdapter().getInstance().listen({ host, port });
@@ -38,7 +42,7 @@ async function boot(config: Config): Promise<void> {
     logger.info(`listening on ${url}${config.docs.enabled ? `, its API is described at ${url}/docs` : ''}`);
     releaseStartMemory();
   } catch (error) {
-    if (EXPECTED.some((type) => error instanceof type)) logger.fatal((error as Error).message);
+    if (isExpected(error)) logger.fatal(error.message);
     else logger.fatal(describeListenError(error, host, port) ?? error);
     process.exit(1);
   }

@@ -90,6 +90,7 @@ describe('asDatabaseUnavailable', () => {
   });
 
   it.each<[string, unknown]>([
+    ['a client that broke its request off', withCode('ECONNRESET', 'aborted')],
     ['a bug', new TypeError("Cannot read properties of undefined (reading 'id')")],
     ['an error that speaks of a connection in passing', new Error('bad frame: Connection terminated')],
     ['another code', withCode('ENOENT')],

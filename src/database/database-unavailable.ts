@@ -38,6 +38,8 @@ function isUnavailable(error: unknown): boolean {
   // Not instanceof: under Jest, Node's own errors come from another realm.
   if (!types.isNativeError(error)) return false;
   const { code } = error as { code?: unknown };
+  // Node's for a client that broke its request off; the driver's own have the system's message.
+  if (code === 'ECONNRESET' && error.message === 'aborted') return false;
   if (typeof code === 'string' && (CONNECTION_CODES.has(code) || SQLSTATES.test(code))) return true;
   return CONNECTION_MESSAGES.test(error.message);
 }

@@ -2,18 +2,13 @@ import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { ConfigError, EXIT_CONFIG, loadMigrationsConfig, type MigrationsConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
+import { describeError } from '../observability/error-description.js';
 import { nameSourcesInStacks } from '../observability/stack-trace.js';
-import {
-  appliedIn,
-  applyMigrations,
-  MigrationError,
-  revertNewest,
-  type MigrationLog,
-} from './apply-migrations.js';
-import { waitForDatabase, DatabaseUnavailableError } from './database-wait.js';
+import { appliedIn, applyMigrations, revertNewest, type MigrationLog } from './apply-migrations.js';
+import { waitForDatabase } from './database-wait.js';
+import { isExpected } from './expected-errors.js';
 import { lossesOf } from './migration-losses.js';
 import { findMigrations } from './migration-files.js';
-import { MigrationLockError, MigrationLockTimeoutError } from './migration-lock.js';
 import { planMigrations } from './migration-plan.js';
 import { verifyMigrations } from './verify-migrations.js';
 
@@ -31,9 +26,6 @@ const EXIT_UNCONFIRMED = 3;
 
 /** ms. A person waits in front of it, or a job that is tried again. */
 const DATABASE_WAIT_MS = 10_000;
-
-/** What an operator can mend: told by its message alone. */
-const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockTimeoutError, MigrationLockError];
 
 /** What a command has to say: `lines` for a person, `json` for a machine. */
 interface Report {
@@ -86,7 +78,8 @@ async function main(): Promise<number> {
       console.error(error.message);
       return EXIT_CONFIG;
     }
-    console.error(EXPECTED.some((type) => error instanceof type) ? (error as Error).message : error);
+    if (isExpected(error)) console.error(error.message);
+    else console.error(error instanceof Error ? describeError(error).stack : error);
     return 1;
   }
 }

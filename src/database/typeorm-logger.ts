@@ -11,7 +11,9 @@ export class TypeOrmLogger implements Logger {
   }
 
   logQueryError(error: string | Error): void {
-    this.logger.debug(`query failed: ${typeof error === 'string' ? error : error.message}`);
+    // Not its message, which may quote a value; whoever handles the error tells the rest.
+    const { code, constraint } = error as { code?: string; constraint?: string };
+    this.logger.debug(`query failed: ${[code ?? 'no code', constraint].filter(Boolean).join(' ')}`);
   }
 
   logQuery(): void {}

@@ -9,8 +9,16 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time'],
 };
 
-/** Answers what is no HTTP request, and so reaches no hook and no filter, with a problem; and ends the connection. */
-export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+/**
+ * Answers what is no HTTP request, and so reaches no hook and no filter, with a problem; and ends the connection.
+ *
+ * @param tell of what was answered, for the log
+ */
+export function answerClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  tell: (requestId: string, status: number) => void = () => {},
+): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongUpload(socket)) return;
   if (!socket.writable) {
@@ -19,6 +27,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   }
   const [status, detail] = STATUSES[error.code ?? ''] ?? [400, 'This is not a valid HTTP request'];
   const requestId = uuidv7();
+  tell(requestId, status);
   const problem: Problem = {
     type: 'about:blank',
     title: titleOf(status),

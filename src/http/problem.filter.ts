@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { messageOf } from '../observability/error-description.js';
 import type { AllowedMethods } from './allowed-methods.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem, type ProblemError } from './problem.js';
 
@@ -19,6 +21,9 @@ interface Outcome {
 
 const NOTHING_HERE: Outcome = { status: 404, detail: 'There is nothing at this path' };
 
+/** Nobody reads it any more; the log's line of the request has it. */
+const BROKEN_OFF: Outcome = { status: 400, detail: 'The request broke off before all of it had arrived' };
+
 /** Every error leaves as an RFC 9457 problem; one that nobody foresaw as a 500 that tells nothing, with the log telling all. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -33,7 +38,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (reply.sent || reply.raw.headersSent) {
-      this.logger.warn(`failed after the answer had begun: ${String(thrown)}`);
+      this.logger.warn(`failed after the answer had begun: ${messageOf(thrown)}`);
       reply.raw.destroy();
       return;
     }
@@ -60,6 +65,7 @@ export class ProblemFilter implements ExceptionFilter {
       }
       return NOTHING_HERE;
     }
+    if (isBrokenOff(thrown, request)) return BROKEN_OFF;
     const error = this.classify(thrown);
     if (error instanceof HttpException) return ofHttpException(error);
     const status = (thrown as { statusCode?: unknown } | undefined)?.statusCode;
@@ -75,7 +81,7 @@ export class ProblemFilter implements ExceptionFilter {
     for (const classifier of this.classifiers) {
       const classified = classifier(thrown);
       if (!classified) continue;
-      this.logger.warn(`${classified.message}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+      this.logger.warn(`${classified.message}: ${messageOf(thrown)}${codeOf(thrown)}`);
       return classified;
     }
     return thrown;
@@ -121,6 +127,22 @@ function ofHttpException(exception: HttpException): Outcome {
     detail: typeof message === 'string' ? message : exception.message,
     errors: Array.isArray(errors) ? (errors as ProblemError[]) : undefined,
   };
+}
+
+/**
+ * Whether it is only that the client has gone while it was sending: `aborted` is what Node makes of that, which has the code
+ * of a connection to the database that was lost (https://nodejs.org/api/http.html#httprequesturl-options-callback), and a
+ * premature close is what its streams do.
+ */
+function isBrokenOff(thrown: unknown, { raw }: FastifyRequest): boolean {
+  if (!types.isNativeError(thrown) || raw.complete || !raw.destroyed) return false;
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  return (code === 'ECONNRESET' && message === 'aborted') || code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
+function codeOf(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? ` (${code})` : '';
 }
 
 interface FastifyError extends Error {

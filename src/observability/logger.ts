@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from '../config/config.js';
+import { describeError, messageOf } from './error-description.js';
 import { requestContext } from './request-context.js';
 
 /** What Nest tells of every module and route at boot: of interest to those who debug the wiring. */
@@ -17,7 +18,12 @@ export function createLogger({ level, format }: Config['log']): Logger {
   const options = {
     level,
     base: { pid: process.pid },
-    mixin: () => ({ ...requestContext.getStore() }),
+    mixin: () => {
+      const context = requestContext.getStore();
+      if (!context) return {};
+      const { requestId, userId } = context;
+      return userId === undefined ? { requestId } : { requestId, userId };
+    },
     // The message of a driver's error is for the log; its parameters (diary pages) are not.
     serializers: { err: serializeError },
     formatters: { level: (label: string) => ({ level: label }) },
@@ -36,16 +42,7 @@ export function createLogger({ level, format }: Config['log']): Logger {
 }
 
 function serializeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const { code, constraint, table } = error as { code?: unknown; constraint?: unknown; table?: unknown };
-  return {
-    type: error.name,
-    message: error.message,
-    stack: error.stack,
-    ...(code !== undefined && { code }),
-    ...(constraint !== undefined && { constraint }),
-    ...(table !== undefined && { table }),
-  };
+  return error instanceof Error ? describeError(error) : { message: String(error) };
 }
 
 /** Nest's logger over pino. */
@@ -61,15 +58,8 @@ export class PinoLogger implements LoggerService {
     const context = rest.length > 0 ? String(rest.at(-1)) : undefined;
     // Why a boot failed is told by main.ts, once.
     if (context === 'ExceptionHandler') return;
-    if (message instanceof Error)
-      this.pino.error({ err: message, ...(context !== undefined && { context }) }, message.message);
-    else
-      this.write(
-        'error',
-        message,
-        context,
-        rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined,
-      );
+    const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
+    this.write('error', message, context, stack);
   }
 
   warn(message: unknown, context?: string): void {
@@ -95,8 +85,11 @@ export class PinoLogger implements LoggerService {
     stack?: string,
   ): void {
     this.pino[level](
-      { ...(context !== undefined && { context }), ...(stack !== undefined && { stack }) },
-      String(message),
+      {
+        ...(context !== undefined && { context }),
+        ...(message instanceof Error ? { err: message } : stack !== undefined && { stack }),
+      },
+      messageOf(message),
     );
   }
 }

@@ -3,6 +3,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export interface RequestContext {
   readonly requestId: string;
   userId?: string;
+  /** How often the cache had what was asked of it. */
+  cacheHits?: number;
 }
 
 /** What is known of the request being served, wherever its work goes. Empty outside of a request. */

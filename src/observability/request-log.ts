@@ -1,39 +1,106 @@
-import type { FastifyInstance } from 'fastify';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Metrics } from './metrics.js';
-import { requestContext } from './request-context.js';
+import { requestContext, type RequestContext } from './request-context.js';
 
 /** Probes and scrapes come every few seconds: their lines are for `debug`. */
 const QUIET_ROUTES = new Set(['/health', '/health/live', '/metrics']);
 
+/** Where no route was found: the path is the client's, and there may be any number of them. */
+const UNMATCHED = 'unmatched';
+
 /** One line and one observation a request, and the request's context around all of its work. */
-export function logRequests(fastify: FastifyInstance, logger: Logger, metrics: Metrics | undefined): void {
-  fastify.addHook('onRequest', (request, _reply, done) => {
-    const context = { requestId: request.id };
+export class RequestLog {
+  private metrics: Metrics | undefined;
+
+  /** Connections on which a request is being served. */
+  private readonly busy = new WeakSet<Socket>();
+
+  constructor(private readonly logger: Logger) {}
+
+  observe(fastify: FastifyInstance, metrics: Metrics | undefined): void {
+    this.metrics = metrics;
+    fastify.addHook('onRequest', (request, reply, done) => {
+      requestContext.run(this.begin(request, reply), done);
+    });
+  }
+
+  /** For a request that reaches no hook, too. Tells of it once it was answered, or the client went away. */
+  begin(request: FastifyRequest, reply: FastifyReply): RequestContext {
+    const context: RequestContext = { requestId: request.id };
     request.context = context;
-    requestContext.run(context, done);
-  });
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'unmatched';
-    metrics?.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    const level = reply.statusCode >= 500 ? 'error' : QUIET_ROUTES.has(route) ? 'debug' : 'info';
-    logger[level](
+    const started = performance.now();
+    const { socket } = request.raw;
+    const sentBefore = socket.bytesWritten;
+    this.busy.add(socket);
+    let told = false;
+    const tell = () => {
+      if (told) return;
+      told = true;
+      this.busy.delete(socket);
+      this.tell(request, reply, performance.now() - started, () => socket.bytesWritten - sentBefore || 0);
+    };
+    // `finish` does not come where the client has gone, and `close` not where requests are injected.
+    reply.raw.once('finish', tell);
+    reply.raw.once('close', tell);
+    return context;
+  }
+
+  /**
+   * What was no HTTP request, and so has neither method nor route. One that broke off in its body is told as the request
+   * that it was.
+   *
+   * @param code of Node's parser
+   */
+  tellMalformed(socket: Socket, requestId: string, status: number, code: string | undefined): void {
+    if (this.busy.has(socket)) return;
+    this.metrics?.observeRequest('none', UNMATCHED, String(status), 0);
+    this.logger.info({ requestId, route: UNMATCHED, status, code }, 'request');
+  }
+
+  private tell(request: FastifyRequest, reply: FastifyReply, durationMs: number, sent: () => number): void {
+    const route = request.routeOptions.url ?? UNMATCHED;
+    const answered = reply.raw.writableFinished;
+    const status = reply.statusCode;
+    this.metrics?.observeRequest(
+      request.method,
+      route,
+      answered ? String(status) : 'aborted',
+      durationMs / 1000,
+    );
+    const { requestId, userId, cacheHits = 0 } = request.context ?? { requestId: request.id };
+    this.logger[levelOf(answered ? status : 0, route)](
       {
-        ...request.context,
+        requestId,
+        ...(userId !== undefined && { userId }),
         method: request.method,
         route,
-        status: reply.statusCode,
-        durationMs: Math.round(reply.elapsedTime * 100) / 100,
-        bytes: Number(reply.getHeader('content-length') ?? 0),
+        // Which it would have been, nobody knows.
+        ...(answered ? { status } : { aborted: true }),
+        durationMs: Math.round(durationMs * 100) / 100,
+        bytes: answered ? (lengthOf(request, reply) ?? sent()) : sent(),
+        cacheHits,
       },
       'request',
     );
-    done();
-  });
+  }
+}
+
+function levelOf(status: number, route: string): 'error' | 'debug' | 'info' {
+  if (status >= 500) return 'error';
+  return QUIET_ROUTES.has(route) ? 'debug' : 'info';
+}
+
+/** Of the body; undefined where it was streamed, and what went over the connection has to do. */
+function lengthOf({ method }: FastifyRequest, reply: FastifyReply): number | undefined {
+  if (method === 'HEAD' || reply.statusCode === 204 || reply.statusCode === 304) return 0;
+  const length = reply.getHeader('content-length');
+  return length === undefined ? undefined : Number(length);
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    context?: { readonly requestId: string; userId?: string };
+    context?: RequestContext;
   }
 }
