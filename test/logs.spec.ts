@@ -133,7 +133,7 @@ async function pathOf(path: string, client: ApiClient): Promise<string> {
   }
   if (!path.includes('{id}')) return path;
   const { id } = (await ask(client, 'POST', '/entries', { body: { text: CANARY, mood: 5 } })).body;
-  if (path.endsWith('/restore'))
+  if (/trash|restore/.test(path))
     await ask(client, 'DELETE', `/entries/${id}`, { headers: { 'if-match': '*' } });
   return path.replace('{id}', id);
 }
