@@ -84,8 +84,9 @@ export async function createApp(
     reply.header('x-request-id', request.id);
     done();
   });
-  requestLog.observe(fastify, config.metrics.enabled ? app.get(Metrics) : undefined);
-  observeModules(app);
+  const metrics = config.metrics.enabled ? app.get(Metrics) : undefined;
+  requestLog.observe(fastify, metrics);
+  observeModules(app, metrics);
   addSecurityHeaders(fastify);
   closeConnectionsPolitely(fastify);
   if (config.http.corsOrigins.length > 0) {

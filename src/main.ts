@@ -43,17 +43,20 @@ async function boot(config: Config): Promise<void> {
     releaseStartMemory();
   } catch (error) {
     if (isExpected(error)) logger.fatal(error.message);
-    else logger.fatal(describeListenError(error, host, port) ?? error);
+    else logger.fatal(describeListenError(error, config) ?? error);
     process.exit(1);
   }
 }
 
-function describeListenError(error: unknown, host: string, port: number): string | undefined {
-  switch ((error as NodeJS.ErrnoException | undefined)?.code) {
+function describeListenError(error: unknown, { http, metrics }: Config): string | undefined {
+  const { code, port = http.port } = (error ?? {}) as { code?: string; port?: number };
+  const { host } = http;
+  const name = port === metrics.port ? 'METRICS_PORT' : 'PORT';
+  switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${host} is in use: stop what listens there, or set PORT to another`;
+      return `port ${port} on ${host} is in use: stop what listens there, or set ${name} to another`;
     case 'EACCES':
-      return `port ${port} on ${host} is not for this user: set PORT to 1024 or above`;
+      return `port ${port} on ${host} is not for this user: set ${name} to 1024 or above`;
     case 'EADDRNOTAVAIL':
       return `${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0`;
     default:

@@ -15,6 +15,10 @@ export class HashSlots {
   /** @param count less than the pool has threads */
   constructor(private readonly count: number) {}
 
+  get state(): { readonly running: number; readonly waiting: number } {
+    return { running: this.running, waiting: this.waiting.length };
+  }
+
   /** @throws {ServiceUnavailableException} at once, when too many wait already */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.running < this.count) this.running += 1;

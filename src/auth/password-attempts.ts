@@ -71,29 +71,31 @@ export class PasswordAttempts {
     reply: FastifyReply,
   ): Promise<void> {
     const waitMs = await this.networks.take(network);
-    if (waitMs > 0) refuse(waitMs, reply);
+    if (waitMs > 0) this.refuse('network', waitMs, reply);
     const accountWaitMs = await this.accounts.take(account);
     // Where the account has signed in before, its owner gets in, whatever others try elsewhere.
-    if (accountWaitMs > 0 && !(await this.sessions.isKnownAddress(email, ip))) refuse(accountWaitMs, reply);
+    if (accountWaitMs > 0 && !(await this.sessions.isKnownAddress(email, ip)))
+      this.refuse('account', accountWaitMs, reply);
   }
 
   private async giveBack(network: string, account: string): Promise<void> {
     await Promise.all([this.networks.giveBack(network), this.accounts.giveBack(account)]);
   }
 
+  private refuse(limit: 'network' | 'account', waitMs: number, reply: FastifyReply): never {
+    this.limiter.observe(limit);
+    const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+    reply.header('retry-after', seconds);
+    throw new HttpException(
+      `Too many passwords were wrong; try again in ${seconds} s`,
+      HttpStatus.TOO_MANY_REQUESTS,
+    );
+  }
+
   /** Names an e-mail in Redis without telling it: whoever reads Redis cannot try addresses without the secret. */
   private pseudonymOf(email: string): string {
     return createHmac('sha256', this.config.jwt.secret).update(email).digest('base64url').slice(0, 22);
   }
-}
-
-function refuse(waitMs: number, reply: FastifyReply): never {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
-  reply.header('retry-after', seconds);
-  throw new HttpException(
-    `Too many passwords were wrong; try again in ${seconds} s`,
-    HttpStatus.TOO_MANY_REQUESTS,
-  );
 }
 
 /** An IPv6 client has a network of 2^64 addresses to itself, and is counted as one. */

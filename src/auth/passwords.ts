@@ -30,6 +30,11 @@ export class Passwords {
     this.decoy = hash('the password of nobody', this.parameters);
   }
 
+  /** Hashes and verifications that run, and that wait their turn. */
+  get queue(): { readonly running: number; readonly waiting: number } {
+    return this.slots.state;
+  }
+
   /** @throws {ServiceUnavailableException} when too many wait already */
   hash(password: string): Promise<string> {
     return this.slots.run(() => hash(password, this.parameters));

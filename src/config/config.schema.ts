@@ -266,6 +266,9 @@ export const environmentSchema = z.object({
     }),
 
   METRICS_ENABLED: boolean.default(true).meta({ description: 'serve /metrics', example: 'true' }),
+  METRICS_PORT: integer(0, 65_535)
+    .optional()
+    .meta({ description: 'serve /metrics on this port of HOST, and no longer on PORT', example: '9464' }),
   DOCS_ENABLED: boolean.default(true).meta({ description: 'serve /docs and /openapi.json', example: 'true' }),
 });
 

@@ -96,7 +96,8 @@ export abstract class Config {
     readonly language: string;
   };
   abstract readonly log: { readonly level: string; readonly format: 'json' | 'pretty' };
-  abstract readonly metrics: { readonly enabled: boolean };
+  /** Without a port of their own, they are on that of the API. */
+  abstract readonly metrics: { readonly enabled: boolean; readonly port: number | undefined };
   abstract readonly docs: { readonly enabled: boolean };
 }
 
@@ -175,7 +176,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
     },
     search: { language: e.SEARCH_LANGUAGE },
     log: { level: e.LOG_LEVEL, format: e.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json') },
-    metrics: { enabled: e.METRICS_ENABLED },
+    metrics: { enabled: e.METRICS_ENABLED, port: e.METRICS_PORT },
     docs: { enabled: e.DOCS_ENABLED },
   } satisfies Config);
 }

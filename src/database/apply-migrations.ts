@@ -46,6 +46,8 @@ export function noMigrationFound(): MigrationError {
 export interface MigrationLog {
   info(line: string): void;
   warn(line: string): void;
+  /** How long the migration lock was waited for, ms, with the connection that holds it. */
+  locked?(ms: number): void;
 }
 
 /**
@@ -65,10 +67,12 @@ export async function applyMigrations(config: MigrationsConfig, log: MigrationLo
   const plan = planMigrations(known, await appliedIn(config));
   tell(plan, log);
   if (plan.pending.length === 0) return [];
+  const asked = performance.now();
   return withMigrationLock(
     config,
     (line) => log.info(line),
     async (lock) => {
+      log.locked?.(performance.now() - asked);
       // Another process may have been faster.
       const applied = await appliedIn(config, prepareHistory(known));
       const now = planMigrations(known, applied);

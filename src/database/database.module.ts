@@ -4,18 +4,23 @@ import { Config } from '../config/config.js';
 import { applyMigrations } from './apply-migrations.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { waitForDatabase } from './database-wait.js';
-import { MigrationStatus } from './migration-status.js';
+import { MigrationStatus, StartMigrations } from './migration-status.js';
 import { Sql } from './sql.js';
 import { TypeOrmLogger } from './typeorm-logger.js';
+
+@Module({ providers: [StartMigrations], exports: [StartMigrations] })
+class StartMigrationsModule {}
 
 /** Nest makes the data source first, so nothing of the application exists before the schema does. */
 @Global()
 @Module({
   imports: [
+    StartMigrationsModule,
     TypeOrmModule.forRootAsync({
-      inject: [Config],
-      useFactory: async (config: Config) => {
-        await bringUp(config);
+      imports: [StartMigrationsModule],
+      inject: [Config, StartMigrations],
+      useFactory: async (config: Config, started: StartMigrations) => {
+        await bringUp(config, started);
         return {
           ...dataSourceOptions(config.database),
           autoLoadEntities: true,
@@ -26,11 +31,11 @@ import { TypeOrmLogger } from './typeorm-logger.js';
     }),
   ],
   providers: [Sql, MigrationStatus],
-  exports: [Sql, MigrationStatus],
+  exports: [Sql, MigrationStatus, StartMigrationsModule],
 })
 export class DatabaseModule {}
 
-async function bringUp({ database, migrations }: Config): Promise<void> {
+async function bringUp({ database, migrations }: Config, started: StartMigrations): Promise<void> {
   const logger = new Logger('Database');
   await waitForDatabase(database, (line) => logger.warn(line));
   logger.log(`database ready: ${database.host}:${database.port}/${database.name}`);
@@ -38,9 +43,13 @@ async function bringUp({ database, migrations }: Config): Promise<void> {
     logger.log('migrations: left to another process (MIGRATIONS_RUN=false)');
     return;
   }
+  const began = performance.now();
   const applied = await applyMigrations(migrations, {
     info: (line) => logger.log(line),
     warn: (line) => logger.warn(line),
+    locked: (ms) => (started.lockWaitSeconds = ms / 1000),
   });
+  started.applied = applied.length;
+  started.seconds = (performance.now() - began) / 1000;
   logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);
 }

@@ -2,6 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { findMigrations } from './migration-files.js';
 import { Sql } from './sql.js';
 
+/** What this process has migrated at its start. */
+@Injectable()
+export class StartMigrations {
+  applied = 0;
+  /** s */
+  lockWaitSeconds = 0;
+  /** s, the wait and the backup before included. */
+  seconds = 0;
+}
+
 @Injectable()
 export class MigrationStatus {
   private known: Promise<readonly string[]> | undefined;

@@ -59,6 +59,12 @@ export class Sql extends Statements {
     }
   }
 
+  /** Connections of the pool: all, those that nobody uses, and how many callers wait for one. */
+  connections(): { readonly size: number; readonly idle: number; readonly waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.pool;
+    return { size: totalCount, idle: idleCount, waiting: waitingCount };
+  }
+
   private get pool(): Pool {
     return (this.dataSource.driver as unknown as { master: Pool }).master;
   }

@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import { Config } from '../config/config.js';
 import { Public } from '../http/public.decorator.js';
 import { RateLimitExempt } from '../http/rate-limit/rate-limit-exempt.decorator.js';
-import { Metrics } from './metrics.js';
+import { Metrics, METRICS_MEDIA_TYPE } from './metrics.js';
 
 @ApiExcludeController()
 @Controller('metrics')
@@ -16,9 +16,11 @@ export class MetricsController {
   ) {}
 
   @Get()
-  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+  @Header('content-type', METRICS_MEDIA_TYPE)
   read(): Promise<string> {
-    if (!this.config.metrics.enabled) throw new NotFoundException('Metrics are turned off');
+    const { enabled, port } = this.config.metrics;
+    if (!enabled) throw new NotFoundException('Metrics are turned off');
+    if (port !== undefined) throw new NotFoundException('Metrics have a port of their own');
     return this.metrics.registry.metrics();
   }
 }

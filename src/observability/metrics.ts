@@ -1,12 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Seconds. Finer than prom-client's default below 10 ms, where a healthy answer lies. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** Seconds. A cache that takes longer than 40 ms is given up. */
+const CACHE_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05];
+
 /** Node's parser knows some thirty more, which clients can send. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'none']);
 
+export const METRICS_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** docs/operations.md lists them. No label has a value that a client can choose. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -19,12 +25,61 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  private readonly cacheReads = new Histogram({
+    name: 'cache_read_duration_seconds',
+    help: 'What the cache took for a read, without the load after a miss, by outcome: hit, miss or error',
+    labelNames: ['outcome'] as const,
+    buckets: CACHE_BUCKETS,
+    registers: [this.registry],
+  });
+
+  private readonly refusals = new Counter({
+    name: 'rate_limit_refusals_total',
+    help: 'Requests answered 429, by the limit that was reached',
+    labelNames: ['limit'] as const,
+    registers: [this.registry],
+  });
+
   constructor() {
+    // Event-loop lag, garbage collections, memory, CPU time, handles.
     collectDefaultMetrics({ register: this.registry });
   }
 
   /** @param route is the pattern, never the URL: its values are few. */
   observeRequest(method: string, route: string, status: string, seconds: number): void {
     this.requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);
+  }
+
+  observeCacheRead(outcome: string, seconds: number): void {
+    this.cacheReads.observe({ outcome }, seconds);
+  }
+
+  countRefusal(limit: string): void {
+    this.refusals.inc({ limit });
+  }
+
+  /** A gauge that is read when somebody asks for the metrics. */
+  gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  /** The same with a label, whose values are the keys of what is read. */
+  gauges(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number);
+      },
+    });
   }
 }

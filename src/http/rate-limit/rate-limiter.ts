@@ -18,6 +18,9 @@ interface Limiter {
 /** Fixed windows of a minute, counted in Redis for all replicas, and in this process while Redis is away. */
 @Injectable()
 export class RateLimiter {
+  /** Told of each request that is refused, and by which limit. */
+  observe: (limit: string) => void = () => {};
+
   private readonly limiters: Readonly<Record<RateLimitName, Limiter>>;
 
   constructor(
@@ -48,6 +51,7 @@ export class RateLimiter {
     reply.header('ratelimit-remaining', Math.max(0, outcome.remainingPoints));
     reply.header('ratelimit-reset', resetSeconds);
     if (!exhausted) return;
+    this.observe(name);
     reply.header('retry-after', resetSeconds);
     throw new HttpException(
       `Too many requests; try again in ${resetSeconds} s`,
