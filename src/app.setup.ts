@@ -9,13 +9,14 @@ import { Config } from './config/config.js';
 import { asDatabaseUnavailable } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/allowed-methods.js';
 import { serveApiDocs } from './http/api-docs.js';
-import { answerClientError } from './http/client-error.js';
+import { answerClientError, rememberAnswers } from './http/client-error.js';
 import { closeConnectionsPolitely } from './http/connection-close.js';
 import { acceptJsonOnly } from './http/json-body.js';
 import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
-import { addSecurityHeaders } from './http/security-headers.js';
+import { answerProtocolErrors } from './http/protocol-errors.js';
+import { addSecurityHeaders, SECURITY_HEADERS } from './http/security-headers.js';
 import { acceptStreamedBodies } from './http/streamed-body.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
@@ -53,6 +54,8 @@ export async function createApp(
     requestTimeout: REQUEST_TIMEOUT_MS,
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       requestLog.begin(request, reply);
+      // No hook runs for it.
+      reply.headers(SECURITY_HEADERS);
       sendFrameworkProblem(error, request, reply);
     },
     clientErrorHandler: (error, socket) => {
@@ -60,6 +63,8 @@ export async function createApp(
         requestLog.tellMalformed(socket, id, status, error.code),
       );
     },
+    // With a problem instead: answerProtocolErrors.
+    http: { requireHostHeader: false },
     // With a problem instead: closeConnectionsPolitely.
     return503OnClosing: false,
     // Schemas are zod's and answers are made by PostgreSQL or JSON.stringify: Ajv need not be loaded.
@@ -88,6 +93,8 @@ export async function createApp(
   requestLog.observe(fastify, metrics);
   observeModules(app, metrics);
   addSecurityHeaders(fastify);
+  rememberAnswers(fastify);
+  answerProtocolErrors(fastify);
   closeConnectionsPolitely(fastify);
   if (config.http.corsOrigins.length > 0) {
     app.enableCors({

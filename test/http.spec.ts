@@ -257,6 +257,7 @@ describe('every answer', () => {
     await anonymous.get('/health'),
     await anonymous.get('/users/me'),
     await anonymous.get('/nothing'),
+    await anonymous.get('/%E0%A4%A'),
     await ada.post('/entries', '{'),
   ];
 
@@ -416,6 +417,28 @@ describe('what is no HTTP request', () => {
     expect(problem.status).toBe(status);
     expect(head).toContain(`x-request-id: ${problem.requestId}`);
     expect((await anonymous.get('/health/live')).status).toBe(200);
+  });
+});
+
+describe('a request that Node would answer by itself', () => {
+  it('is 400 without a host, and a problem', async () => {
+    const answer = await raw('GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toContain('The header Host is missing');
+  });
+
+  it('is served though nobody knows what it expects', async () => {
+    const answer = await raw(
+      'GET /health/live HTTP/1.1\r\nhost: a\r\nexpect: tea\r\nconnection: close\r\n\r\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  });
+});
+
+describe('a request that goes wrong after its answer', () => {
+  it('has no second answer, which could be taken for that of the next request', async () => {
+    const answer = await raw('POST /entries HTTP/1.1\r\nhost: a\r\ntransfer-encoding: nonsense\r\n\r\n');
+    expect(answer.match(/^HTTP\/1.1 \d+/gm)).toHaveLength(1);
   });
 });
 

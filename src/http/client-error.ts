@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { isLongUpload } from './long-upload.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
@@ -8,6 +9,17 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
   HPE_HEADER_OVERFLOW: [431, 'The headers are larger than this service takes'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time'],
 };
+
+/** The last of each connection. */
+const replies = new WeakMap<Socket, FastifyReply>();
+
+/** To be called once, for {@link answerClientError}. */
+export function rememberAnswers(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    replies.set(request.raw.socket, reply);
+    done();
+  });
+}
 
 /**
  * Answers what is no HTTP request, and so reaches no hook and no filter, with a problem; and ends the connection.
@@ -23,6 +35,12 @@ export function answerClientError(
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongUpload(socket)) return;
   if (!socket.writable) {
     socket.destroy(error);
+    return;
+  }
+  const reply = replies.get(socket);
+  if (reply?.raw.headersSent && !reply.request.raw.complete) {
+    // The rest of a request that has its answer: a second one could be taken for that of the next request.
+    socket.destroySoon();
     return;
   }
   const [status, detail] = STATUSES[error.code ?? ''] ?? [400, 'This is not a valid HTTP request'];
@@ -43,6 +61,7 @@ export function answerClientError(
       `content-type: ${PROBLEM_MEDIA_TYPE}`,
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${requestId}`,
+      'x-content-type-options: nosniff',
       'connection: close',
       '',
       body,

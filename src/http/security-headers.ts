@@ -21,12 +21,12 @@ const CONTENT_SECURITY_POLICY = {
  * Helmet's headers. They are the same with every answer, so helmet is asked for them once: its plugin for Fastify makes
  * them anew for each request.
  */
-const HEADERS: Readonly<Record<string, string>> = record();
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = record();
 
 /** To be called before any route, so that errors have them too. */
 export function addSecurityHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(HEADERS);
+    reply.headers(SECURITY_HEADERS);
     done();
   });
 }
