@@ -60,6 +60,9 @@ const NO_MAP = `\n//# sourceMappingURL=data:application/json;base64,${Buffer.fro
   JSON.stringify({ version: 3, sources: [''], mappings: 'AAAA' }),
 ).toString('base64')}`;
 
+/** @type {Readonly<Record<string, string>>} of packages whose package.json says nothing */
+const LICENCES_BY_README = { pause: 'MIT' };
+
 /** Stands in each file for the way from its folder to that of the programs. */
 const WAY_UP = '<way up>';
 
@@ -214,7 +217,9 @@ function writeLicences() {
   );
   const folders = new Set([...bundled, ...COPIED.map(({ name }) => `node_modules/${name}`)]);
   const texts = [...folders].sort().map((folder) => {
-    const { name, version, license } = createRequire(import.meta.url)(join(ROOT, folder, 'package.json'));
+    const manifest = createRequire(import.meta.url)(join(ROOT, folder, 'package.json'));
+    const { name, version } = manifest;
+    const license = manifest.license ?? manifest.licenses?.[0]?.type ?? LICENCES_BY_README[name];
     const file = readdirSync(join(ROOT, folder)).find((each) => /^licen[cs]e/i.test(each));
     const text = file ? readFileSync(join(ROOT, folder, file), 'utf8').trim() : 'without a text of its own';
     return `${name} ${version} (${license})\n\n${text}\n`;
