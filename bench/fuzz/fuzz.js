@@ -181,7 +181,7 @@ function faultsOfProblem({ status, headers, text }) {
   if (typeof problem.detail !== 'string' || problem.detail === '') faults.push('has no detail');
   if (typeof problem.instance !== 'string' || problem.instance.includes('?')) faults.push('has no instance');
   if (problem.requestId !== headers['x-request-id']) faults.push('has another request id inside');
-  if (/\b(select|insert|node_modules|\.[jt]s:\d+)\b/i.test(problem.detail))
+  if (/node_modules|\.[jt]s:\d|\bviolates\b|syntax error at|relation "/i.test(problem.detail))
     faults.push('tells of the inside');
   const known = ['type', 'title', 'status', 'detail', 'instance', 'requestId', 'errors'];
   faults.push(
