@@ -357,6 +357,8 @@ describe('an error that nobody catches', () => {
   it('is told without what hangs on it, and ends the process', async () => {
     program.process.kill('SIGWINCH');
     expect((await program.exited).code).toBe(1);
+    // What it wrote may come after its end.
+    await until('the end is told', () => program.lines.at(-1)?.level === 'fatal');
     expect(program.lines.at(-1)).toMatchObject({
       level: 'fatal',
       msg: 'uncaught: nobody catches this',

@@ -180,6 +180,8 @@ describe('METRICS_PORT', () => {
     const database = await createDatabase();
     const program = Program.start({ DATABASE_URL: database.url, METRICS_PORT: String(port) });
     expect((await program.exited).code).toBe(1);
+    // What it wrote may come after its end.
+    await until('the end is told', () => program.lines.at(-1)?.level === 'fatal');
     expect(program.lines.at(-1)?.msg).toBe(
       `port ${port} on 127.0.0.1 is in use: stop what listens there, or set METRICS_PORT to another`,
     );
