@@ -97,6 +97,20 @@ export async function pickEntries(url, count) {
 
 /**
  * @param {string} url
+ * @param {string[]} ids
+ * @returns {Promise<number>} how many of them are there
+ */
+export async function countEntries(url, ids) {
+  const { rows } = await query(
+    url,
+    'SELECT count(*)::int AS count FROM entries WHERE id = ANY ($1::uuid[])',
+    [ids],
+  );
+  return rows[0].count;
+}
+
+/**
+ * @param {string} url
  * @param {string} text
  * @param {unknown[]} [values]
  */

@@ -12,6 +12,7 @@ import { serveApiDocs } from './http/api-docs.js';
 import { answerClientError, rememberAnswers } from './http/client-error.js';
 import { closeConnectionsPolitely } from './http/connection-close.js';
 import { acceptJsonOnly } from './http/json-body.js';
+import { OpenRequests } from './http/open-requests.js';
 import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
@@ -95,7 +96,9 @@ export async function createApp(
   addSecurityHeaders(fastify);
   rememberAnswers(fastify);
   answerProtocolErrors(fastify);
-  closeConnectionsPolitely(fastify);
+  const requests = app.get(OpenRequests);
+  requests.observe(fastify);
+  closeConnectionsPolitely(fastify, () => requests.ending);
   if (config.http.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.http.corsOrigins],

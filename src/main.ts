@@ -6,7 +6,8 @@ import { messageOf } from './observability/error-description.js';
 import { refuseDebuggerBySignal, stepLevelBySignal } from './observability/log-level.js';
 import { createLogger } from './observability/logger.js';
 import { nameSourcesInStacks } from './observability/stack-trace.js';
-import { listenForShutdown } from './shutdown.js';
+import { OpenRequests } from './http/open-requests.js';
+import { listenForShutdown, watchStopping } from './shutdown.js';
 import { releaseStartMemory } from './start-memory.js';
 
 nameSourcesInStacks();
@@ -31,11 +32,20 @@ async function boot(config: Config): Promise<void> {
     logger.fatal({ err: error }, `uncaught: ${messageOf(error)}`);
     process.exit(1);
   });
-  const shutdown = listenForShutdown(config.http.shutdownTimeoutMs, (line) => logger.info(line));
+  const shutdown = listenForShutdown(
+    { timeoutMs: config.http.shutdownTimeoutMs, drainMs: config.http.shutdownDrainMs },
+    (line) => logger.info(line),
+  );
   const { host, port } = config.http;
   try {
     const app = await createApp(config, logger);
-    shutdown.onSignal(() => app.close());
+    const requests = app.get(OpenRequests);
+    const stopping = watchStopping(app);
+    shutdown.onSignal({
+      announce: () => requests.announceEnd(),
+      close: () => app.close(),
+      stillOpen: () => [...requests.describe(), ...stopping()],
+    });
     await app.init();
     const address = await app.getHttpAdapter().getInstance().listen({ host, port });
     const url = address.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost');

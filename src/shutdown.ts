@@ -1,47 +1,105 @@
 import { constants } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { INestApplication } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 type StopSignal = (typeof SIGNALS)[number];
 
+/** What is to be ended in good order. */
+export interface Stoppable {
+  /** Makes the readiness probe fail; all else goes on. */
+  announce(): void;
+  /** Resolves when what was under way is done and every connection is closed. */
+  close(): Promise<void>;
+  /** What keeps {@link close} from resolving. */
+  stillOpen(): string[];
+}
+
 export interface Shutdown {
   /** Says what to do at a signal from now on. Until then a signal ends the process at once. */
-  onSignal(close: () => Promise<void>): void;
+  onSignal(service: Stoppable): void;
 }
 
 /**
  * Listens for the signals that ask the process to end. As process 1 of a container it would otherwise not even notice
- * them. `close` has `timeoutMs` to finish, then the process exits 0; past that, or at a second signal, it exits 1.
+ * them. The end is announced, `drainMs` later the service closes, and the process exits 0. `timeoutMs` after the
+ * signal, or at a second one, it exits 1 and tells what was still open.
  */
-export function listenForShutdown(timeoutMs: number, log: (line: string) => void): Shutdown {
-  let close: (() => Promise<void>) | undefined;
+export function listenForShutdown(
+  { timeoutMs, drainMs }: { readonly timeoutMs: number; readonly drainMs: number },
+  log: (line: string) => void,
+): Shutdown {
+  let service: Stoppable | undefined;
   let closing = false;
   const stop = (signal: StopSignal) => {
-    if (!close) process.exit(128 + constants.signals[signal]);
-    if (closing) {
-      log(`${signal} again: ending at once`);
+    if (!service) process.exit(128 + constants.signals[signal]);
+    const stopping = service;
+    const giveUp = (reason: string) => {
+      const open = stopping.stillOpen();
+      log(`${reason}: ending all the same${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`);
       process.exit(1);
+    };
+    if (closing) {
+      giveUp(`${signal} again`);
+      return;
     }
     closing = true;
     log(`${signal}: finishing what is under way`);
-    setTimeout(() => {
-      log(`not finished within ${timeoutMs} ms: ending all the same`);
-      process.exit(1);
-    }, timeoutMs).unref();
-    close().then(
-      () => {
-        log('stopped');
-        process.exit(0);
-      },
-      (error: unknown) => {
-        log(
-          `could not stop in good order: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-        );
-        process.exit(1);
-      },
-    );
+    setTimeout(() => giveUp(`not finished within ${timeoutMs} ms`), timeoutMs).unref();
+    stopping.announce();
+    (drainMs > 0 ? sleep(drainMs) : Promise.resolve())
+      .then(() => stopping.close())
+      .then(
+        () => {
+          log('stopped');
+          process.exit(0);
+        },
+        (error: unknown) => {
+          log(
+            `could not stop in good order: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+          );
+          process.exit(1);
+        },
+      );
   };
   for (const signal of SIGNALS) process.on(signal, stop);
   // Started by scripts/start.js: when that is killed, nobody is left to send a signal.
   if (process.send) process.once('disconnect', () => stop('SIGTERM'));
-  return { onSignal: (then) => (close = then) };
+  return { onSignal: (then) => (service = then) };
+}
+
+/**
+ * Watches the providers that Nest tells to stop (background jobs, pools), whichever there are.
+ *
+ * @returns tells which have been told and have not finished: `TrashPurge (87 ms)`
+ */
+export function watchStopping(app: INestApplication): () => string[] {
+  const stopping = new Map<string, number>();
+  const seen = new Set<object>();
+  for (const { providers } of app.get(ModulesContainer).values()) {
+    for (const { instance } of providers.values()) {
+      if (!canStop(instance) || seen.has(instance)) continue;
+      seen.add(instance);
+      const { name } = instance.constructor;
+      const stop = instance.onApplicationShutdown.bind(instance);
+      instance.onApplicationShutdown = async (signal) => {
+        stopping.set(name, performance.now());
+        await stop(signal);
+        stopping.delete(name);
+      };
+    }
+  }
+  return () => [...stopping].map(([name, since]) => `${name} (${Math.round(performance.now() - since)} ms)`);
+}
+
+function canStop(
+  instance: unknown,
+): instance is { onApplicationShutdown(signal?: string): Promise<void> | void } {
+  return (
+    typeof instance === 'object' &&
+    instance !== null &&
+    typeof (instance as { onApplicationShutdown?: unknown }).onApplicationShutdown === 'function'
+  );
 }

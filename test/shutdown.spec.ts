@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
+import { Clients, ReadinessProxy } from '../bench/readiness-proxy.js';
 import { ApiClient } from './harness/client.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
@@ -22,11 +23,13 @@ afterEach(async () => {
 afterAll(() => database.drop());
 
 /** Makes every INSERT into entries wait, until the lock's connection ends. */
-async function lockEntries(): Promise<Client> {
+const lockEntries = () => lockTable('entries', 'SHARE');
+
+async function lockTable(table: string, mode: string): Promise<Client> {
   const client = new Client({ connectionString: database.url });
   client.on('error', () => {});
   await client.connect();
-  await client.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+  await client.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
   return client;
 }
 
@@ -108,7 +111,9 @@ describe('SIGTERM with a request that does not end', () => {
     const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
     await until('the INSERT waits', waitingForLock);
     expect(await program.stop()).toEqual({ code: 1, signal: null });
-    expect(program.stdout).toContain('not finished within 300 ms');
+    expect(program.stdout).toMatch(
+      /not finished within 300 ms: ending all the same; still open: POST \/entries \(\d+ ms\)/,
+    );
     await answer;
   });
 
@@ -122,8 +127,94 @@ describe('SIGTERM with a request that does not end', () => {
     await program.said(/finishing what is under way/);
     program.process.kill('SIGTERM');
     expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.stdout).toMatch(
+      /SIGTERM again: ending all the same; still open: POST \/entries \(\d+ ms\)/,
+    );
     await answer;
   });
+});
+
+describe('SIGTERM while a background job works', () => {
+  it('names the job when the time is up before it has come to a safe point', async () => {
+    program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_TIMEOUT_MS: '300' });
+    await program.listening();
+    // The service looks there for ended sessions several times a second.
+    lock = await lockTable('sessions', 'ACCESS EXCLUSIVE');
+    await until('the look waits', waitingForLock);
+    expect(await program.stop()).toEqual({ code: 1, signal: null });
+    expect(program.stdout).toMatch(/still open: .*EndedSessions \(\d+ ms\)/);
+  });
+
+  it('waits for it, and exits 0', async () => {
+    program = Program.start({ DATABASE_URL: database.url });
+    await program.listening();
+    lock = await lockTable('sessions', 'ACCESS EXCLUSIVE');
+    await until('the look waits', waitingForLock);
+    program.process.kill('SIGTERM');
+    await program.said(/finishing what is under way/);
+    await lock.query('COMMIT');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('SHUTDOWN_DRAIN_MS', () => {
+  it('has /health say 503 at once, and requests served until it is over', async () => {
+    program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_DRAIN_MS: '600' });
+    const client = await new ApiClient(await program.listening()).signUp();
+    program.process.kill('SIGTERM');
+    await program.said(/finishing what is under way/);
+    const health = await client.get('/health');
+    expect(health.status).toBe(503);
+    expect(health.body.error).toEqual({ shutdown: { status: 'down', message: expect.any(String) } });
+    expect((await client.get('/health/live')).status).toBe(200);
+    const written = await client.post('/entries', { text: 'late', mood: 5 });
+    expect(written.status).toBe(201);
+    expect(written.headers.get('connection')).toBe('close');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('a rolling restart of two replicas behind a proxy that asks for readiness', () => {
+  it('fails no request of 200 clients, and loses none of what they wrote', async () => {
+    const proxy = await ReadinessProxy.start();
+    const start = () =>
+      Program.start({
+        DATABASE_URL: database.url,
+        SHUTDOWN_DRAIN_MS: '400',
+        RATE_LIMIT_ENABLED: 'false',
+        LOG_LEVEL: 'info',
+        // As many connections as two replicas may have in a suite that shares its server with others.
+        DB_POOL_SIZE: '5',
+      });
+    let replicas = [start(), start()];
+    try {
+      for (const replica of replicas) proxy.add(await replica.listening());
+      for (const replica of replicas) {
+        const url = await replica.listening();
+        await until('the replica is ready', () => proxy.isReady(url));
+      }
+      const { account } = await new ApiClient(proxy.url).signUp();
+      const clients = new Clients({ url: proxy.url, token: account.accessToken, count: 200, pauseMs: 1500 });
+      for (const old of [...replicas]) {
+        const url = await old.listening();
+        expect(await old.stop()).toEqual({ code: 0, signal: null });
+        proxy.remove(url);
+        const next = start();
+        replicas = [...replicas.filter((replica) => replica !== old), next];
+        const nextUrl = await next.listening();
+        proxy.add(nextUrl);
+        await until('the new replica is ready', () => proxy.isReady(nextUrl));
+      }
+      await clients.stop();
+      expect(clients.failures).toEqual([]);
+      expect(clients.requests).toBeGreaterThan(200);
+      const rows = await database.query('SELECT 1 FROM entries WHERE id = ANY ($1)', [clients.acknowledged]);
+      expect(rows).toHaveLength(clients.acknowledged.length);
+    } finally {
+      await Promise.all(replicas.map((replica) => replica.stop('SIGKILL')));
+      await proxy.close();
+    }
+  }, 60_000);
 });
 
 describe('SIGTERM during boot', () => {

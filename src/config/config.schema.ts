@@ -244,6 +244,10 @@ export const environmentSchema = z.object({
   SHUTDOWN_TIMEOUT_MS: integer(1, 3_600_000)
     .default(10_000)
     .meta({ description: 'after SIGTERM, what is still open is cut off, ms', example: '10000' }),
+  SHUTDOWN_DRAIN_MS: integer(0, 3_600_000).default(0).meta({
+    description: 'after SIGTERM, how long requests are still taken while /health says 503, ms',
+    example: '2500',
+  }),
 
   LOG_LEVEL: z
     .enum(

@@ -80,6 +80,7 @@ describe('loadConfig', () => {
         corsOrigins: [],
         trustProxy: false,
         shutdownTimeoutMs: 10_000,
+        shutdownDrainMs: 0,
       },
       database,
       migrations: {
@@ -144,6 +145,7 @@ describe('loadConfig', () => {
       CORS_ORIGINS: 'https://a.example, http://localhost:3000',
       BODY_LIMIT_BYTES: '2048',
       SHUTDOWN_TIMEOUT_MS: '500',
+      SHUTDOWN_DRAIN_MS: '400',
       LOG_LEVEL: 'warn',
       LOG_FORMAT: 'pretty',
       SEARCH_LANGUAGE: 'german',
@@ -159,6 +161,7 @@ describe('loadConfig', () => {
         corsOrigins: ['https://a.example', 'http://localhost:3000'],
         trustProxy: true,
         shutdownTimeoutMs: 500,
+        shutdownDrainMs: 400,
       },
       database,
       migrations: {
@@ -692,6 +695,14 @@ describe('ARGON2_MEMORY_KIB and ARGON2_TIME_COST', () => {
       ARGON2_MEMORY_KIB: `must be ${floor} or more in production, with an ARGON2_TIME_COST of ${passes}`,
     });
     expect(() => loadConfig({ ...LEAST, ...weak })).not.toThrow();
+  });
+});
+
+describe('SHUTDOWN_DRAIN_MS', () => {
+  it('is refused where it leaves no time to finish in', () => {
+    expect(faultsOf({ ...LEAST, SHUTDOWN_DRAIN_MS: '500', SHUTDOWN_TIMEOUT_MS: '500' })).toEqual({
+      SHUTDOWN_DRAIN_MS: 'must be less than SHUTDOWN_TIMEOUT_MS, which is 500',
+    });
   });
 });
 

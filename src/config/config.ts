@@ -67,6 +67,8 @@ export abstract class Config {
     /** As Fastify takes it: nobody, everybody, or addresses. It refuses a number of hops, which a client can forge. */
     readonly trustProxy: boolean | string;
     readonly shutdownTimeoutMs: number;
+    /** Of that time, how long requests are still taken. */
+    readonly shutdownDrainMs: number;
   };
   abstract readonly database: DatabaseConfig;
   abstract readonly migrations: MigrationsConfig;
@@ -138,6 +140,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
   }
   refuseGuessableSecrets(given);
   refuseUnfitHashing(given);
+  refuseUnfitDrain(given);
   const database = resolveDatabase(given);
   const direct = resolveDirectDatabase(given, database);
   const redis = resolveRedis(given);
@@ -152,6 +155,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       corsOrigins: e.CORS_ORIGINS,
       trustProxy: trustProxyOf(e.TRUST_PROXY),
       shutdownTimeoutMs: e.SHUTDOWN_TIMEOUT_MS,
+      shutdownDrainMs: e.SHUTDOWN_DRAIN_MS,
     },
     database,
     migrations: migrationsConfig(e, database, direct),
@@ -317,6 +321,18 @@ function refuseUnfitHashing({ values, faults }: Given): void {
   }
 }
 
+/** A drain that leaves no time to finish in. */
+function refuseUnfitDrain({ values, faults }: Given): void {
+  const parsed = shutdownSchema.safeParse(values);
+  if (!parsed.success) return;
+  const { SHUTDOWN_DRAIN_MS, SHUTDOWN_TIMEOUT_MS } = parsed.data;
+  if (SHUTDOWN_DRAIN_MS === 0 || SHUTDOWN_DRAIN_MS < SHUTDOWN_TIMEOUT_MS) return;
+  faults.push({
+    name: 'SHUTDOWN_DRAIN_MS',
+    reason: `must be less than SHUTDOWN_TIMEOUT_MS, which is ${SHUTDOWN_TIMEOUT_MS}`,
+  });
+}
+
 /** A processor is left to the event loop, and a thread of the pool to files and DNS. */
 function hashesAtOnce(threads: number): number {
   return Math.max(1, Math.min(availableParallelism(), threads) - 1);
@@ -328,6 +344,8 @@ const hashingSchema = environmentSchema.pick({
   ARGON2_CONCURRENCY: true,
   UV_THREADPOOL_SIZE: true,
 });
+
+const shutdownSchema = environmentSchema.pick({ SHUTDOWN_DRAIN_MS: true, SHUTDOWN_TIMEOUT_MS: true });
 
 const databaseSchema = z.object(pickDatabaseShape());
 type DatabaseParts = z.infer<typeof databaseSchema>;

@@ -3,6 +3,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
 import { Sql } from '../database/sql.js';
+import { OpenRequests } from '../http/open-requests.js';
 
 /** A probe that hangs is worse than one that says no: Docker and Kubernetes give theirs a few seconds. */
 const TIMEOUT_MS = 2000;
@@ -14,7 +15,14 @@ export class HealthIndicators {
     private readonly sql: Sql,
     private readonly migrationStatus: MigrationStatus,
     private readonly redis: RedisConnection,
+    private readonly requests: OpenRequests,
   ) {}
+
+  /** Told only when it is down: that a service which serves does not end goes without saying. */
+  shutdown() {
+    if (!this.requests.ending) return {};
+    return this.indicator.check('shutdown').down('takes no more requests');
+  }
 
   async database() {
     const session = this.indicator.check('database');

@@ -35,6 +35,7 @@ export class HealthController {
   @ApiServiceUnavailableResponse({ standardSchema: ReadySchema })
   ready() {
     return this.health.check([
+      () => this.indicators.shutdown(),
       () => this.indicators.database(),
       () => this.indicators.migrations(),
       () => this.indicators.cache(),

@@ -18,7 +18,7 @@ describe('closeConnectionsPolitely', () => {
   });
 
   it('says Connection: close with answers sent after the shutdown has begun, and not before', async () => {
-    closeConnectionsPolitely(server);
+    closeConnectionsPolitely(server, () => false);
     let finish = (): void => {};
     let arrived = (): void => {};
     const slowHasArrived = new Promise<void>((resolve) => (arrived = resolve));
@@ -52,8 +52,20 @@ describe('closeConnectionsPolitely', () => {
     await closed;
   });
 
+  it('says so too while the end is announced, and still serves', async () => {
+    let ending = false;
+    closeConnectionsPolitely(server, () => ending);
+    server.get('/', () => 'done');
+    const url = await server.listen({ host: '127.0.0.1', port: 0 });
+    expect((await fetch(url)).headers.get('connection')).toBe('keep-alive');
+    ending = true;
+    const { status, headers } = await fetch(url);
+    expect(status).toBe(200);
+    expect(headers.get('connection')).toBe('close');
+  });
+
   it('answers 503 to what still comes on a connection that was open', async () => {
-    closeConnectionsPolitely(server);
+    closeConnectionsPolitely(server, () => false);
     server.get('/', () => 'done');
     const closingHasBegun = new Promise<void>((resolve) => {
       server.addHook('preClose', (done) => {
