@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '30' },
     clients: { type: 'string', default: '200' },
-    'drain-ms': { type: 'string', default: '400' },
+    'drain-ms': { type: 'string', default: '1000' },
   },
 });
 const { signal } = new AbortController();

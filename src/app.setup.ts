@@ -66,7 +66,7 @@ export async function createApp(
     },
     // With a problem instead: answerProtocolErrors.
     http: { requireHostHeader: false },
-    // With a problem instead: closeConnectionsPolitely.
+    // What still comes is served: closeConnectionsPolitely.
     return503OnClosing: false,
     // Schemas are zod's and answers are made by PostgreSQL or JSON.stringify: Ajv need not be loaded.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },

@@ -5,6 +5,8 @@ import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const DRAIN_STEPS = 10;
+
 type StopSignal = (typeof SIGNALS)[number];
 
 /** What is to be ended in good order. */
@@ -49,7 +51,7 @@ export function listenForShutdown(
     log(`${signal}: finishing what is under way`);
     setTimeout(() => giveUp(`not finished within ${timeoutMs} ms`), timeoutMs).unref();
     stopping.announce();
-    (drainMs > 0 ? sleep(drainMs) : Promise.resolve())
+    drain(drainMs)
       .then(() => stopping.close())
       .then(
         () => {
@@ -68,6 +70,12 @@ export function listenForShutdown(
   // Started by scripts/start.js: when that is killed, nobody is left to send a signal.
   if (process.send) process.once('disconnect', () => stop('SIGTERM'));
   return { onSignal: (then) => (service = then) };
+}
+
+/** In steps: where the process gets no processor for a while, the time to answer probes is made longer, not used up. */
+async function drain(ms: number): Promise<void> {
+  if (ms === 0) return;
+  for (let step = 0; step < DRAIN_STEPS; step += 1) await sleep(ms / DRAIN_STEPS);
 }
 
 /**
