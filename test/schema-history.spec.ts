@@ -42,6 +42,7 @@ const VERSIONS: readonly {
   { migration: 'AddErasedSessions1795567062670', gains: {}, fill: fillErased },
   { migration: 'KeepEntryRollupsAndIdempotencyKeys1795568134211', gains: {}, fill: fillErased },
   { migration: 'FillEntryRollupsAndIndexEntries1795568212846', gains: {}, fill: fillErased },
+  { migration: 'AddUnconfirmedScopes1795572747076', gains: {}, fill: fillUnconfirmed },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string): Promise<void> {
@@ -93,13 +94,18 @@ async function fillErased(database: TestDatabase, passwordHash: string): Promise
   ]);
 }
 
+async function fillUnconfirmed(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillErased(database, passwordHash);
+  await database.query(`INSERT INTO unconfirmed_scopes (scope, mark) VALUES ($1, $2)`, [ADA, ADA]);
+}
+
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
   const tables: Record<string, Row[]> = {};
-  for (const table of ['users', 'sessions', 'entries', 'erased_sessions']) {
+  for (const table of ['users', 'sessions', 'entries', 'erased_sessions', 'unconfirmed_scopes']) {
     const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
       table,
     ]);
-    if (found?.there) tables[table] = await database.query<Row>(`SELECT * FROM ${table} ORDER BY id`);
+    if (found?.there) tables[table] = await database.query<Row>(`SELECT * FROM ${table} ORDER BY 1`);
   }
   return tables;
 }

@@ -6,6 +6,7 @@ import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
 import { ReadThroughCache } from './read-through-cache.js';
 import { RedisConnection } from './redis-connection.js';
+import { UnconfirmedScopes } from './unconfirmed-scopes.js';
 
 /** Without Redis, how many values this process keeps. */
 const MEMORY_ENTRIES = 10_000;
@@ -25,7 +26,7 @@ class RedisModule {}
       useFactory: (redis: RedisConnection) => ({ stores: [createStore(redis)] }),
     }),
   ],
-  providers: [ReadThroughCache],
+  providers: [ReadThroughCache, UnconfirmedScopes],
   exports: [ReadThroughCache, RedisModule],
 })
 export class CacheModule {}

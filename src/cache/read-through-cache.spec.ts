@@ -1,4 +1,5 @@
 import { CACHE_MANAGER } from '@nestjs/cache-manager';
+import { Global, Module } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Cache } from 'cache-manager';
@@ -7,11 +8,18 @@ import { ConfigModule } from '../config/config.module.js';
 import { CacheModule } from './cache.module.js';
 import { ReadThroughCache } from './read-through-cache.js';
 import type { RedisConnection } from './redis-connection.js';
+import { Sql } from '../database/sql.js';
+import type { Mark, UnconfirmedScopes } from './unconfirmed-scopes.js';
 
 const config = loadConfig({
   DATABASE_URL: 'postgres://localhost/entries',
   JWT_SECRET: 'a-secret-for-tests-0123456789abcdefghij',
 });
+
+/** Without Redis, nothing is told to other replicas. */
+@Global()
+@Module({ providers: [{ provide: Sql, useValue: {} }], exports: [Sql] })
+class NoDatabase {}
 
 interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -52,7 +60,7 @@ describe('ReadThroughCache in memory', () => {
   let cache: ReadThroughCache;
   beforeEach(async () => {
     module = await Test.createTestingModule({
-      imports: [ConfigModule.forRoot(config), CacheModule],
+      imports: [ConfigModule.forRoot(config), NoDatabase, CacheModule],
     }).compile();
     cache = module.get(ReadThroughCache);
   });
@@ -94,6 +102,35 @@ describe('ReadThroughCache in memory', () => {
         );
       }
     }
+  });
+
+  it('makes one load of a hundred misses at the same time, also of a scope that is new', async () => {
+    const total = loader(1);
+    const reads = Array.from({ length: 100 }, () => cache.read('ada', 'total', total.load));
+    expect(new Set(await Promise.all(reads))).toEqual(new Set([1]));
+    expect(total.loads).toBe(1);
+  });
+
+  it('keeps nothing of more than 64 KiB', async () => {
+    const of = (bytes: number, key: string) => {
+      const entry = loader({ version: 1, json: 'é'.repeat(bytes / 2) });
+      return { ...entry, read: () => cache.read('ada', key, entry.load), loads: () => entry.loads };
+    };
+    const [largest, larger] = [of(65_536, 'largest'), of(65_538, 'larger')];
+    for (const entry of [largest, larger, largest, larger]) await entry.read();
+    expect([largest.loads(), larger.loads()]).toEqual([1, 2]);
+  });
+
+  it('lets what was stored together expire apart, within 48 to 60 seconds', async () => {
+    const set = jest.spyOn(module.get<Cache>(CACHE_MANAGER), 'set');
+    for (let key = 0; key < 50; key += 1) await cache.read('ada', `key ${key}`, () => Promise.resolve(key));
+    const lives = set.mock.calls
+      .filter(([key]) => key.startsWith('value:'))
+      .map(([, , ttl]) => ttl as number);
+    expect(lives).toHaveLength(50);
+    expect(Math.min(...lives)).toBeGreaterThanOrEqual(48_000);
+    expect(Math.max(...lives)).toBeLessThanOrEqual(60_000);
+    expect(Math.max(...lives) - Math.min(...lives)).toBeGreaterThan(1000);
   });
 
   it('passes on the error of a load, and does not keep it', async () => {
@@ -184,6 +221,8 @@ describe('ReadThroughCache in memory', () => {
   it('forgets a value after a minute, whatever became of its invalidation', async () => {
     const total = loader(1, 2);
     await cache.read('ada', 'total', total.load);
+    // It is stored behind the answer.
+    await new Promise(setImmediate);
     const inAMinute = Date.now() + 60_001;
     const clock = jest.spyOn(Date, 'now').mockReturnValue(inAMinute);
     expect(await cache.read('ada', 'total', total.load)).toBe(2);
@@ -250,12 +289,44 @@ describe('ReadThroughCache with a store that fails', () => {
     }
   }
 
+  /** The table, as every replica sees it. */
+  class Table {
+    readonly rows = new Map<string, string>();
+    failing = false;
+    private next = 0;
+
+    add(scope: string): Promise<void> {
+      if (this.failing) return Promise.reject(new Error('the database is away'));
+      this.rows.set(scope, String((this.next += 1)));
+      return Promise.resolve();
+    }
+
+    look(scope: string): Promise<{ has: boolean; marks: Mark[] }> {
+      const marks = [...this.rows].map(([its, mark]) => ({ scope: its, mark }));
+      return Promise.resolve({ has: this.rows.has(scope), marks });
+    }
+
+    remove({ scope, mark }: Mark): Promise<void> {
+      if (this.rows.get(scope) === mark) this.rows.delete(scope);
+      return Promise.resolve();
+    }
+  }
+
+  let table: Table;
   let redis: Redis;
   let cache: ReadThroughCache;
   beforeEach(() => {
+    table = new Table();
     redis = new Redis();
-    cache = new ReadThroughCache(redis as unknown as Cache, redis as unknown as RedisConnection);
+    cache = replica(redis);
   });
+
+  const replica = (its: Redis) =>
+    new ReadThroughCache(
+      its as unknown as Cache,
+      its as unknown as RedisConnection,
+      table as unknown as UnconfirmedScopes,
+    );
 
   it.each(['reads', 'writes', 'everything'] as const)(
     'never throws where %s fail, and loads',
@@ -301,6 +372,30 @@ describe('ReadThroughCache with a store that fails', () => {
     expect(total.loads).toBe(2);
   });
 
+  it('is not served by a replica that still reaches it, after one that does not has written', async () => {
+    const cutOff = new Redis();
+    cutOff.available = false;
+    expect(await cache.read('ada', 'total', () => Promise.resolve('old'))).toBe('old');
+    await replica(cutOff).invalidate('ada');
+    expect(await cache.read('ada', 'total', () => Promise.resolve('new'))).toBe('new');
+    // The other has made up for it meanwhile, and hits resume.
+    expect(await cache.read('ada', 'total', () => Promise.resolve('new'))).toBe('new');
+    expect(table.rows.size).toBe(0);
+    expect(await cache.read('ada', 'total', () => Promise.resolve('not asked for'))).toBe('new');
+  });
+
+  it('does not wait for a Redis that hangs, but for PostgreSQL', async () => {
+    jest.spyOn(redis, 'set').mockReturnValue(new Promise(() => {}));
+    await cache.invalidate('ada');
+    expect([...table.rows.keys()]).toEqual(['ada']);
+  });
+
+  it('has the write fail where neither Redis nor PostgreSQL takes it', async () => {
+    redis.available = false;
+    table.failing = true;
+    await expect(cache.invalidate('ada')).rejects.toThrow(AggregateError);
+  });
+
   describe('that did not take an invalidation', () => {
     const total = () => cache.read('ada', 'total', () => Promise.resolve('new'));
     beforeEach(async () => {
@@ -315,6 +410,7 @@ describe('ReadThroughCache with a store that fails', () => {
 
     it('has it made up for before the first read after it is back', async () => {
       redis.available = true;
+      expect(await total()).toBe('new');
       expect(await total()).toBe('new');
       expect(await cache.read('ada', 'total', () => Promise.resolve('not asked for'))).toBe('new');
     });
@@ -346,7 +442,7 @@ describe('ReadThroughCache with a store that fails', () => {
 describe('CacheModule', () => {
   it('keeps at most 10 000 values in memory', async () => {
     const module = await Test.createTestingModule({
-      imports: [ConfigModule.forRoot(config), CacheModule],
+      imports: [ConfigModule.forRoot(config), NoDatabase, CacheModule],
     }).compile();
     const store = module.get<Cache>(CACHE_MANAGER);
     for (let key = 0; key <= 10_000; key++) await store.set(`key ${key}`, key);

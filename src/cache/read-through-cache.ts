@@ -2,10 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { CACHE_MANAGER } from '@nestjs/cache-manager';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Cache } from 'cache-manager';
-import { RedisConnection } from './redis-connection.js';
+import { RedisConnection, RedisUnavailableError } from './redis-connection.js';
+import { UnconfirmedScopes, type Mark } from './unconfirmed-scopes.js';
 
-/** How long a value may be served, ms. It bounds what an invalidation that was lost can cost. */
+/** How long a value may be served at most, ms. */
 const VALUE_TTL_MS = 60_000;
+
+/** Up to this share less, at random: what was stored together does not expire together. */
+const TTL_JITTER = 0.2;
+
+/** Bytes of the strings in a value; what has more is loaded each time. The largest entry has some 45 000. */
+const VALUE_BYTES_AT_MOST = 65_536;
+
+/** When Redis has not taken an invalidation within this time, ms, PostgreSQL is told meanwhile. */
+const HEDGE_MS = 10;
 
 /** A scope's revision outlives every value that was stored under it, ms. */
 const REVISION_TTL_MS = 24 * 3_600_000;
@@ -22,15 +32,18 @@ export type CacheOutcome = 'hit' | 'miss' | 'error';
  *
  * Keys belong to a scope (a user). A scope has a revision, a random name; a value counts only while the revision it
  * was stored under stands. A write gives its scope a new revision once it is committed, so a reader that loaded the
- * old row a moment before stores it under a revision that nobody asks for any more.
+ * old row a moment before stores it under a revision that nobody asks for any more. An invalidation that Redis does not
+ * take is told to the other replicas by PostgreSQL: {@link UnconfirmedScopes}. docs/operations.md says what is promised.
  */
 @Injectable()
 export class ReadThroughCache {
   /** Concurrent misses of one key under one revision share a load. */
   private readonly loading = new Map<string, Promise<unknown>>();
 
-  /** Scopes whose invalidation Redis did not take. They are read past the cache until it does. */
-  private readonly unconfirmed = new Set<string>();
+  /** Concurrent readers of a scope that has no revision make one, or each would load under one of its own. */
+  private readonly beginning = new Map<string, Promise<string | undefined>>();
+
+  private confirming = false;
 
   /** Told of each read, in its own asynchronous context: ms are of the cache alone, without the load. */
   observe: (outcome: CacheOutcome, ms: number) => void = () => {};
@@ -38,11 +51,15 @@ export class ReadThroughCache {
   constructor(
     @Inject(CACHE_MANAGER) private readonly cache: Cache,
     private readonly redis: RedisConnection,
+    private readonly unconfirmed: UnconfirmedScopes,
   ) {}
 
-  /** @param load is called on a miss; its `undefined` is passed on and not stored. */
+  /**
+   * @param load is called on a miss; its `undefined` is passed on and not stored, so that asking for what is not there
+   *   fills nothing.
+   */
   async read<T>(scope: string, key: string, load: () => Promise<T>): Promise<T> {
-    if (!(await this.confirmed(scope))) return load();
+    if (this.redis.configured && (!this.redis.available || (await this.isUnconfirmed(scope)))) return load();
     const revisionKey = `revision:${scope}`;
     const valueKey = `value:${scope}:${key}`;
     const started = performance.now();
@@ -63,20 +80,27 @@ export class ReadThroughCache {
     told(isHit ? 'hit' : 'miss');
     if (isHit) return stored.value as T;
     if (revision === undefined) {
-      revision = randomUUID();
-      if (!(await this.store(revisionKey, revision, REVISION_TTL_MS))) return load();
+      revision = await once(this.beginning, scope, async () => {
+        const first = randomUUID();
+        return (await this.store(revisionKey, first, REVISION_TTL_MS)) ? first : undefined;
+      });
+      if (revision === undefined) return load();
     }
-    return this.loadOnce(`${revision}:${key}`, async () => {
-      const value = await load();
-      if (value !== undefined) void this.store(valueKey, { revision, value }, VALUE_TTL_MS);
-      return value;
-    });
+    return this.loadOnce(valueKey, revision, load);
   }
 
-  /** Makes every value of the scope unreadable. To be awaited after the commit and before the answer. */
+  /**
+   * Makes every value of the scope unreadable, to every replica. To be awaited after the commit and before the answer.
+   *
+   * @throws where neither Redis nor PostgreSQL takes it: the write must not be acknowledged
+   */
   async invalidate(scope: string): Promise<void> {
-    if (await this.store(`revision:${scope}`, randomUUID(), REVISION_TTL_MS)) this.unconfirmed.delete(scope);
-    else this.unconfirmed.add(scope);
+    const taken = this.store(`revision:${scope}`, randomUUID(), REVISION_TTL_MS);
+    if (await within(HEDGE_MS, taken)) return;
+    await Promise.any([
+      taken.then((done) => done || Promise.reject(new RedisUnavailableError('Redis did not take it'))),
+      this.unconfirmed.add(scope),
+    ]);
   }
 
   /**
@@ -105,10 +129,26 @@ export class ReadThroughCache {
     } while (cursor !== 0);
   }
 
-  private async confirmed(scope: string): Promise<boolean> {
-    if (!this.unconfirmed.has(scope)) return true;
-    if (this.redis.available) await this.invalidate(scope);
-    return !this.unconfirmed.has(scope);
+  private async isUnconfirmed(scope: string): Promise<boolean> {
+    const { has, marks } = await this.unconfirmed.look(scope);
+    if (marks.length > 0) void this.confirm(marks);
+    return has;
+  }
+
+  /** Makes up for what Redis did not take, whichever replica it was. */
+  private async confirm(marks: readonly Mark[]): Promise<void> {
+    if (this.confirming) return;
+    this.confirming = true;
+    try {
+      for (const mark of marks) {
+        if (!(await this.store(`revision:${mark.scope}`, randomUUID(), REVISION_TTL_MS))) break;
+        await this.unconfirmed.remove(mark);
+      }
+    } catch {
+      // PostgreSQL went away: the marks stay, and the next read that sees them tries again.
+    } finally {
+      this.confirming = false;
+    }
   }
 
   private async store(key: string, value: unknown, ttlMs: number): Promise<boolean> {
@@ -124,11 +164,53 @@ export class ReadThroughCache {
     return this.redis.configured ? this.redis.attempt(command) : command();
   }
 
-  private loadOnce<T>(key: string, load: () => Promise<T>): Promise<T> {
+  private loadOnce<T>(valueKey: string, revision: string, load: () => Promise<T>): Promise<T> {
+    const key = `${revision}:${valueKey}`;
     const running = this.loading.get(key) as Promise<T> | undefined;
     if (running) return running;
-    const started = load().finally(() => this.loading.delete(key));
-    this.loading.set(key, started);
-    return started;
+    const loaded = load();
+    this.loading.set(key, loaded);
+    // Until the store has it: who asks in between would find it neither there nor here.
+    loaded
+      .then((value) => this.keep(valueKey, revision, value))
+      .catch(() => {})
+      .finally(() => this.loading.delete(key));
+    return loaded;
   }
+
+  private async keep(valueKey: string, revision: string, value: unknown): Promise<void> {
+    if (value === undefined || bytesOf(value) > VALUE_BYTES_AT_MOST) return;
+    const ttlMs = Math.round(VALUE_TTL_MS * (1 - TTL_JITTER * Math.random()));
+    await this.store(valueKey, { revision, value }, ttlMs);
+  }
+}
+
+/** Who asks for the same while it is under way shares it. */
+function once<T>(running: Map<string, Promise<T>>, key: string, begin: () => Promise<T>): Promise<T> {
+  const shared = running.get(key);
+  if (shared) return shared;
+  const started = begin().finally(() => running.delete(key));
+  running.set(key, started);
+  return started;
+}
+
+/** Whether it came true in time. */
+async function within(ms: number, coming: Promise<boolean>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    // After a look at the sockets: a busy process is no sign of a slow Redis.
+    timer = setTimeout(() => setImmediate(resolve, false), ms);
+  });
+  try {
+    return await Promise.race([coming, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Of the strings in it, without making JSON of it a second time. */
+function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.values(value).reduce<number>((sum, inner) => sum + bytesOf(inner), 0);
 }

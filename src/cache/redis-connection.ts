@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { createClient } from '@redis/client';
 import { Config } from '../config/config.js';
@@ -29,6 +30,7 @@ export class RedisConnection implements OnApplicationShutdown {
 
   private readonly logger = new Logger('Redis');
   private outageLogged = false;
+  /** Not of the wall clock, which may be set back. */
   private pausedUntil = 0;
 
   constructor({ redis }: Config) {
@@ -68,7 +70,7 @@ export class RedisConnection implements OnApplicationShutdown {
 
   /** Whether a command is worth trying now. */
   get available(): boolean {
-    return this.client !== undefined && this.client.isReady && Date.now() >= this.pausedUntil;
+    return this.client !== undefined && this.client.isReady && performance.now() >= this.pausedUntil;
   }
 
   /**
@@ -79,10 +81,15 @@ export class RedisConnection implements OnApplicationShutdown {
   async attempt<T>(command: () => Promise<T>): Promise<T> {
     if (!this.available) throw new RedisUnavailableError('Redis is away');
     let timer: NodeJS.Timeout | undefined;
+    let settled = false;
     const timeout = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        this.pausedUntil = Date.now() + PAUSE_MS;
-        reject(new RedisUnavailableError(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`));
+        // After a look at the sockets: where this process was busy, the answer may be there.
+        setImmediate(() => {
+          if (settled) return;
+          this.pausedUntil = performance.now() + PAUSE_MS;
+          reject(new RedisUnavailableError(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`));
+        });
       }, COMMAND_TIMEOUT_MS);
     });
     try {
@@ -93,6 +100,7 @@ export class RedisConnection implements OnApplicationShutdown {
         cause: error,
       });
     } finally {
+      settled = true;
       clearTimeout(timer);
     }
   }

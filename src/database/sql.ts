@@ -65,6 +65,11 @@ export class Sql extends Statements {
     return { size: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
+  /** How many queries wait for a connection. */
+  get queued(): number {
+    return this.pool.waitingCount;
+  }
+
   private get pool(): Pool {
     return (this.dataSource.driver as unknown as { master: Pool }).master;
   }

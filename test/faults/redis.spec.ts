@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
+import { EntryQueries } from '../../src/entries/entry.queries.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import { ApiClient } from '../harness/client.js';
 import { describeWithRedis, redisUrl } from '../harness/redis.js';
@@ -113,6 +114,51 @@ describeWithRedis('Redis', () => {
     proxy.open();
     await until('connected again', () => isConnected(service));
     expect((await client.get(path)).body.text).toBe('new');
+  });
+
+  it('is cut off from one of two replicas: what that one writes, the other reads at once', async () => {
+    // Its own way to Redis, which stays open.
+    const other = await startApp({ ...environment(), REDIS_URL: redisUrl! }, service.database);
+    try {
+      await until('the other is connected', () => isConnected(other));
+      const there = new ApiClient(other.url, client.account);
+      const { body } = await client.post('/entries', { text: 'change 0', mood: 5 });
+      const path = `/entries/${body.id}`;
+      await expectHits(other, there, path);
+      const before = (await there.get('/entries')).body.total as number;
+      for (const fault of ['cut', 'hold'] as const) {
+        proxy[fault]();
+        for (let change = 1; change <= 5; change += 1) {
+          const text = `${fault} ${change}`;
+          expect((await client.patch(path, { text })).status).toBe(200);
+          expect((await there.get(path)).body.text).toBe(text);
+          expect((await there.get(path)).body.text).toBe(text);
+        }
+        proxy.open();
+      }
+      await client.post('/entries', { text: 'another', mood: 5 });
+      expect((await there.get('/entries')).body.total).toBe(before + 1);
+      await expectHits(other, there, path);
+      expect(await service.database.query('SELECT 1 FROM unconfirmed_scopes')).toEqual([]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('is asked for by a hundred at once: one query', async () => {
+    // Not by the proxy, which shares this busy process.
+    const direct = await startApp({ ...environment(), REDIS_URL: redisUrl! }, service.database);
+    try {
+      await until('connected', () => isConnected(direct));
+      const { body } = await client.post('/entries', { text: 'asked for', mood: 5 });
+      const find = jest.spyOn(direct.app.get(EntryQueries), 'find');
+      const there = new ApiClient(direct.url, client.account);
+      const answers = await Promise.all(Array.from({ length: 100 }, () => there.get(`/entries/${body.id}`)));
+      expect(new Set(answers.map(({ text }) => text))).toEqual(new Set([JSON.stringify(body)]));
+      expect(find).toHaveBeenCalledTimes(1);
+    } finally {
+      await direct.close();
+    }
   });
 
   it('goes on limiting in memory while Redis is away', async () => {
