@@ -37,14 +37,21 @@ export class Statements {
 /** Statements on the data source's own pool, past TypeORM's result mapping, for the hot path. */
 @Injectable()
 export class Sql extends Statements {
+  private served = 0;
+
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {
     super(() => this.pool);
+    this.pool.on('acquire', () => (this.served += 1));
   }
 
   /** @param work whose statements take effect together, or, when it throws, not at all */
   async transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    // The pool listens to a client while it is idle, and not while it is in use: an event without a listener would end the
+    // process. The statement under way, or the next, fails of itself.
+    const lost = (error: Error) => (broken = error);
+    client.on('error', lost);
     try {
       await client.query('BEGIN');
       const result = await work(new Statements(() => client));
@@ -55,6 +62,7 @@ export class Sql extends Statements {
       throw error;
     } finally {
       // A connection that could not even roll back is not given to anybody again.
+      client.removeListener('error', lost);
       client.release(broken);
     }
   }
@@ -65,9 +73,9 @@ export class Sql extends Statements {
     return { size: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
-  /** How many queries wait for a connection. */
-  get queued(): number {
-    return this.pool.waitingCount;
+  /** Queries that wait for a connection, and those that have got one, since the start. */
+  get load(): { readonly queued: number; readonly served: number } {
+    return { queued: this.pool.waitingCount, served: this.served };
   }
 
   private get pool(): Pool {

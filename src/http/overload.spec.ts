@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { fastify, type FastifyInstance } from 'fastify';
+import { shedOverload } from './overload.js';
+
+describe('shedOverload', () => {
+  let server: FastifyInstance;
+  let url: string;
+  let queued: number;
+  beforeEach(async () => {
+    queued = 0;
+    server = fastify();
+    shedOverload(server, () => ({ queued, served: 0 }), 10);
+    server.get('/', () => 'done');
+    server.get('/health/live', () => 'alive');
+    url = await server.listen({ host: '127.0.0.1', port: 0 });
+  });
+  afterEach(() => server.close());
+
+  const ask = async (path = '/') => {
+    const answer = await fetch(url + path);
+    await answer.arrayBuffer();
+    return answer;
+  };
+  const statuses = async (answers: Promise<Response>[]) =>
+    (await Promise.all(answers)).map(({ status }) => status);
+
+  it('lets everything through while nothing is queued, five hundred at once too', async () => {
+    expect(new Set(await statuses(Array.from({ length: 500 }, () => ask())))).toEqual(new Set([200]));
+  });
+
+  it('answers 503 with Retry-After while too much is queued, and probes as ever', async () => {
+    queued = 200;
+    await sleep(30);
+    const { status, headers } = await ask();
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('1');
+    expect((await ask('/health/live')).status).toBe(200);
+  });
+
+  it('lets a queue that stands for long have no more than a few', async () => {
+    queued = 11;
+    expect((await ask()).status).toBe(200);
+    await sleep(400);
+    expect((await ask()).status).toBe(503);
+    queued = 9;
+    await sleep(30);
+    expect((await ask()).status).toBe(200);
+  });
+
+  it('has a request wait for a moment, and serves it when the queue is shorter by then', async () => {
+    queued = 200;
+    await sleep(30);
+    const answers = Array.from({ length: 20 }, () => ask());
+    await sleep(60);
+    queued = 0;
+    expect(new Set(await statuses(answers))).toEqual(new Set([200]));
+  });
+
+  it('serves the next request as soon as the queue is short again', async () => {
+    queued = 1000;
+    await sleep(30);
+    expect((await ask()).status).toBe(503);
+    queued = 0;
+    expect((await ask()).status).toBe(200);
+  });
+
+  it('sheds while the event loop lags for long, and not because it did so once', async () => {
+    const block = (ms: number) => {
+      for (const end = performance.now() + ms; performance.now() < end;);
+    };
+    block(400);
+    expect((await ask()).status).toBe(200);
+    // Each turn is late, as with more requests than one thread can do.
+    const busy = setInterval(() => block(250), 1);
+    try {
+      await sleep(1000);
+      expect((await ask()).status).toBe(503);
+    } finally {
+      clearInterval(busy);
+    }
+    await sleep(30);
+    expect((await ask()).status).toBe(200);
+  });
+});

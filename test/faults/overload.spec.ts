@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { startApp, type TestApp } from '../harness/app.js';
+import type { Answer, ApiClient } from '../harness/client.js';
+import { expectProblem } from '../harness/problem.js';
+import { until } from '../harness/until.js';
+
+let service: TestApp;
+let ada: ApiClient;
+beforeAll(async () => {
+  service = await startApp();
+  ada = await service.signUp();
+});
+afterAll(() => service.close());
+
+const countOf = (answers: readonly Answer[], status: number) =>
+  answers.filter((answer) => answer.status === status).length;
+
+describe('a rush', () => {
+  it('of 200 logins at once is served: none is shed', async () => {
+    // Signing in again and again ends the oldest sessions.
+    const { email, password } = (await service.signUp()).account;
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => service.anonymous.post('/auth/login', { email, password })),
+    );
+    expect(new Set(answers.map(({ status, text }) => (status === 200 ? 'signed in' : text)))).toEqual(
+      new Set(['signed in']),
+    );
+  });
+});
+
+describe('a database that is too slow for what is asked', () => {
+  it('has requests answered with 503 and Retry-After rather than queued, probes answered, and no write lost', async () => {
+    const lock = new Client({ connectionString: service.database.url });
+    lock.on('error', () => {});
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+    const refused: Answer[] = [];
+    const write = async () => {
+      const answer = await ada.post('/entries', { text: 'under load', mood: 5 });
+      if (answer.status === 503) refused.push(answer);
+      return answer;
+    };
+    const writes = Array.from({ length: 400 }, write);
+    await until('requests are shed', () => refused.length >= 50);
+    for (const answer of refused) {
+      expectProblem(answer, 503);
+      expect(answer.headers.get('retry-after')).toBe('1');
+    }
+    expect((await service.anonymous.get('/health/live')).status).toBe(200);
+    await lock.end();
+    const answers = await Promise.all(writes);
+    expect(countOf(answers, 201) + refused.length).toBe(400);
+    const [row] = await service.database.query<{ count: number }>('SELECT count(*)::int FROM entries');
+    expect(row?.count).toBe(countOf(answers, 201));
+    expect((await write()).status).toBe(201);
+  });
+});
