@@ -62,7 +62,8 @@ function expectTooMany(answer: Answer, limit: number): void {
   expect(answer.headers.get('ratelimit-reset')).toBe(retryAfter);
   expect(answer.headers.get('ratelimit-remaining')).toBe('0');
   expect(answer.headers.get('ratelimit-limit')).toBe(String(limit));
-  expect(answer.headers.get('ratelimit-policy')).toBe(`${limit};w=60`);
+  expect(answer.headers.get('ratelimit-policy')).toMatch(new RegExp(`^"\\w+";q=${limit};w=60$`));
+  expect(answer.headers.get('ratelimit')).toMatch(new RegExp(`^"\\w+";r=0;t=${retryAfter}$`));
 }
 
 describe('the limit of an IP address without a token', () => {
@@ -81,7 +82,7 @@ describe('the limit of an IP address without a token', () => {
     ]);
     for (const { headers } of answers) {
       expect(headers.get('ratelimit-limit')).toBe('5');
-      expect(headers.get('ratelimit-policy')).toBe('5;w=60');
+      expect(headers.get('ratelimit-policy')).toBe('"anonymous";q=5;w=60');
       expect(headers.get('ratelimit-reset')).toMatch(/^([1-9]|[1-5]\d|60)$/);
       expect(headers.has('retry-after')).toBe(false);
     }
@@ -102,6 +103,14 @@ describe('the limit of an IP address without a token', () => {
     const address = newAddress();
     await inTurn(6, () => guess(from(address)));
     expect((await guess(from(newAddress()))).status).toBe(401);
+  });
+
+  it('is one for all addresses of an IPv6 network, however they are written, and another for the next', async () => {
+    const answers = [];
+    for (let host = 1; host <= 6; host += 1) answers.push(await guess(from(`2001:db8:7:1:${host}::${host}`)));
+    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    expectTooMany(await guess(from('2001:0DB8:0007:0001::abcd')), 5);
+    expect((await guess(from('2001:db8:7:2::1'))).status).toBe(401);
   });
 
   it('is one for all public routes', async () => {

@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import {
   ForbiddenException,
   HttpException,
@@ -10,6 +9,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { Config } from '../config/config.js';
+import { networkOf } from '../http/client-network.js';
 import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from './sessions.service.js';
@@ -43,9 +43,9 @@ export class PasswordAttempts {
    */
   async count<T>(ip: string, email: string, reply: FastifyReply, attempt: () => Promise<T>): Promise<T> {
     const account = this.pseudonymOf(email);
-    await this.limiter.consume('login', `${ip} ${account}`, reply);
-    if (!this.config.rateLimit.enabled) return attempt();
     const network = networkOf(ip);
+    await this.limiter.consume('login', `${network} ${account}`, reply);
+    if (!this.config.rateLimit.enabled) return attempt();
     await this.admit(network, account, { ip, email }, reply);
     try {
       const result = await attempt();
@@ -96,16 +96,4 @@ export class PasswordAttempts {
   private pseudonymOf(email: string): string {
     return createHmac('sha256', this.config.jwt.secret).update(email).digest('base64url').slice(0, 22);
   }
-}
-
-/** An IPv6 client has a network of 2^64 addresses to itself, and is counted as one. */
-function networkOf(ip: string): string {
-  if (!isIPv6(ip) || ip.includes('.')) return ip;
-  const [head = '', tail] = ip.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':');
-    groups.push(...Array<string>(8 - groups.length - after.length).fill('0'), ...after);
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`;
 }

@@ -1,10 +1,11 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { networkOf } from '../client-network.js';
 import { IS_RATE_LIMIT_EXEMPT } from './rate-limit-exempt.decorator.js';
 import { RateLimiter } from './rate-limiter.js';
 
-/** Limits a signed-in user by id and everybody else by IP address. Runs after the guard that reads the token. */
+/** Limits a signed-in user by id and everybody else by network. Runs after the guard that reads the token. */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
   constructor(
@@ -18,7 +19,7 @@ export class RateLimitGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const userId = request.context?.userId;
-    if (userId === undefined) await this.limiter.consume('anonymous', request.ip, reply);
+    if (userId === undefined) await this.limiter.consume('anonymous', networkOf(request.ip), reply);
     else await this.limiter.consume('user', userId, reply);
     return true;
   }

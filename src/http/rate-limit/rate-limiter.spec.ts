@@ -39,7 +39,8 @@ describe('RateLimiter', () => {
     const limiter = new RateLimiter(configOf(), noRedis);
     expect(await statusOf(limiter.consume('anonymous', '192.0.2.1', reply))).toBe(200);
     expect(Object.fromEntries(headers)).toEqual({
-      'ratelimit-policy': '2;w=60',
+      'ratelimit-policy': '"anonymous";q=2;w=60',
+      ratelimit: '"anonymous";r=1;t=60',
       'ratelimit-limit': 2,
       'ratelimit-remaining': 1,
       'ratelimit-reset': 60,

@@ -36,7 +36,9 @@ export class RateLimiter {
   }
 
   /**
-   * Counts one request against `key` and writes the `RateLimit-*` headers of draft-ietf-httpapi-ratelimit-headers-07.
+   * Counts one request against `key` and tells how much is left: by `RateLimit-Policy` and `RateLimit`, as the draft has
+   * it from its 8th version on (draft-ietf-httpapi-ratelimit-headers-10), and by the three fields that versions up to
+   * the 7th had, which most clients know.
    *
    * @throws {HttpException} 429, with `Retry-After` in seconds
    */
@@ -46,9 +48,11 @@ export class RateLimiter {
     const outcome = await this.count(this.limiters[name], key);
     const resetSeconds = Math.max(1, Math.ceil(outcome.msBeforeNext / 1000));
     const exhausted = outcome.consumedPoints > points;
-    reply.header('ratelimit-policy', `${points};w=${WINDOW_SECONDS}`);
+    const remaining = Math.max(0, outcome.remainingPoints);
+    reply.header('ratelimit-policy', `"${name}";q=${points};w=${WINDOW_SECONDS}`);
+    reply.header('ratelimit', `"${name}";r=${remaining};t=${resetSeconds}`);
     reply.header('ratelimit-limit', points);
-    reply.header('ratelimit-remaining', Math.max(0, outcome.remainingPoints));
+    reply.header('ratelimit-remaining', remaining);
     reply.header('ratelimit-reset', resetSeconds);
     if (!exhausted) return;
     this.observe(name);
