@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
@@ -21,11 +22,12 @@ const SKEW_SECONDS = 15;
 @Injectable()
 export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('Sessions');
-  /** Session id → when its last access token has expired, ms since the epoch. */
+  /** Session id → when its last access token has expired, ms since the start of the process. */
   private readonly ended = new Map<string, number>();
   /** How long after its end a session's last access token may live, ms. */
   readonly memoryMs: number;
-  private lastLook = 0;
+  /** Not of the wall clock, which may be set back: nothing would be looked up until it is where it was. */
+  private lastLook = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
 
@@ -50,7 +52,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   /** Whether the session has ended. Asks the database itself where the last look is too old to be trusted. */
   async has(sessionId: string): Promise<boolean> {
     if (this.ended.has(sessionId)) return true;
-    if (Date.now() - this.lastLook <= TRUST_MS) return false;
+    if (performance.now() - this.lastLook <= TRUST_MS) return false;
     const { rowCount } = await this.sql.query(
       'session-live',
       'SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL',
@@ -61,7 +63,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
 
   /** Makes a session that was ended here known here at once. */
   add(sessionId: string): void {
-    this.ended.set(sessionId, Date.now() + this.memoryMs);
+    this.ended.set(sessionId, performance.now() + this.memoryMs);
   }
 
   private schedule(): void {
@@ -76,9 +78,9 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async look(): Promise<void> {
-    const started = Date.now();
+    const started = performance.now();
     const sinceSeconds =
-      this.lastLook === 0 ? this.memoryMs / 1000 : (started - this.lastLook) / 1000 + OVERLAP_SECONDS;
+      this.lastLook === -Infinity ? this.memoryMs / 1000 : (started - this.lastLook) / 1000 + OVERLAP_SECONDS;
     const { rows } = await this.sql.query<{ id: string }>(
       'sessions-ended',
       `SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)

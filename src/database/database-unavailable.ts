@@ -19,12 +19,12 @@ const CONNECTION_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
 
 /**
- * PostgreSQL's own: connection exceptions (08), too many connections (53300), cancelled by the statement timeout
- * (57014), shutting down or starting up (57P01–57P03), a read-only standby after a failover (25006), and a
- * transaction that lost against another (40001, 40P01).
+ * PostgreSQL's own: connection exceptions (08), a full disk, no memory, too many connections (53100, 53200, 53300),
+ * cancelled by the statement timeout (57014), shutting down or starting up (57P01–57P03), a read-only standby after a
+ * failover (25006), and a transaction that lost against another (40001, 40P01).
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const SQLSTATES = /^(08...|53300|57014|57P0[123]|25006|40001|40P01)$/;
+const SQLSTATES = /^(08...|53100|53200|53300|57014|57P0[123]|25006|40001|40P01)$/;
 
 /** A 503 for an error that says no more than that the database cannot serve now; undefined for any other. */
 export function asDatabaseUnavailable(error: unknown): ServiceUnavailableException | undefined {

@@ -19,7 +19,7 @@ export default class LeftOutReporter {
     );
     if (leftOut.length === 0) return;
     console.log(
-      `\nLeft out, as this machine has no redis-server (or TEST_REDIS_URL), no pgbouncer, no pg_dump as new as the server, or no PostgreSQL 17 to come from: ${leftOut.length} tests\n` +
+      `\nLeft out, as this machine has no redis-server (or TEST_REDIS_URL), no pgbouncer, no pg_dump as new as the server, no PostgreSQL 17 to come from, or no root who could mount a small disk: ${leftOut.length} tests\n` +
         leftOut.map((name) => `  - ${name}\n`).join(''),
     );
   }

@@ -1,0 +1,343 @@
+import { execFileSync } from 'node:child_process';
+import { chownSync, mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { startApp, type TestApp } from '../harness/app.js';
+import { ApiClient, type Answer } from '../harness/client.js';
+import type { TestDatabase } from '../harness/database.js';
+import { Ledger } from '../harness/ledger.js';
+import { expectProblem } from '../harness/problem.js';
+import { describeWithRedis } from '../harness/redis.js';
+import { OwnPostgres, OwnRedis } from '../harness/servers.js';
+import { until } from '../harness/until.js';
+
+let postgres: OwnPostgres;
+beforeAll(async () => {
+  postgres = await OwnPostgres.start();
+}, 60_000);
+afterAll(() => postgres.remove());
+
+let databases = 0;
+async function databaseOf(server: OwnPostgres, options = ''): Promise<TestDatabase> {
+  const name = `faults_${(databases += 1)}`;
+  await server.query('postgres', `CREATE DATABASE ${name} ${options}`);
+  return {
+    name,
+    url: server.url(name),
+    query: (text, values = []) => server.query(name, text, [...values]),
+    drop: async () => {
+      await server.query('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+const differences = (ledger: Ledger, database: TestDatabase) =>
+  ledger.differences((text, values) => database.query<{ id: string }>(text, values));
+
+/** Writes all the time, until it is told to stop. */
+function keepWriting(ledger: Ledger): () => Promise<void> {
+  let stopped = false;
+  const writer = async () => {
+    while (!stopped) await ledger.write();
+  };
+  const writers = Promise.all([writer(), writer()]);
+  return async () => {
+    stopped = true;
+    await writers;
+  };
+}
+
+describe('PostgreSQL itself', () => {
+  let database: TestDatabase;
+  let service: TestApp;
+  let client: ApiClient;
+  let ledger: Ledger;
+  beforeAll(async () => {
+    database = await databaseOf(postgres);
+    service = await startApp({ DB_STATEMENT_TIMEOUT_MS: '400', DB_POOL_SIZE: '5' }, database);
+    client = await service.signUp();
+    ledger = new Ledger(client);
+  });
+  afterEach(async () => {
+    expect(await differences(ledger, database)).toEqual([]);
+  });
+  afterAll(async () => {
+    await service.close();
+    await database.drop();
+  });
+
+  const isServed = async () => (await ledger.write()).status === 201;
+
+  it('crashes under load and is restarted: 503 meanwhile, served again, and every acknowledged write is there', async () => {
+    const stop = keepWriting(ledger);
+    await until('some are written', () => ledger.count > 20);
+    await postgres.crash();
+    expect((await client.get('/entries')).status).toBe(503);
+    expect((await service.anonymous.get('/health')).status).toBe(503);
+    expect((await service.anonymous.get('/health/live')).status).toBe(200);
+    const before = ledger.count;
+    await postgres.startAgain();
+    await until('writes succeed again', () => ledger.count > before);
+    await stop();
+    expect((await service.anonymous.get('/health')).status).toBe(200);
+  });
+
+  it('hangs: 503 within the time limits, and served as soon as it goes on', async () => {
+    const stop = keepWriting(ledger);
+    postgres.hang();
+    let refused: Answer;
+    try {
+      refused = await client.get('/entries');
+    } finally {
+      postgres.goOn();
+    }
+    expectProblem(refused, 503);
+    await until('writes succeed again', isServed);
+    await stop();
+  });
+
+  it('has no connection left: 503, and served as soon as there is one', async () => {
+    // The service's own are ended, so that others can take their places.
+    const others: Client[] = [];
+    const take = async () => {
+      const other = new Client({ connectionString: database.url, application_name: 'other' });
+      other.on('error', () => {});
+      await other.connect();
+      others.push(other);
+    };
+    try {
+      const everything = async () => {
+        for (;;) await take();
+      };
+      await expect(everything()).rejects.toMatchObject({ code: '53300' });
+      await others[0]!.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'entries'`,
+        [database.name],
+      );
+      await expect(everything()).rejects.toMatchObject({ code: '53300' });
+      expectProblem(await ledger.write(), 503);
+    } finally {
+      await Promise.all(others.map((other) => other.end().catch(() => {})));
+    }
+    await until('writes succeed again', isServed);
+  });
+
+  it('has the backend of a write under way terminated: 503, nothing half-written, the next one succeeds', async () => {
+    const lock = new Client({ connectionString: database.url });
+    await lock.connect();
+    try {
+      await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+      const write = ledger.write();
+      const waiting = `FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock' AND query LIKE '%INSERT%'`;
+      await until('it waits', async () => {
+        const rows = await database.query(`SELECT pg_terminate_backend(pid) ${waiting}`, [database.name]);
+        return rows.length > 0;
+      });
+      expectProblem(await write, 503);
+    } finally {
+      await lock.end();
+    }
+    expect(await isServed()).toBe(true);
+  });
+});
+
+describe('a client that goes away', () => {
+  let service: TestApp;
+  let client: ApiClient;
+  beforeAll(async () => {
+    service = await startApp({ DB_POOL_SIZE: '2' }, await databaseOf(postgres));
+    client = await service.signUp();
+  });
+  afterAll(() => service.close());
+
+  function send(text: string) {
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    socket.write(text);
+    return socket;
+  }
+  const head = (length: number) =>
+    `POST /entries HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${client.account.accessToken}\r\n` +
+    `content-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+  const count = async () =>
+    (await service.database.query<{ count: number }>('SELECT count(*)::int FROM entries'))[0]?.count;
+
+  it('in the midst of a body has written nothing', async () => {
+    const socket = send(`${head(100)}{"text":"half`);
+    await new Promise((resolve) => socket.once('connect', resolve));
+    socket.destroy();
+    expect((await client.get('/entries')).body.total).toBe(0);
+  });
+
+  it('before the answer has written once, and holds no connection: as many as the pool has, and more', async () => {
+    const lock = new Client({ connectionString: service.database.url });
+    await lock.connect();
+    const body = JSON.stringify({ text: 'sent, and gone', mood: 5 });
+    try {
+      await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+      const sockets = Array.from({ length: 3 }, () => send(head(body.length) + body));
+      await until('two wait for the lock', async () => {
+        const rows = await service.database.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
+          [service.database.name],
+        );
+        return rows.length === 2;
+      });
+      for (const socket of sockets) socket.destroy();
+    } finally {
+      await lock.end();
+    }
+    await until('they are written', async () => (await count()) === 3);
+    expect((await client.post('/entries', { text: 'the next', mood: 5 })).status).toBe(201);
+  });
+});
+
+describeWithRedis('Redis itself', () => {
+  it('is killed, comes back empty, hangs and goes on: nothing fails, nothing is lost, nothing is stale', async () => {
+    const redis = await OwnRedis.start();
+    const service = await startApp({ REDIS_URL: redis.url }, await databaseOf(postgres));
+    try {
+      const client = await service.signUp();
+      const ledger = new Ledger(client);
+      const isConnected = async () =>
+        (await service.anonymous.get('/health')).body.details.cache.degraded === undefined;
+      const exercise = async () => {
+        for (let turn = 0; turn < 5; turn += 1) {
+          const written = await ledger.write();
+          expect(written.status).toBe(201);
+          const path = `/entries/${written.body.id}`;
+          expect((await client.get(path)).body).toEqual(written.body);
+          expect((await client.patch(path, { mood: 1 + turn })).status).toBe(200);
+          expect((await client.get(path)).body.mood).toBe(1 + turn);
+          expect((await client.get('/entries?limit=1')).body.total).toBe(ledger.count);
+        }
+      };
+      await until('connected', isConnected);
+      await exercise();
+      await redis.kill();
+      await exercise();
+      await redis.start();
+      await until('connected again', isConnected);
+      await exercise();
+      redis.hang();
+      await exercise();
+      redis.goOn();
+      await exercise();
+      await until('connected again', isConnected);
+      await exercise();
+      expect(await differences(ledger, service.database)).toEqual([]);
+    } finally {
+      redis.goOn();
+      await service.close();
+      await redis.remove();
+    }
+  });
+});
+
+/** A file system of 32 MB, which only root can make; undefined where it cannot be made. */
+function smallDisk(): string | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'entries-small-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=755', 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+}
+
+const disk = smallDisk();
+const describeWithSmallDisk = disk === undefined ? describe.skip : describe;
+
+describeWithSmallDisk('a disk that is full', () => {
+  it('has writes answered with 503 and reads served, until there is room again', async () => {
+    const folder = join(disk!, 'space');
+    mkdirSync(folder);
+    chownSync(disk!, postgres.user!.uid, postgres.user!.gid);
+    chownSync(folder, postgres.user!.uid, postgres.user!.gid);
+    await postgres.query('postgres', `CREATE TABLESPACE small LOCATION '${folder}'`);
+    const database = await databaseOf(postgres, 'TABLESPACE small');
+    const service = await startApp({}, database);
+    try {
+      const client = await service.signUp();
+      const ledger = new Ledger(client);
+      expect((await ledger.write()).status).toBe(201);
+      await database.query('CREATE TABLE ballast (bytes bytea)');
+      const fill = async (bytes: number) => {
+        for (;;) await database.query('INSERT INTO ballast VALUES ($1)', [randomBytes(bytes)]);
+      };
+      for (const bytes of [1_000_000, 8000, 1000]) {
+        await expect(fill(bytes)).rejects.toMatchObject({ code: '53100' });
+      }
+      // The last pages of the tables have room for a few.
+      const long = () => client.post('/entries', { text: randomBytes(4500).toString('hex'), mood: 5 });
+      await until('there is no room', async () => (await long()).status !== 201);
+      const refused = await long();
+      expectProblem(refused, 503);
+      expect(refused.text).not.toMatch(/extend|tablespace|space/);
+      expect((await client.get('/entries?limit=1')).status).toBe(200);
+      await database.query('DROP TABLE ballast');
+      await until('there is room again', async () => (await ledger.write()).status === 201);
+      expect(await differences(ledger, database)).toEqual([]);
+    } finally {
+      await service.close();
+      await database.drop();
+      await postgres.query('postgres', 'DROP TABLESPACE small');
+    }
+  });
+  afterAll(() => {
+    execFileSync('umount', [disk!]);
+    rmSync(disk!, { recursive: true });
+  });
+});
+
+describe('a clock that is set back by an hour', () => {
+  const RealDate = Date;
+  afterEach(() => {
+    globalThis.Date = RealDate;
+  });
+  const setBack = (ms: number) => {
+    globalThis.Date = class extends RealDate {
+      constructor(...given: [] | [number | string]) {
+        super(...((given.length === 0 ? [RealDate.now() - ms] : given) as [number]));
+      }
+      static override now() {
+        return RealDate.now() - ms;
+      }
+    } as DateConstructor;
+  };
+
+  it('costs a refresh, loses nothing, and still has an ended session refused by every replica', async () => {
+    const database = await databaseOf(postgres);
+    const [one, other] = [await startApp({}, database), await startApp({}, database)];
+    try {
+      const client = await one.signUp();
+      const ledger = new Ledger(client);
+      expect((await ledger.write()).status).toBe(201);
+      setBack(3_600_000);
+      // Issued in what is now the future: refused, and renewed by one refresh, as an expired one is.
+      expectProblem(await ledger.write(), 401);
+      const { refreshToken } = client.account;
+      const session = await one.anonymous.post('/auth/refresh', { refreshToken });
+      expect(session.status).toBe(200);
+      const renewed = client.withToken(session.body.accessToken);
+      const since = new Ledger(renewed);
+      for (let turn = 0; turn < 5; turn += 1) expect((await since.write()).status).toBe(201);
+      expect((await renewed.get('/entries')).body.total).toBe(6);
+      const there = new ApiClient(other.url, renewed.account);
+      expect((await there.get('/entries')).status).toBe(200);
+      expect((await renewed.post('/auth/logout')).status).toBe(204);
+      await until('it is refused there', async () => (await there.get('/entries')).status === 401, 2000);
+      expect(await differences(since, database)).toEqual([]);
+    } finally {
+      await one.close();
+      await other.close();
+    }
+  });
+});
