@@ -14,12 +14,10 @@ RUN npm run --silent build && node scripts/bundle.js dist /app
 # What V8 makes of the program at its start is kept. Node stores it by user and path, so the program is started here as
 # it will be there, by its user under its path: without settings it ends with 78 once all is loaded. Nobody may write to
 # it later.
-RUN mkdir /app/compile-cache && chown 1000:1000 /app/compile-cache
-USER 1000:1000
-RUN cd /app && NODE_COMPILE_CACHE=/app/compile-cache NODE_ENV=production node dist/main.js 2>/dev/null; \
-    [ $? -eq 78 ] && ls /app/compile-cache/*-1000 >/dev/null
-USER root
-RUN chown -R root:root /app/compile-cache && chmod -R u=rwX,go=rX /app/compile-cache
+RUN mkdir /app/compile-cache && chown node /app/compile-cache && \
+    su node -s /bin/sh -c 'NODE_COMPILE_CACHE=/app/compile-cache NODE_ENV=production node /app/dist/main.js' 2>/dev/null; \
+    [ $? -eq 78 ] && ls /app/compile-cache/*-1000 >/dev/null && \
+    chown -R root:root /app/compile-cache && chmod -R u=rwX,go=rX /app/compile-cache
 
 FROM node:${NODE_VERSION}-alpine
 WORKDIR /app
