@@ -37,6 +37,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
  */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** ms for the headers to arrive; and between two looks for who is too slow, by which an end may be late. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const SLOW_CLIENTS_EVERY_MS = 5000;
+
 /**
  * Makes the application, ready to listen: what `main.ts` and the tests share. The schema is up to date when this
  * returns.
@@ -67,7 +71,11 @@ export async function createApp(
       );
     },
     // With a problem instead: answerProtocolErrors.
-    http: { requireHostHeader: false },
+    http: {
+      requireHostHeader: false,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: SLOW_CLIENTS_EVERY_MS,
+    },
     // What still comes is served: closeConnectionsPolitely.
     return503OnClosing: false,
     // Schemas are zod's and answers are made by PostgreSQL or JSON.stringify: Ajv need not be loaded.

@@ -126,23 +126,29 @@ describe('PostgreSQL itself', () => {
     await until('writes succeed again', isServed);
   });
 
-  it('has the backend of a write under way terminated: 503, nothing half-written, the next one succeeds', async () => {
-    const lock = new Client({ connectionString: database.url });
-    await lock.connect();
-    try {
-      await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
-      const write = ledger.write();
-      const waiting = `FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock' AND query LIKE '%INSERT%'`;
-      await until('it waits', async () => {
-        const rows = await database.query(`SELECT pg_terminate_backend(pid) ${waiting}`, [database.name]);
-        return rows.length > 0;
-      });
-      expectProblem(await write, 503);
-    } finally {
-      await lock.end();
-    }
-    expect(await isServed()).toBe(true);
-  });
+  it.each([
+    ['a write', {}],
+    ['a transaction of several statements', { 'idempotency-key': 'once' }],
+  ])(
+    'has the backend of %s terminated: 503, nothing half-written, the next one succeeds',
+    async (_name, headers) => {
+      const lock = new Client({ connectionString: database.url });
+      await lock.connect();
+      try {
+        await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+        const write = ledger.write(headers);
+        const waiting = `FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock' AND query LIKE '%INSERT%'`;
+        await until('it waits', async () => {
+          const rows = await database.query(`SELECT pg_terminate_backend(pid) ${waiting}`, [database.name]);
+          return rows.length > 0;
+        });
+        expectProblem(await write, 503);
+      } finally {
+        await lock.end();
+      }
+      expect((await ledger.write(headers)).status).toBe(201);
+    },
+  );
 });
 
 describe('a client that goes away', () => {

@@ -1,4 +1,4 @@
-import type { Answer, ApiClient } from './client.js';
+import type { Answer, ApiClient, RequestOptions } from './client.js';
 
 /**
  * Keeps what the service has acknowledged, to compare it with the table: what answered 201 must be there, and what
@@ -11,8 +11,9 @@ export class Ledger {
 
   constructor(private readonly client: ApiClient) {}
 
-  async write(): Promise<Answer> {
-    const answer = await this.client.post('/entries', { text: `entry ${(this.texts += 1)}`, mood: 5 });
+  async write(headers: RequestOptions['headers'] = {}): Promise<Answer> {
+    const body = { text: `entry ${(this.texts += 1)}`, mood: 5 };
+    const answer = await this.client.post('/entries', body, headers);
     if (answer.status === 201) this.acknowledged.push(answer.body.id as string);
     else if (answer.status !== 503) this.wrong.push(`${answer.status} ${answer.text}`);
     return answer;
