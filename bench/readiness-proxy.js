@@ -105,9 +105,9 @@ export class Clients {
   #stopped = false;
   #running = /** @type {Promise<unknown>[]} */ ([]);
 
-  /** @param {{ url: string, token: string, count: number, pauseMs: number }} options */
-  constructor({ url, token, count, pauseMs }) {
-    const client = async () => {
+  /** @param {{ url: string, tokens: string[], count: number, pauseMs: number }} options who is signed in, by turns */
+  constructor({ url, tokens, count, pauseMs }) {
+    const client = async (/** @type {string} */ token) => {
       // Not all at the same instant.
       await pause(Math.random() * pauseMs);
       for (let turn = 0; !this.#stopped; turn += 1) {
@@ -115,7 +115,7 @@ export class Clients {
         await pause(pauseMs * (0.5 + Math.random()));
       }
     };
-    this.#running = Array.from({ length: count }, client);
+    this.#running = Array.from({ length: count }, (_, index) => client(tokens[index % tokens.length] ?? ''));
   }
 
   async stop() {

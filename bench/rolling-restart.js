@@ -20,6 +20,8 @@ const { values } = parseArgs({
     'drain-ms': { type: 'string', default: '1000' },
   },
 });
+/** One user's writes wait for each other; 20 users' hardly do. */
+const USERS = 20;
 const { signal } = new AbortController();
 process.once('exit', () => Server.killAll());
 
@@ -46,15 +48,18 @@ const start = async () => {
 const secret = randomBytes(48).toString('base64url');
 try {
   const replicas = [await start(), await start()];
-  const registered = await fetch(`${proxy.url}/auth/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email: 'rolling@example.org', password: randomBytes(16).toString('hex') }),
-  });
-  const { accessToken } = /** @type {{ accessToken: string }} */ (await registered.json());
+  const tokens = [];
+  for (let user = 0; user < USERS; user += 1) {
+    const registered = await fetch(`${proxy.url}/auth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: `user-${user}@example.org`, password: randomBytes(16).toString('hex') }),
+    });
+    tokens.push(/** @type {{ accessToken: string }} */ (await registered.json()).accessToken);
+  }
   const clients = new Clients({
     url: proxy.url,
-    token: accessToken,
+    tokens,
     count: Number(values.clients),
     pauseMs: 500,
   });

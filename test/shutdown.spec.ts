@@ -193,8 +193,10 @@ describe('a rolling restart of two replicas behind a proxy that asks for readine
         const url = await replica.listening();
         await until('the replica is ready', () => proxy.isReady(url));
       }
-      const { account } = await new ApiClient(proxy.url).signUp();
-      const clients = new Clients({ url: proxy.url, token: account.accessToken, count: 200, pauseMs: 1500 });
+      const users = [];
+      for (let user = 0; user < 10; user += 1) users.push(await new ApiClient(proxy.url).signUp());
+      const tokens = users.map(({ account }) => account.accessToken);
+      const clients = new Clients({ url: proxy.url, tokens, count: 200, pauseMs: 1500 });
       for (const old of [...replicas]) {
         const url = await old.listening();
         expect(await old.stop()).toEqual({ code: 0, signal: null });

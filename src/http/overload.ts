@@ -11,7 +11,7 @@ const LAG_AT_MOST_MS = 200;
 const LAGGING_TICKS = 3;
 
 /** How long a request waits at the gate before it is refused, ms, and how many looks at the least. */
-const WAIT_AT_MOST_MS = 500;
+const WAIT_AT_MOST_MS = 700;
 const WAIT_AT_LEAST_TICKS = 5;
 
 /** Waiting at the gate, at most: some 20 MB with their sockets. Beyond, requests are refused at once. */
@@ -21,8 +21,8 @@ const WAITING_AT_MOST = 5000;
 const BURST = 200;
 
 /** A queue that has not been empty for so long, ms, is no rush. It may then be as long as is served in the other time. */
-const STANDING_MS = 300;
-const QUEUE_AT_MOST_MS = 200;
+const STANDING_MS = 1000;
+const QUEUE_AT_MOST_MS = 150;
 
 /** Over which the rate of queries is averaged, ms. */
 const AVERAGED_MS = 300;
