@@ -107,7 +107,7 @@ export async function createApp(
   rememberAnswers(fastify);
   answerProtocolErrors(fastify);
   const sql = app.get(Sql);
-  shedOverload(fastify, () => sql.load, config.database.poolSize);
+  if (config.overload.shedding) shedOverload(fastify, () => sql.load, config.database.poolSize);
   const requests = app.get(OpenRequests);
   requests.observe(fastify);
   closeConnectionsPolitely(fastify, () => requests.ending);

@@ -261,6 +261,11 @@ export const environmentSchema = z.object({
     .optional()
     .meta({ description: 'json or pretty; without it, pretty on a terminal', example: 'json' }),
 
+  OVERLOAD_SHEDDING: boolean.default(true).meta({
+    description: 'answer 503 at once to what would only wait: see docs/operations.md',
+    example: 'true',
+  }),
+
   SEARCH_LANGUAGE: z
     .enum(SEARCH_LANGUAGES, `must be one of ${SEARCH_LANGUAGES.join(', ')}`)
     .default('english')

@@ -93,6 +93,7 @@ export abstract class Config {
     readonly userPerMinute: number;
     readonly loginPerMinute: number;
   };
+  abstract readonly overload: { readonly shedding: boolean };
   abstract readonly search: {
     /** A text search configuration of PostgreSQL. */
     readonly language: string;
@@ -178,6 +179,7 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       userPerMinute: e.RATE_LIMIT_USER_PER_MINUTE,
       loginPerMinute: e.RATE_LIMIT_LOGIN_PER_MINUTE,
     },
+    overload: { shedding: e.OVERLOAD_SHEDDING },
     search: { language: e.SEARCH_LANGUAGE },
     log: { level: e.LOG_LEVEL, format: e.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json') },
     metrics: { enabled: e.METRICS_ENABLED, port: e.METRICS_PORT },

@@ -8,7 +8,7 @@ import { until } from '../harness/until.js';
 let service: TestApp;
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startApp({ OVERLOAD_SHEDDING: 'true' });
   ada = await service.signUp();
 });
 afterAll(() => service.close());

@@ -30,6 +30,7 @@ export class Program {
       PORT: '0',
       JWT_SECRET: TEST_SECRET,
       LOG_FORMAT: 'json',
+      OVERLOAD_SHEDDING: 'false',
       ...environment,
     };
     return new Program(spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
