@@ -125,15 +125,26 @@ export class OwnPostgres {
   }
 
   hang(): void {
-    for (const pid of this.processes()) process.kill(pid, 'SIGSTOP');
+    this.signal('SIGSTOP');
   }
 
   goOn(): void {
-    for (const pid of this.processes()) process.kill(pid, 'SIGCONT');
+    this.signal('SIGCONT');
   }
 
   async remove(): Promise<void> {
     await this.cluster.stop();
+  }
+
+  private signal(name: NodeJS.Signals): void {
+    for (const pid of this.processes()) {
+      try {
+        process.kill(pid, name);
+      } catch (error) {
+        // It ended since it was listed.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
   }
 
   /** The postmaster and its children; Linux. */
