@@ -12,6 +12,11 @@ import { PasswordAttempts } from './password-attempts.js';
 import { Passwords } from './passwords.js';
 import { SessionsService } from './sessions.service.js';
 
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const DEADLOCK = '40P01';
+
+const ERASE_ATTEMPTS = 3;
+
 interface Asked {
   readonly ip: string;
   readonly reply: FastifyReply;
@@ -68,16 +73,27 @@ export class AccountService {
    */
   async erase({ userId }: Principal, password: string, asked: Asked): Promise<void> {
     const user = await this.confirm(userId, password, asked);
-    await this.personalData.eraseRows(userId);
-    const ended = await this.dataSource.transaction(async (manager) => {
-      // No session can begin from here on.
-      await this.users.lock(userId, manager);
-      return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
-    });
+    const ended = await this.eraseRows(userId);
     this.sessions.known(ended);
     await this.attempts.forget(user.email);
     await this.personalData.eraseTraces(userId);
     this.logger.log('a user was erased');
+  }
+
+  /** Two erasures, or one and a write, may wait for each other's rows; PostgreSQL then ends one of the two. */
+  private async eraseRows(userId: string): Promise<string[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.personalData.eraseRows(userId);
+        return await this.dataSource.transaction(async (manager) => {
+          // No session can begin from here on.
+          await this.users.lock(userId, manager);
+          return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
+        });
+      } catch (error) {
+        if (attempt === ERASE_ATTEMPTS || (error as { code?: unknown }).code !== DEADLOCK) throw error;
+      }
+    }
   }
 
   private async confirm(userId: string, password: string, { ip, reply }: Asked): Promise<User> {
