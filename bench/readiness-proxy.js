@@ -14,7 +14,9 @@ const SILENT_PROBES = 3;
 export class ReadinessProxy {
   #servers = /** @type {Map<string, { ready: boolean, silent: number, agent: Agent }>} */ (new Map());
   #turn = 0;
-  #server = createServer((incoming, outgoing) => this.#forward(incoming, outgoing));
+  #server = createServer({ keepAliveTimeout: 60_000 }, (incoming, outgoing) =>
+    this.#forward(incoming, outgoing),
+  );
   url = '';
 
   static async start() {

@@ -14,14 +14,18 @@ const LAGGING_TICKS = 3;
 const WAIT_AT_MOST_MS = 700;
 const WAIT_AT_LEAST_TICKS = 5;
 
+/** So many may wait for longer, ms: a rush that is over needs only time. */
+const PATIENT = 200;
+const PATIENCE_MS = 5000;
+
 /** Waiting at the gate, at most: some 20 MB with their sockets. Beyond, requests are refused at once. */
 const WAITING_AT_MOST = 5000;
 
 /** Queries that may wait for a connection in a rush, which a moment later is over. */
-const BURST = 200;
+const BURST = 100;
 
 /** A queue that has not been empty for so long, ms, is no rush. It may then be as long as is served in the other time. */
-const STANDING_MS = 1000;
+const STANDING_MS = 300;
 const QUEUE_AT_MOST_MS = 150;
 
 /** Over which the rate of queries is averaged, ms. */
@@ -31,7 +35,7 @@ const AVERAGED_MS = 300;
 const EXEMPT = new Set(['/health', '/health/live', '/metrics']);
 
 interface Waiting {
-  readonly until: number;
+  readonly since: number;
   readonly untilTick: number;
   admit(): void;
   refuse(): void;
@@ -40,7 +44,7 @@ interface Waiting {
 /**
  * Sheds load: a gate before all work, which closes while the event loop lags or too many queries wait for a connection.
  * A request waits there for a moment, as most rushes are over in one, and is refused with 503 and `Retry-After` after
- * that. So what is admitted is answered soon, and a client that repeats a refused request at once is slowed down rather
+ * that, unless few wait. So what is admitted is answered soon, and a client that repeats a refused request at once is slowed down rather
  * than served by the thread that others need: a refusal costs a tenth of an answer, and would otherwise be given a
  * hundred times as often.
  *
@@ -81,8 +85,11 @@ export function shedOverload(
     // The newest first: who has waited the longest is the likeliest to have given up.
     for (; budget > 0 && line.length > 0; budget -= 1) line.pop()?.admit();
     let gone = 0;
-    for (let next; (next = line[gone]) && next.until <= now && next.untilTick <= ticks; gone += 1)
+    for (let next; (next = line[gone]) && next.untilTick <= ticks; gone += 1) {
+      const most = line.length - gone > PATIENT ? WAIT_AT_MOST_MS : PATIENCE_MS;
+      if (now - next.since < most) break;
       next.refuse();
+    }
     line.splice(0, gone);
   };
   const timer = setInterval(tick, TICK_MS).unref();
@@ -109,7 +116,7 @@ export function shedOverload(
     if (line.length >= WAITING_AT_MOST) refuse();
     else {
       line.push({
-        until: performance.now() + WAIT_AT_MOST_MS,
+        since: performance.now(),
         untilTick: ticks + WAIT_AT_LEAST_TICKS,
         // In the request's own context, not in that of the timer.
         admit: AsyncResource.bind(() => (request.raw.destroyed ? refuse() : done())),

@@ -41,7 +41,7 @@ describe('a database that is too slow for what is asked', () => {
       if (answer.status === 503) refused.push(answer);
       return answer;
     };
-    const writes = Array.from({ length: 400 }, write);
+    const writes = Array.from({ length: 600 }, write);
     await until('requests are shed', () => refused.length >= 50);
     for (const answer of refused) {
       expectProblem(answer, 503);
@@ -50,7 +50,7 @@ describe('a database that is too slow for what is asked', () => {
     expect((await service.anonymous.get('/health/live')).status).toBe(200);
     await lock.end();
     const answers = await Promise.all(writes);
-    expect(countOf(answers, 201) + refused.length).toBe(400);
+    expect(countOf(answers, 201) + refused.length).toBe(600);
     const [row] = await service.database.query<{ count: number }>('SELECT count(*)::int FROM entries');
     expect(row?.count).toBe(countOf(answers, 201));
     expect((await write()).status).toBe(201);
