@@ -262,7 +262,7 @@ export const environmentSchema = z.object({
     .meta({ description: 'json or pretty; without it, pretty on a terminal', example: 'json' }),
 
   OVERLOAD_SHEDDING: boolean.default(true).meta({
-    description: 'answer 503 at once to what would only wait: see docs/operations.md',
+    description: 'answer 503 to what would only wait: see docs/operations.md',
     example: 'true',
   }),
 
