@@ -209,7 +209,8 @@ describe('what is overlong, deep or of another kind', () => {
         fc.oneof(
           long.map((text) => JSON.stringify(text)),
           deep,
-          fc.json(),
+          // No string, which might be a good password.
+          fc.json().filter((json) => typeof JSON.parse(json) !== 'string'),
         ),
         async ([method, path, body], at, json) => {
           const fields = Object.keys(body);
