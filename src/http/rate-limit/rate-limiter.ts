@@ -1,8 +1,8 @@
 import { HttpException, HttpStatus, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
+import { SharedCounter } from './shared-counter.js';
 
 export type RateLimitName = 'anonymous' | 'user' | 'login';
 
@@ -10,9 +10,7 @@ const WINDOW_SECONDS = 60;
 
 interface Limiter {
   readonly points: number;
-  readonly shared: RateLimiterRedis | undefined;
-  /** Counts while Redis is away, and always where there is none. */
-  readonly own: RateLimiterMemory;
+  readonly counter: SharedCounter;
 }
 
 /** Fixed windows of a minute, counted in Redis for all replicas, and in this process while Redis is away. */
@@ -25,13 +23,17 @@ export class RateLimiter {
 
   constructor(
     private readonly config: Config,
-    private readonly redis: RedisConnection,
+    redis: RedisConnection,
   ) {
     const { anonymousPerMinute, userPerMinute, loginPerMinute } = config.rateLimit;
+    const limiter = (name: RateLimitName, points: number): Limiter => {
+      const keyPrefix = `entries:limit:${name}`;
+      return { points, counter: new SharedCounter(redis, { keyPrefix, points, duration: WINDOW_SECONDS }) };
+    };
     this.limiters = {
-      anonymous: this.create('anonymous', anonymousPerMinute),
-      user: this.create('user', userPerMinute),
-      login: this.create('login', loginPerMinute),
+      anonymous: limiter('anonymous', anonymousPerMinute),
+      user: limiter('user', userPerMinute),
+      login: limiter('login', loginPerMinute),
     };
   }
 
@@ -44,8 +46,8 @@ export class RateLimiter {
    */
   async consume(name: RateLimitName, key: string, reply: FastifyReply): Promise<void> {
     if (!this.config.rateLimit.enabled) return;
-    const { points } = this.limiters[name];
-    const outcome = await this.count(this.limiters[name], key);
+    const { points, counter } = this.limiters[name];
+    const outcome = await counter.consume(key);
     const resetSeconds = Math.max(1, Math.ceil(outcome.msBeforeNext / 1000));
     const exhausted = outcome.consumedPoints > points;
     const remaining = Math.max(0, outcome.remainingPoints);
@@ -64,40 +66,7 @@ export class RateLimiter {
   }
 
   /** Forgets what was counted against `key`. */
-  async forget(name: RateLimitName, key: string): Promise<void> {
-    const { shared, own } = this.limiters[name];
-    await own.delete(key);
-    if (shared) await this.redis.attempt(() => shared.delete(key)).catch(() => {});
-  }
-
-  private async count({ shared, own }: Limiter, key: string): Promise<RateLimiterRes> {
-    if (shared && this.redis.available) {
-      try {
-        return await this.redis.attempt(() => settle(shared.consume(key)));
-      } catch {
-        // Redis went away: the process's own count takes over.
-      }
-    }
-    return settle(own.consume(key));
-  }
-
-  private create(name: RateLimitName, points: number): Limiter {
-    const options = { keyPrefix: `entries:limit:${name}`, points, duration: WINDOW_SECONDS };
-    const { client } = this.redis;
-    return {
-      points,
-      own: new RateLimiterMemory(options),
-      shared: client && new RateLimiterRedis({ ...options, storeClient: client, useRedisPackage: true }),
-    };
-  }
-}
-
-/** The library rejects with a result when the points are used up, and with an error when its store fails. */
-async function settle(consumed: Promise<RateLimiterRes>): Promise<RateLimiterRes> {
-  try {
-    return await consumed;
-  } catch (refused) {
-    if (refused instanceof RateLimiterRes) return refused;
-    throw refused;
+  forget(name: RateLimitName, key: string): Promise<void> {
+    return this.limiters[name].counter.forget(key);
   }
 }
