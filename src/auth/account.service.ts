@@ -2,6 +2,7 @@ import { ForbiddenException, Injectable, Logger, UnprocessableEntityException } 
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
+import { retryDeadlocks } from '../database/deadlock.js';
 import type { Principal } from '../http/current-user.decorator.js';
 import { PersonalDataService } from '../users/personal-data.service.js';
 import type { User } from '../users/user.entity.js';
@@ -11,11 +12,6 @@ import { isTheEmail, refuseCommonPassword } from './common-passwords.js';
 import { PasswordAttempts } from './password-attempts.js';
 import { Passwords } from './passwords.js';
 import { SessionsService } from './sessions.service.js';
-
-/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const DEADLOCK = '40P01';
-
-const ERASE_ATTEMPTS = 3;
 
 interface Asked {
   readonly ip: string;
@@ -80,20 +76,16 @@ export class AccountService {
     this.logger.log('a user was erased');
   }
 
-  /** Two erasures, or one and a write, may wait for each other's rows; PostgreSQL then ends one of the two. */
-  private async eraseRows(userId: string): Promise<string[]> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await this.personalData.eraseRows(userId);
-        return await this.dataSource.transaction(async (manager) => {
-          // No session can begin from here on.
-          await this.users.lock(userId, manager);
-          return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
-        });
-      } catch (error) {
-        if (attempt === ERASE_ATTEMPTS || (error as { code?: unknown }).code !== DEADLOCK) throw error;
-      }
-    }
+  /** Two erasures, or one and a write, may wait for each other's rows. */
+  private eraseRows(userId: string): Promise<string[]> {
+    return retryDeadlocks(async () => {
+      await this.personalData.eraseRows(userId);
+      return this.dataSource.transaction(async (manager) => {
+        // No session can begin from here on.
+        await this.users.lock(userId, manager);
+        return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
+      });
+    });
   }
 
   private async confirm(userId: string, password: string, { ip, reply }: Asked): Promise<User> {

@@ -1,11 +1,10 @@
-import { Injectable, UnauthorizedException } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { refuseErasedUser } from './erased-user.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';
 import { Idempotency, type IdempotentAnswer } from './idempotency.js';
 import type { EntryCreate } from './entry.schemas.js';
-
-const FOREIGN_KEY_VIOLATION = '23503';
 
 @Injectable()
 export class EntriesBulk {
@@ -25,17 +24,13 @@ export class EntriesBulk {
    */
   async create(userId: string, entries: readonly EntryCreate[], key?: string): Promise<IdempotentAnswer> {
     const request = { userId, route: 'POST /entries/bulk', key, body: entries };
-    let answer: IdempotentAnswer;
-    try {
-      answer = await this.idempotency.run(request, async (statements) => {
+    const answer = await this.idempotency
+      .run(request, async (statements) => {
         const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
         const created = await this.entries.insertAll(userId, rows, statements);
         return { status: 201, headers: {}, body: `{"entries":[${created.join(',')}]}` };
-      });
-    } catch (error) {
-      if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error;
-      throw new UnauthorizedException('The user of this token is no more');
-    }
+      })
+      .catch(refuseErasedUser);
     await this.cache.invalidate(userId);
     return answer;
   }

@@ -1,21 +1,15 @@
 import { createHash } from 'node:crypto';
-import {
-  Injectable,
-  NotFoundException,
-  PreconditionFailedException,
-  UnauthorizedException,
-} from '@nestjs/common';
+import { Injectable, NotFoundException, PreconditionFailedException } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { decodeCursor, encodeCursor, openCursor, sealCursor } from '../http/cursor.js';
 import { etagOf } from '../http/etag.js';
 import { Idempotency, type IdempotentAnswer } from './idempotency.js';
+import { refuseErasedUser } from './erased-user.js';
 import { EntrySearchQueries, partsOf, SearchPlaceSchema } from './entry-search.queries.js';
 import type { EntrySelection } from './entry-selection.js';
 import { EntryQueries, isKept, type EntryDocument } from './entry.queries.js';
 import { filtersOf, type EntryCreate, type EntryListQuery, type EntryPatch } from './entry.schemas.js';
-
-const FOREIGN_KEY_VIOLATION = '23503';
 
 /** What the API promises of entries. A row of another user is no row. */
 @Injectable()
@@ -34,17 +28,13 @@ export class EntriesService {
    */
   async create(userId: string, fields: EntryCreate, key?: string): Promise<IdempotentAnswer> {
     const request = { userId, route: 'POST /entries', key, body: fields };
-    let answer: IdempotentAnswer;
-    try {
-      answer = await this.idempotency.run(request, async (statements) => {
+    const answer = await this.idempotency
+      .run(request, async (statements) => {
         const id = uuidv7();
         const { version, json } = await this.entries.insert(id, userId, fields, statements);
         return { status: 201, headers: { etag: etagOf(version), location: `/entries/${id}` }, body: json };
-      });
-    } catch (error) {
-      if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error;
-      throw new UnauthorizedException('The user of this token is no more');
-    }
+      })
+      .catch(refuseErasedUser);
     // Also after a replay: whoever wrote it first may have died before it came to this.
     await this.cache.invalidate(userId);
     return answer;

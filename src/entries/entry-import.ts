@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { Injectable, UnauthorizedException, UnprocessableEntityException } from '@nestjs/common';
+import { Injectable, UnprocessableEntityException } from '@nestjs/common';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { retryDeadlocks } from '../database/deadlock.js';
+import { userIsNoMore } from '../users/users.service.js';
 import { CsvHeaderError } from './entry-csv.js';
 import { recordReader, type EntryRecord } from './entry-records.js';
 import { EntryTransferQueries, type EntryRow } from './entry-transfer.queries.js';
@@ -11,6 +13,7 @@ import {
   type Format,
   type ImportReport,
 } from './entry-transfer.schemas.js';
+import { isUserErased } from './erased-user.js';
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** What one statement writes, at most. */
@@ -23,11 +26,6 @@ const MAX_MESSAGES = 10;
 
 /** Records that are checked before others get their turn of the event loop: a few ms. */
 const RECORDS_AT_A_TIME = 250;
-
-const FOREIGN_KEY_VIOLATION = '23503';
-/** PostgreSQL ended one of two statements that waited for each other. Ours can be sent again: it skips what is there. */
-const DEADLOCK = '40P01';
-const TRIES = 3;
 
 export interface ImportOptions {
   readonly maxLineBytes: number;
@@ -110,9 +108,7 @@ export class EntryImport {
       imported = await this.insertNew(userId, rows, turn);
     } catch (error) {
       // Of a user who was erased, the cache is to know nothing any more.
-      if ((error as { code?: string }).code === FOREIGN_KEY_VIOLATION) {
-        throw new UnauthorizedException('The user of this token is no more');
-      }
+      if (isUserErased(error)) throw userIsNoMore();
       await this.cache.invalidate(userId);
       throw error;
     }
@@ -132,14 +128,9 @@ export class EntryImport {
     return imported + (await this.insert(userId, renamed, turn));
   }
 
-  private async insert(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await turn(() => this.entries.insertMissing(userId, rows));
-      } catch (error) {
-        if ((error as { code?: string }).code !== DEADLOCK || attempt === TRIES) throw error;
-      }
-    }
+  private insert(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
+    // It can be sent again: it skips what is there.
+    return retryDeadlocks(() => turn(() => this.entries.insertMissing(userId, rows)));
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { BadRequestException, Injectable, UnauthorizedException } from '@nestjs/common';
+import { BadRequestException, Injectable } from '@nestjs/common';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { userIsNoMore } from '../users/users.service.js';
 import { EntryStatsQueries, MOST_BUCKETS } from './entry-stats.queries.js';
 import type { EntryStatsQuery } from './entry.schemas.js';
 
@@ -31,7 +32,7 @@ export class EntryStatsService {
         throw refused('timezone', 'is not known to the database');
       }),
     );
-    if (!read) throw new UnauthorizedException('The user of this token is no more');
+    if (!read) throw userIsNoMore();
     if (read.buckets > MOST_BUCKETS) {
       const message = `gives ${read.buckets} buckets, and ${MOST_BUCKETS} are the most: take a longer bucket, or from and to`;
       throw refused('bucket', message);

@@ -47,7 +47,7 @@ export class UsersService {
   /** @throws {UnauthorizedException} for a user who is no more, whose token may still be good for minutes */
   async get(id: string): Promise<User> {
     const user = await this.find(id);
-    if (!user) throw noMore();
+    if (!user) throw userIsNoMore();
     return user;
   }
 
@@ -97,7 +97,7 @@ export class UsersService {
     const user = await manager
       .withRepository(this.users)
       .findOne({ select: { id: true }, where: { id }, lock: { mode: 'pessimistic_write' } });
-    if (!user) throw noMore();
+    if (!user) throw userIsNoMore();
   }
 
   /** With every row that refers to the user. */
@@ -106,6 +106,7 @@ export class UsersService {
   }
 }
 
-function noMore(): UnauthorizedException {
+/** For a token that outlives its user. */
+export function userIsNoMore(): UnauthorizedException {
   return new UnauthorizedException('The user of this token is no more');
 }
