@@ -32,6 +32,19 @@ export function conditionsOf({ filters, trash }: EntrySelection, bind: Bind): st
   ].filter((condition) => typeof condition === 'string');
 }
 
+/** From and up to when. */
+export function rangeOf({ filters: { from, to } }: EntrySelection, bind: Bind): string[] {
+  return [
+    from !== undefined && `occurred_at >= ${bind(from)}::timestamptz`,
+    to !== undefined && `occurred_at < ${bind(to)}::timestamptz`,
+  ].filter((condition) => typeof condition === 'string');
+}
+
+/** @param bind `$1` is the user */
+export function whereOf(selection: EntrySelection, bind: Bind): string {
+  return ['user_id = $1', ...conditionsOf(selection, bind), ...rangeOf(selection, bind)].join(' AND ');
+}
+
 /** A list of values, and how to add to it. */
 export function statementValues(userId: string): { values: unknown[]; bind: Bind } {
   const values: unknown[] = [userId];

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
-import type { EntrySelection } from './entry-selection.js';
-import { ENTRY, where } from './entry.queries.js';
+import { filtersGiven, statementValues, whereOf, type EntrySelection } from './entry-selection.js';
+import { ENTRY } from './entry.queries.js';
 
 /** A row to be written; undefined fields get what a new entry has. */
 export interface EntryRow {
@@ -83,16 +83,19 @@ export class EntryTransferQueries {
    * @returns lines of JSON, one a row
    */
   async next(selection: EntrySelection, after: CursorPosition | undefined, limit: number): Promise<string[]> {
-    const { conditions, values, plain } = where(selection);
-    const bind = (value: unknown) => `$${values.push(value)}`;
+    const { values, bind } = statementValues(selection.userId);
+    const where = whereOf(selection, bind);
     const keyset = after
       ? ` AND (created_at, id) > (${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`
       : '';
     // A row each: one large value would be put together by pg in buffers of its own, twice its size.
     const rows = await this.sql.queryArrays<[json: string]>(
-      plain ? `entries-export-${after ? 'after' : 'first'}` : undefined,
+      // Of which the text is one of two, and worth preparing.
+      filtersGiven(selection.filters).length === 0
+        ? `entries-export-${after ? 'after' : 'first'}`
+        : undefined,
       `SELECT row_to_json(e)::text
-         FROM (SELECT ${ENTRY} FROM entries WHERE ${conditions}${keyset}
+         FROM (SELECT ${ENTRY} FROM entries WHERE ${where}${keyset}
                 ORDER BY created_at, id LIMIT ${bind(limit)}) e`,
       values,
     );

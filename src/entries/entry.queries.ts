@@ -1,13 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
-import {
-  conditionsOf,
-  filtersGiven,
-  statementValues,
-  type Bind,
-  type EntrySelection,
-} from './entry-selection.js';
+import { filtersGiven, statementValues, whereOf, type Bind, type EntrySelection } from './entry-selection.js';
 import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';
 import { monthWalk, WALKED } from './month-walk.js';
 
@@ -184,10 +178,9 @@ export class EntryQueries {
     }
     const kept = keptTotal(selection, bind);
     if (kept !== undefined) return this.number(undefined, `SELECT ${kept} AS count`, values);
-    const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)];
     return this.number(
       undefined,
-      `SELECT count(*)::int AS count FROM entries WHERE ${conditions.join(' AND ')}`,
+      `SELECT count(*)::int AS count FROM entries WHERE ${whereOf(selection, bind)}`,
       values,
     );
   }
@@ -212,7 +205,7 @@ export class EntryQueries {
       text = `${monthWalk(selection, bind, { after }, direction, size)}
         SELECT ${ENTRY} FROM entries WHERE user_id = $1 AND id = ANY (${WALKED}) ${order}`;
     } else {
-      const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)];
+      let where = whereOf(selection, bind);
       // Without filters, its text is one of a few and worth preparing; a filtered one is planned for its own values.
       if (filtersGiven(filters).length === 0) {
         name = `entries-list-${trash}-${sort}-${after ? 'after' : offset > 0 ? 'offset' : 'first'}`;
@@ -220,9 +213,9 @@ export class EntryQueries {
       // Keyset: the row comparison is what makes the index's order serve as the place to go on from.
       if (after) {
         const place = `(${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`;
-        conditions.push(`(${column}, id) ${direction === 'DESC' ? '<' : '>'} ${place}`);
+        where += ` AND (${column}, id) ${direction === 'DESC' ? '<' : '>'} ${place}`;
       }
-      text = `SELECT ${ENTRY} FROM entries WHERE ${conditions.join(' AND ')} ${order}`;
+      text = `SELECT ${ENTRY} FROM entries WHERE ${where} ${order}`;
     }
     const kept = keptTotal(selection, bind);
     const rows = await this.sql.queryArrays<[json: string, key: string, id: string, total: number | null]>(
@@ -275,20 +268,4 @@ function keptTotal(selection: EntrySelection, bind: Bind): string | undefined {
             WHERE user_id = $1 AND kind = '${tag ? 'tag' : 'category'}'${
               label === undefined ? '' : ` AND label = ${bind(label)}`
             })`;
-}
-
-function range({ filters: { from, to } }: EntrySelection, bind: Bind): string[] {
-  return [
-    from !== undefined && `occurred_at >= ${bind(from)}::timestamptz`,
-    to !== undefined && `occurred_at < ${bind(to)}::timestamptz`,
-  ].filter((condition) => typeof condition === 'string');
-}
-
-/** The WHERE clause of a selection. `plain`: without filters, so that its text is one of a few and worth preparing. */
-export function where(selection: EntrySelection) {
-  const { values, bind } = statementValues(selection.userId);
-  const conditions = ['user_id = $1', ...conditionsOf(selection, bind), ...range(selection, bind)].join(
-    ' AND ',
-  );
-  return { conditions, values, plain: filtersGiven(selection.filters).length === 0 };
 }

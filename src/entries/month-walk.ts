@@ -1,5 +1,5 @@
 import type { CursorPosition } from '../http/cursor.js';
-import { conditionsOf, type Bind, type EntrySelection } from './entry-selection.js';
+import { conditionsOf, rangeOf, type Bind, type EntrySelection } from './entry-selection.js';
 
 /** Where a walk begins and ends. The places themselves are left out and taken in, in this order. */
 export interface WalkBounds {
@@ -25,7 +25,6 @@ export function monthWalk(
   order: 'ASC' | 'DESC',
   size: number,
 ): string {
-  const { from, to } = selection.filters;
   const [onwards, start, nextMonth] =
     order === 'DESC'
       ? ['<', '>', `date_trunc('month', walk.at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'`]
@@ -35,8 +34,7 @@ export function monthWalk(
           `(date_trunc('month', walk.at AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC'`,
         ];
   const within = [
-    from !== undefined && `occurred_at >= ${bind(from)}::timestamptz`,
-    to !== undefined && `occurred_at < ${bind(to)}::timestamptz`,
+    ...rangeOf(selection, bind),
     after && `(occurred_at, id) ${order === 'DESC' ? '<' : '>'} ${place(after, bind)}`,
     until && `(occurred_at, id) ${start}= ${place(until, bind)}`,
   ].filter((condition) => typeof condition === 'string');
