@@ -1,9 +1,10 @@
-import { ForbiddenException, Injectable, Logger, UnprocessableEntityException } from '@nestjs/common';
+import { ForbiddenException, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { retryDeadlocks } from '../database/deadlock.js';
 import type { Principal } from '../http/current-user.decorator.js';
+import { unfitBody } from '../http/schema-validation.pipe.js';
 import { PersonalDataService } from '../users/personal-data.service.js';
 import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
@@ -46,10 +47,7 @@ export class AccountService {
     await refuseCommonPassword('newPassword', newPassword);
     const user = await this.confirm(userId, currentPassword, asked);
     if (isTheEmail(newPassword, user.email)) {
-      throw new UnprocessableEntityException({
-        message: 'The body does not fit its schema',
-        errors: [{ path: 'newPassword', message: 'must not be the e-mail address' }],
-      });
+      throw unfitBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
     }
     const passwordHash = await this.passwords.hash(newPassword);
     const ended = await this.dataSource.transaction(async (manager) => {

@@ -38,7 +38,7 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
       if (!(thrown instanceof SchemaIssues)) throw thrown;
       const errors = toProblemErrors(thrown.issues, metadata.data);
       if (metadata.type === 'body') {
-        throw new UnprocessableEntityException({ message: 'The body does not fit its schema', errors });
+        throw unfitBody(errors);
       }
       throw new BadRequestException({
         message: `The ${metadata.type === 'param' ? 'path' : 'query'} is not valid`,
@@ -46,6 +46,11 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
       });
     }
   }
+}
+
+/** A body that has the form of one and is refused all the same. */
+export function unfitBody(errors: readonly ProblemError[]): UnprocessableEntityException {
+  return new UnprocessableEntityException({ message: 'The body does not fit its schema', errors });
 }
 
 export function toProblemErrors(issues: readonly Issue[], root?: string): ProblemError[] {
