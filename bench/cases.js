@@ -1,8 +1,6 @@
+/** @typedef {import('./sign-up.js').Account} Account */
+
 /**
- * @typedef {object} Account
- * @property {string} userId
- * @property {string} accessToken
- *
  * @typedef {object} Subjects whom and what the requests are about
  * @property {Account[]} accounts
  * @property {{ id: string, account: Account }[]} entries in no order

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { ROOT } from '../scripts/environment.js';
 import { createDatabase } from './database.js';
 import { Server } from './server.js';
+import { signUp } from './sign-up.js';
 
 /**
  * `npm run build && node bench/growth.js`: how the time of a request grows with the entries that its user has. Prints a
@@ -46,8 +47,8 @@ try {
   /** @type {Map<string, number[]>} */
   const rows = new Map();
   for (const size of SIZES) {
-    const user = await register(url);
-    await fill(user.id, size);
+    const user = await signUp(url, `growth-${performance.now()}@example.org`);
+    await fill(user.userId, size);
     console.error(`${size} entries are there`);
     for (const [title, request] of Object.entries(await casesOf(url, user, size))) {
       const figures = rows.get(title) ?? [];
@@ -58,20 +59,6 @@ try {
 } finally {
   await server?.stop();
   await database.remove();
-}
-
-/** @param {string} url */
-async function register(url) {
-  const response = await fetch(`${url}/auth/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      email: `growth-${performance.now()}@example.org`,
-      password: 'correct horse battery',
-    }),
-  });
-  const { user, accessToken } = /** @type {any} */ (await response.json());
-  return { id: /** @type {string} */ (user.id), token: /** @type {string} */ (accessToken) };
 }
 
 /**
@@ -110,12 +97,12 @@ async function fill(userId, size) {
 
 /**
  * @param {string} url
- * @param {{ token: string }} user
+ * @param {import('./sign-up.js').Account} user
  * @param {number} size
  * @returns {Promise<Record<string, (turn: number) => Promise<unknown>>>}
  */
-async function casesOf(url, { token }, size) {
-  const headers = { authorization: `Bearer ${token}` };
+async function casesOf(url, { accessToken }, size) {
+  const headers = { authorization: `Bearer ${accessToken}` };
   /**
    * @param {string} path
    * @param {RequestInit} [init]

@@ -13,6 +13,7 @@ import { ROOT } from '../scripts/environment.js';
 import { createDatabase, fill, query } from './database.js';
 import { asMarkdown } from './report.js';
 import { Server } from './server.js';
+import { signUp } from './sign-up.js';
 
 /**
  * `node bench/import-export.js [--entries 1000000] [--program dist/main.js]`: one user's entries exported and imported
@@ -30,11 +31,7 @@ const SAMPLE_MS = 50;
 const MEDIA_TYPES = /** @type {const} */ ({ ndjson: 'application/x-ndjson', csv: 'text/csv' });
 /** @typedef {keyof typeof MEDIA_TYPES} Format */
 
-/**
- * @typedef {object} Account
- * @property {string} userId
- * @property {string} token
- */
+/** @typedef {import('./sign-up.js').Account} Account */
 
 /**
  * @typedef {object} Phase
@@ -77,7 +74,7 @@ process.exit();
 
 /** @param {Server} server */
 async function bench(server) {
-  const account = await signUp(server);
+  const account = await signUp(server.url, 'bench@example.org');
   const atRest = server.rssMiB();
   say(`warming up with ${WARM_UP_ENTRIES} entries…`);
   await fill(database.url, [account.userId], WARM_UP_ENTRIES);
@@ -196,9 +193,9 @@ async function watched(server, work) {
  * @param {string} file
  * @returns {Promise<string>} the digest of what was received
  */
-async function download(server, { token }, format, file) {
+async function download(server, { accessToken }, format, file) {
   const response = await fetch(`${server.url}/entries/export?format=${format}`, {
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${accessToken}` },
   });
   if (!response.ok || !response.body) throw new Error(`export: ${response.status} ${await response.text()}`);
   const hash = createHash('sha256');
@@ -219,10 +216,10 @@ async function download(server, { token }, format, file) {
  * @param {string} file
  * @returns {Promise<unknown>} the report
  */
-async function upload(server, { token }, format, file) {
+async function upload(server, { accessToken }, format, file) {
   const post = request(`${server.url}/entries/import`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': MEDIA_TYPES[format] },
+    headers: { authorization: `Bearer ${accessToken}`, 'content-type': MEDIA_TYPES[format] },
   });
   const answered = once(post, 'response');
   await pipeline(createReadStream(file), post);
@@ -230,19 +227,6 @@ async function upload(server, { token }, format, file) {
   let text = '';
   for await (const chunk of answer.setEncoding('utf8')) text += chunk;
   return JSON.parse(text);
-}
-
-/** @param {Server} server */
-async function signUp(server) {
-  const response = await fetch(`${server.url}/auth/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email: 'bench@example.org', password: randomBytes(16).toString('hex') }),
-  });
-  const { user, accessToken } = /** @type {{ user: { id: string }, accessToken: string }} */ (
-    await response.json()
-  );
-  return { userId: user.id, token: accessToken };
 }
 
 function formats() {

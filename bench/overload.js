@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { ROOT } from '../scripts/environment.js';
 import { createDatabase, fill } from './database.js';
 import { Server } from './server.js';
+import { signUp } from './sign-up.js';
 
 /**
  * Ten times as many requests as the service can answer, for 20 s: `npm run build && node bench/overload.js`. Requests
@@ -44,13 +45,8 @@ try {
     },
     { signal: new AbortController().signal },
   );
-  const registered = await fetch(`${server.url}/auth/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email: 'rush@example.org', password: randomBytes(16).toString('hex') }),
-  });
-  const { user, accessToken } = /** @type {any} */ (await registered.json());
-  await fill(database.url, [user.id]);
+  const { userId, accessToken } = await signUp(server.url, 'rush@example.org');
+  await fill(database.url, [userId]);
   const agent = new Agent({ keepAlive: true });
   const ask = () => send(`${server.url}/entries?limit=1&page=8000`, accessToken, agent);
 

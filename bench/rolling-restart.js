@@ -7,6 +7,7 @@ import { ROOT } from '../scripts/environment.js';
 import { countEntries, createDatabase } from './database.js';
 import { Clients, ReadinessProxy } from './readiness-proxy.js';
 import { Server } from './server.js';
+import { signUp } from './sign-up.js';
 
 /**
  * Restarts two replicas by turns, again and again, while 200 clients write and read through a proxy that asks for
@@ -50,12 +51,7 @@ try {
   const replicas = [await start(), await start()];
   const tokens = [];
   for (let user = 0; user < USERS; user += 1) {
-    const registered = await fetch(`${proxy.url}/auth/register`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ email: `user-${user}@example.org`, password: randomBytes(16).toString('hex') }),
-    });
-    tokens.push(/** @type {{ accessToken: string }} */ (await registered.json()).accessToken);
+    tokens.push((await signUp(proxy.url, `user-${user}@example.org`)).accessToken);
   }
   const clients = new Clients({
     url: proxy.url,

@@ -11,6 +11,7 @@ import { compareAnswers, loadRound } from './measure.js';
 import { readOptions, USAGE } from './options.js';
 import { asMarkdown, asText, bootTable, loadTable } from './report.js';
 import { Server } from './server.js';
+import { signUp } from './sign-up.js';
 
 /** `npm run bench`: the service beside a peer written by hand, on one database. docs/performance.md explains it. */
 
@@ -112,7 +113,7 @@ async function bench(options) {
 async function prepare(program, environment, databaseUrl) {
   say(`signing up ${USERS} users, writing ${ENTRIES} entries…`);
   const server = await Server.start(program, environment, { signal });
-  const accounts = await signUp(server).finally(() => server.stop());
+  const accounts = await signUpAll(server).finally(() => server.stop());
   signal.throwIfAborted();
   const userIds = accounts.map(({ userId }) => userId);
   await fill(databaseUrl, userIds);
@@ -129,22 +130,13 @@ async function prepare(program, environment, databaseUrl) {
  * @param {Server} server
  * @returns {Promise<import('./cases.js').Account[]>}
  */
-async function signUp(server) {
+async function signUpAll(server) {
   /** @type {import('./cases.js').Account[]} */
   const accounts = [];
   let next = 0;
   const worker = async () => {
     while (next < USERS) {
-      const body = { email: `user-${(next += 1)}@example.org`, password: randomBytes(16).toString('hex') };
-      const response = await fetch(`${server.url}/auth/register`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal,
-      });
-      if (response.status !== 201) throw new Error(`POST /auth/register: ${response.status}`);
-      const { user, accessToken } = /** @type {any} */ (await response.json());
-      accounts.push({ userId: user.id, accessToken });
+      accounts.push(await signUp(server.url, `user-${(next += 1)}@example.org`, signal));
     }
   };
   await Promise.all(Array.from({ length: SIGN_UPS_AT_ONCE }, worker));
