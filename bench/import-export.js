@@ -37,6 +37,7 @@ const MEDIA_TYPES = /** @type {const} */ ({ ndjson: 'application/x-ndjson', csv:
  * @typedef {object} Phase
  * @property {number} seconds
  * @property {number} peakMiB resident memory of the service
+ * @property {number} cpuMs the processor time of the service
  * @property {number} liveMs the longest answer of /health/live meanwhile
  */
 
@@ -93,7 +94,7 @@ async function bench(server) {
   let peak = 0;
   for (const format of formats()) {
     const { megabytes, phases } = await roundTrip(server, account, format, entries);
-    for (const [name, { seconds, peakMiB, liveMs }] of Object.entries(phases)) {
+    for (const [name, { seconds, peakMiB, cpuMs, liveMs }] of Object.entries(phases)) {
       peak = Math.max(peak, peakMiB);
       rows.push([
         name,
@@ -101,6 +102,7 @@ async function bench(server) {
         megabytes.toFixed(0),
         seconds.toFixed(1),
         Math.round(entries / seconds).toLocaleString('en-US'),
+        ((cpuMs * 1000) / entries).toFixed(1),
         peakMiB.toFixed(0),
         (peakMiB - before).toFixed(0),
         liveMs.toFixed(0),
@@ -117,6 +119,7 @@ async function bench(server) {
     'MB',
     's',
     'entries/s',
+    'CPU µs/entry',
     'peak RSS MiB',
     'growth MiB',
     'longest /health/live ms',
@@ -175,12 +178,14 @@ async function watched(server, work) {
     }
   })();
   const started = performance.now();
+  const cpuBefore = server.cpuMs();
   try {
     const result = await work();
+    const cpuMs = server.cpuMs() - cpuBefore;
     const seconds = (performance.now() - started) / 1000;
     over = true;
     await watching;
-    return { result, phase: { seconds, peakMiB, liveMs } };
+    return { result, phase: { seconds, peakMiB, cpuMs, liveMs } };
   } finally {
     over = true;
   }

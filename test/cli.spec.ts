@@ -109,14 +109,14 @@ describe('entries export and import', () => {
       args: ['entries', 'import', '--user', ada.account.email, '--format', 'ndjson', '-'],
     });
     const line = (n: number) => `${JSON.stringify({ text: `entry ${n}`, mood: 1 })}\n`;
-    program.process.stdin!.write(Array.from({ length: 999 }, (_, n) => line(n)).join(''));
+    program.process.stdin!.write(Array.from({ length: 1999 }, (_, n) => line(n)).join(''));
     const stored = async () =>
       (await service.database.query('SELECT FROM entries WHERE user_id = $1', [ada.account.userId])).length;
-    await until('three batches are there', async () => (await stored()) === 750);
+    await until('three batches are there', async () => (await stored()) === 1500);
     program.process.kill('SIGINT');
     expect(await program.exited).toEqual({ code: 130, signal: null });
     expect(program.stderr).toContain('SIGINT: stopped; what was imported stays');
-    expect(await stored()).toBe(750);
+    expect(await stored()).toBe(1500);
   });
 });
 

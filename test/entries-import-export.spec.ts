@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
+import pg from 'pg';
 import { startApp, type TestApp } from './harness/app.js';
 import { ApiClient, type Answer } from './harness/client.js';
 import { expectProblem } from './harness/problem.js';
@@ -14,7 +16,7 @@ const NDJSON = 'application/x-ndjson';
 const CSV = 'text/csv';
 
 /** Of src/entries/entry-import.ts. */
-const BATCH_ROWS = 250;
+const BATCH_ROWS = 500;
 
 let service: TestApp;
 let ada: ApiClient;
@@ -501,6 +503,37 @@ describe('an import that is sent again', () => {
   it('takes a line that stands in a file twice for one entry', async () => {
     const [line = ''] = numbered(1);
     expect(await imported(line + line)).toMatchObject({ imported: 1, skipped: 1 });
+  });
+
+  it('takes the first of two lines with one id, though batches are written side by side', async () => {
+    const [early, late] = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b'];
+    const file = numbered(2 * BATCH_ROWS);
+    file[0] = lines({ id: early, text: 'what the first batch waits for', mood: 1 });
+    file[1] = lines({ id: late, text: 'the first', mood: 1 });
+    file[BATCH_ROWS] = lines({ id: late, text: 'the second', mood: 2, occurredAt: '1980-01-01T00:00:00Z' });
+    const other = new pg.Client(service.database.url);
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(`INSERT INTO entries (id, user_id, text, mood) VALUES ($1, $2, 'not to stay', 1)`, [
+        early,
+        ada.account.userId,
+      ]);
+      const report = imported(file.join(''));
+      await until('the first batch waits', async () => {
+        const { rows } = await other.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return rows.length > 0;
+      });
+      // As long as the second would need.
+      await sleep(300);
+      await other.query('ROLLBACK');
+      expect(await report).toMatchObject({ imported: file.length - 1, skipped: 1 });
+    } finally {
+      await other.end();
+    }
+    expect((await ada.get(`/entries/${late}`)).body.text).toBe('the first');
   });
 
   it('completes what a cut connection left, which is whole batches', async () => {

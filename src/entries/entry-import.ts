@@ -17,12 +17,15 @@ import { isUserErased } from './erased-user.js';
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** What one statement writes, at most. */
-const BATCH_ROWS = 250;
+const BATCH_ROWS = 500;
 const BATCH_CHARACTERS = 128 * 1024;
 
 const MAX_ERRORS = 100;
 /** Of one line. */
 const MAX_MESSAGES = 10;
+
+/** Of one import, batches that PostgreSQL writes at once: each keeps one core busy, and waits for the other at the end. */
+const WRITERS = 2;
 
 /** Records that are checked before others get their turn of the event loop: a few ms. */
 const RECORDS_AT_A_TIME = 250;
@@ -59,21 +62,27 @@ export class EntryImport {
     const reader = recordReader(format, maxLineBytes);
     let batch: EntryRow[] = [];
     let characters = 0;
-    // One batch is written while the next is read.
-    let writing: Promise<void> = Promise.resolve();
+    /** Batches under way, the oldest first: some are written while the next is read. */
+    const writing: { readonly ids: ReadonlySet<string>; readonly done: Promise<void> }[] = [];
 
     const flush = async () => {
       const rows = batch;
       batch = [];
       characters = 0;
-      await writing;
-      writing = this.write(userId, rows, turn).then((imported) => {
+      // Of two lines with one id it is the first that counts.
+      const isUnderWay = ({ id }: EntryRow) => writing.some(({ ids }) => ids.has(id));
+      while (writing.length === WRITERS || rows.some(isUnderWay)) {
+        await writing[0]?.done;
+        writing.shift();
+      }
+      const done = this.write(userId, rows, turn).then((imported) => {
         report.imported += imported;
         report.skipped += rows.length - imported;
         onProgress?.(report);
       });
       // It is awaited later, and may fail before.
-      writing.catch(() => {});
+      done.catch(() => {});
+      writing.push({ ids: new Set(rows.map(({ id }) => id)), done });
     };
     const take = async (records: readonly EntryRecord[]) => {
       for (const [index, record] of records.entries()) {
@@ -90,14 +99,14 @@ export class EntryImport {
       for await (const chunk of chunks) await take(reader.push(chunk));
       await take(reader.end());
       if (batch.length > 0) await flush();
+      await Promise.all(writing.map(({ done }) => done));
     } catch (error) {
       if (error instanceof CsvHeaderError) throw new UnprocessableEntityException(error.message);
       throw error;
     } finally {
       // Also when the client has gone: what has been sent to PostgreSQL is not left alone.
-      await writing.catch(() => {});
+      await Promise.allSettled(writing.map(({ done }) => done));
     }
-    await writing;
     return report;
   }
 
