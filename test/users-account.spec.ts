@@ -156,6 +156,19 @@ describe('GET /users/me/export', () => {
     ]);
   });
 
+  it('has the answers that are kept for the requests that came with an Idempotency-Key', async () => {
+    const ada = await service.signUp();
+    const bodies = new Map<string, unknown>();
+    for (let n = 1; n <= 6; n += 1) {
+      const headers = { 'idempotency-key': `key-${n}` };
+      bodies.set(`key-${n}`, (await ada.post('/entries', { text: `once ${n}`, mood: 5 }, headers)).body);
+    }
+    const { idempotencyKeys } = (await ada.get('/users/me/export')).body;
+    expect(idempotencyKeys).toEqual(
+      [...bodies].map(([key, body]) => ({ key, createdAt: expect.stringMatching(/Z$/), status: 201, body })),
+    );
+  });
+
   it('has every entry once, in the order in which they were written, across many batches', async () => {
     const ada = await service.signUp();
     // Many of the same instant: a batch may end in their midst.

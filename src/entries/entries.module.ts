@@ -16,6 +16,7 @@ import { EntryTransferController } from './entry-transfer.controller.js';
 import { EntryTransferModule } from './entry-transfer.module.js';
 import { TransferAdmission } from './transfer-admission.js';
 import { Idempotency } from './idempotency.js';
+import { IdempotencyPersonalData } from './idempotency-personal-data.js';
 import { IdempotencyPurge } from './idempotency-purge.js';
 import { IdempotencyKey } from './idempotency-key.entity.js';
 import { SearchLanguage } from './search-language.js';
@@ -37,6 +38,7 @@ import { TrashPurge } from './trash-purge.js';
     EntryStatsQueries,
     EntryStatsService,
     Idempotency,
+    IdempotencyPersonalData,
     IdempotencyPurge,
     SearchLanguage,
     TransferAdmission,
