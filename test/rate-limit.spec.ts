@@ -134,6 +134,30 @@ describe('the limit of an IP address without a token', () => {
     expectTooMany(await anonymous.withToken('a.forged.token').get('/users/me', from(address)), 5);
   });
 
+  it('holds for bad tokens from all addresses of an IPv6 network', async () => {
+    const answers = [];
+    for (let host = 1; host <= 6; host += 1) {
+      answers.push(
+        await anonymous.withToken('a.forged.token').get('/users/me', from(`2001:db8:7:3::${host}`)),
+      );
+    }
+    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+  });
+
+  it('is one for an IPv4 address and what it is in IPv6, with a port or without', async () => {
+    const spellings = ['203.0.113.9', '::ffff:203.0.113.9', '::ffff:cb00:7109', '203.0.113.9:4711'];
+    const answers = [];
+    for (const spelling of [...spellings, '[::ffff:203.0.113.9]:4712', '203.0.113.9:4713'])
+      answers.push(await guess(from(spelling)));
+    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+  });
+
+  it('is one for all that is no address', async () => {
+    const answers = [];
+    for (let word = 1; word <= 6; word += 1) answers.push(await guess(from(`word ${word}`)));
+    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+  });
+
   it('refuses before anything is done', async () => {
     const address = newAddress();
     await inTurn(5, () => guess(from(address)));
@@ -270,14 +294,31 @@ describe('X-Forwarded-For with TRUST_PROXY=on', () => {
   });
 });
 
-describe('X-Forwarded-For with TRUST_PROXY=127.0.0.0/8', () => {
-  serviceWith({ ...LIMITS, TRUST_PROXY: '127.0.0.0/8' });
+describe('X-Forwarded-For with TRUST_PROXY=127.0.0.0/8, 10.0.0.0/8', () => {
+  serviceWith({ ...LIMITS, TRUST_PROXY: '127.0.0.0/8, 10.0.0.0/8' });
 
   it('is believed as far as the proxy that is trusted wrote it, and no further', async () => {
     const proxied = newAddress();
     const answers = await inTurn(6, () => guess(from(`${newAddress()}, ${proxied}`)));
     expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
     expect((await guess(from(newAddress()))).status).toBe(401);
+  });
+
+  it.each([
+    ['the second one as well', '10.1.2.3'],
+    ['the second one as well, in IPv6', '::ffff:10.1.2.3'],
+  ])('is believed through two proxies that are trusted: %s', async (_name, second) => {
+    const client = newAddress();
+    const answers = await inTurn(6, () => guess(from(`${newAddress()}, ${client}, ${second}`)));
+    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    // Nor is it the proxy that is counted.
+    expect((await guess(from(`${client}, ${newAddress()}, ${second}`))).status).toBe(401);
+  });
+
+  it('is not believed beyond a proxy that is not trusted', async () => {
+    const stranger = newAddress();
+    const answers = await inTurn(6, () => guess(from(`${newAddress()}, 10.1.2.3, ${stranger}`)));
+    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 });
 

@@ -2,6 +2,7 @@ import { Injectable, UnauthorizedException, type ExecutionContext } from '@nestj
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { networkOf } from '../http/client-network.js';
 import type { Principal } from '../http/current-user.decorator.js';
 import { IS_PUBLIC } from '../http/public.decorator.js';
 import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
@@ -25,7 +26,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     } catch (error) {
       if (!(error instanceof UnauthorizedException)) throw error;
       // Guessing tokens is limited like any other anonymous request.
-      await this.limiter.consume('anonymous', request.ip, reply);
+      await this.limiter.consume('anonymous', networkOf(request.ip), reply);
       // RFC 6750 §3: no error code where the request brought no token at all.
       reply.header(
         'www-authenticate',

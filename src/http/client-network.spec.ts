@@ -4,7 +4,13 @@ import { networkOf } from './client-network.js';
 describe('networkOf', () => {
   it.each([
     ['192.0.2.1', '192.0.2.1'],
+    ['192.0.2.1:4711', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::ffff:c000:201', '192.0.2.1'],
+    ['0:0:0:0:0:FFFF:192.0.2.1', '192.0.2.1'],
+    ['[2001:db8:1:2::3]:443', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::3]', '2001:db8:1:2::/64'],
+    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['2001:db8:1:2::', '2001:db8:1:2::/64'],
     ['2001:0DB8:0001:0002::9', '2001:db8:1:2::/64'],
@@ -15,4 +21,11 @@ describe('networkOf', () => {
   ])('%s is of %s', (ip, network) => {
     expect(networkOf(ip)).toBe(network);
   });
+
+  it.each(['', 'unknown', '_hidden', '192.0.2', '192.0.2.256', '1.2.3.4:x', '[::1', 'x'.repeat(9000)])(
+    'what is no address is of one network, which is not of its writer’s choosing: %j',
+    (words) => {
+      expect(networkOf(words)).toBe('unknown');
+    },
+  );
 });
