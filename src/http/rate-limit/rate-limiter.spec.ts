@@ -69,6 +69,16 @@ describe('RateLimiter', () => {
     expect(headers.size).toBe(0);
   });
 
+  it('tells of no end that is more than a minute away, though the clock was set back since the window began', async () => {
+    const limiter = new RateLimiter(configOf(), noRedis);
+    await limiter.consume('login', 'a', reply);
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
+    expect(await statusOf(limiter.consume('login', 'a', reply))).toBe(429);
+    clock.mockRestore();
+    expect(headers.get('retry-after')).toBe(60);
+    expect(headers.get('ratelimit')).toBe('"login";r=0;t=60');
+  });
+
   it('goes on in memory when Redis fails', async () => {
     const attempt = jest.fn(() => Promise.reject(new Error('Redis is away')));
     const redis = { client: {}, available: true, attempt } as unknown as RedisConnection;

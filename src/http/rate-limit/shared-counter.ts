@@ -4,10 +4,14 @@ import type { RedisConnection } from '../../cache/redis-connection.js';
 /** A window that may be shared, or one that is this process's own. */
 type Window = RateLimiterRedis | RateLimiterMemory;
 
+/** What is counted in a window, what is left of its points, and ms until it ends. */
+type Count = Readonly<Pick<RateLimiterRes, 'consumedPoints' | 'remainingPoints' | 'msBeforeNext'>>;
+
 /** Counts by key in fixed windows: in Redis for all replicas, and in this process while Redis is away. */
 export class SharedCounter {
   private readonly shared: RateLimiterRedis | undefined;
   private readonly own: RateLimiterMemory;
+  private readonly seconds: number;
 
   /** @param options duration in s; a count beyond `points` is told all the same */
   constructor(
@@ -15,14 +19,18 @@ export class SharedCounter {
     options: { readonly keyPrefix: string; readonly points: number; readonly duration: number },
   ) {
     const { client } = redis;
+    this.seconds = options.duration;
     this.own = new RateLimiterMemory(options);
     this.shared = client && new RateLimiterRedis({ ...options, storeClient: client, useRedisPackage: true });
   }
 
   /** @param seconds that a window takes which begins now, instead of `duration` */
-  consume(key: string, seconds?: number): Promise<RateLimiterRes> {
-    const options = seconds === undefined ? {} : { customDuration: seconds };
-    return this.run((window) => window.consume(key, 1, options));
+  async consume(key: string, seconds = this.seconds): Promise<Count> {
+    const { consumedPoints, remainingPoints, msBeforeNext } = await this.run((window) =>
+      window.consume(key, 1, { customDuration: seconds }),
+    );
+    // A window in memory ends by a timer, but tells by the clock when: it may have been set back since.
+    return { consumedPoints, remainingPoints, msBeforeNext: Math.min(msBeforeNext, seconds * 1000) };
   }
 
   /** Takes one back. */
