@@ -15,6 +15,9 @@ const OVERLAP_SECONDS = 5;
 /** Beyond its life, how long an access token may still pass: the clock tolerance, and the clocks' differences. */
 const SKEW_SECONDS = 15;
 
+/** The clock was set back where it has lost more than this, ms: less is within what {@link SKEW_SECONDS} allows for. */
+const SET_BACK_MS = 5000;
+
 /**
  * Which sessions ended lately, known in memory so that checking a request's session costs a map lookup. Access
  * tokens of sessions that ended longer ago have expired.
@@ -28,6 +31,10 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   readonly memoryMs: number;
   /** Not of the wall clock, which may be set back: nothing would be looked up until it is where it was. */
   private lastLook = -Infinity;
+  /** How far the wall clock, by which tokens expire, is before one that nobody sets, ms. */
+  private wallOffset = Date.now() - performance.now();
+  /** Until then tokens that had expired may be alive again, whose sessions are forgotten here. */
+  private askUntil = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
 
@@ -49,10 +56,15 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
     await this.looking;
   }
 
-  /** Whether the session has ended. Asks the database itself where the last look is too old to be trusted. */
+  /**
+   * Whether the session has ended. Asks the database itself where the last look is too old to be trusted, and after the
+   * clock was set back.
+   */
   async has(sessionId: string): Promise<boolean> {
     if (this.ended.has(sessionId)) return true;
-    if (performance.now() - this.lastLook <= TRUST_MS) return false;
+    const now = performance.now();
+    this.noticeSetBack(now);
+    if (now - this.lastLook <= TRUST_MS && now > this.askUntil) return false;
     const { rowCount } = await this.sql.query(
       'session-live',
       'SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL',
@@ -64,6 +76,20 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   /** Makes a session that was ended here known here at once. */
   add(sessionId: string): void {
     this.ended.set(sessionId, performance.now() + this.memoryMs);
+  }
+
+  private noticeSetBack(now: number): void {
+    const offset = Date.now() - now;
+    const lost = this.wallOffset - offset;
+    if (lost > SET_BACK_MS) {
+      this.askUntil = Math.max(this.askUntil, now + lost + this.memoryMs);
+      this.wallOffset = offset;
+      this.logger.warn(
+        `the clock was set back by ${Math.round(lost / 1000)} s: sessions are looked up one by one`,
+      );
+    } else if (lost < 0) {
+      this.wallOffset = offset;
+    }
   }
 
   private schedule(): void {

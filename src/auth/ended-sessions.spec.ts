@@ -1,0 +1,78 @@
+import { performance } from 'node:perf_hooks';
+import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { loadConfig } from '../config/config.js';
+import type { Sql } from '../database/sql.js';
+import { EndedSessions } from './ended-sessions.js';
+
+const config = loadConfig({
+  DATABASE_URL: 'postgres://localhost/entries',
+  JWT_SECRET: 'a-secret-for-tests-0123456789abcdefghij',
+});
+
+describe('EndedSessions', () => {
+  /** ms: of the clock that can be set, and of the one that cannot. */
+  const clock = { wall: Date.now(), steady: performance.now() };
+  const pass = (ms: number) => {
+    clock.wall += ms;
+    clock.steady += ms;
+  };
+
+  /** Of a table whose row of the session has been purged. */
+  const query = jest.fn((name: string) => Promise.resolve({ rows: [], rowCount: 0, name }));
+  const asked = () => query.mock.calls.filter(([name]) => name === 'session-live').length;
+  let ended: EndedSessions;
+
+  beforeEach(() => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    jest.spyOn(Date, 'now').mockImplementation(() => clock.wall);
+    jest.spyOn(performance, 'now').mockImplementation(() => clock.steady);
+    ended = new EndedSessions({ query } as unknown as Sql, config);
+  });
+  afterEach(async () => {
+    await ended.onApplicationShutdown();
+    jest.restoreAllMocks();
+    query.mockClear();
+  });
+
+  it('asks for no session by itself as long as the clocks go alike', async () => {
+    await ended.onModuleInit();
+    for (let turn = 0; turn < 8; turn += 1) {
+      expect(await ended.has('a')).toBe(false);
+      pass(100);
+      // As by NTP.
+      clock.wall -= 10;
+    }
+    expect(asked()).toBe(0);
+  });
+
+  it('asks for each where the clock was set back: tokens live again whose sessions ended long ago', async () => {
+    await ended.onModuleInit();
+    clock.wall -= 600_000;
+    expect(await ended.has('a')).toBe(true);
+    expect(asked()).toBe(1);
+    // Until what was issued before has expired again.
+    pass(600_000);
+    expect(await ended.has('a')).toBe(true);
+    pass(ended.memoryMs + 1);
+    await ended.onModuleInit();
+    expect(await ended.has('a')).toBe(false);
+  });
+
+  it('notices that it is set back by a little again and again', async () => {
+    await ended.onModuleInit();
+    for (let turn = 0; turn < 6; turn += 1) {
+      await ended.has('a');
+      clock.wall -= 1000;
+    }
+    expect(await ended.has('a')).toBe(true);
+  });
+
+  it('takes a clock that is set forward and back for one that was set back', async () => {
+    await ended.onModuleInit();
+    clock.wall += 3_600_000;
+    await ended.has('a');
+    clock.wall -= 3_600_000;
+    expect(await ended.has('a')).toBe(true);
+  });
+});
