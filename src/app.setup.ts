@@ -19,7 +19,7 @@ import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
 import { answerProtocolErrors } from './http/protocol-errors.js';
-import { addSecurityHeaders, SECURITY_HEADERS } from './http/security-headers.js';
+import { addSecurityHeaders, EXPOSED_HEADERS, SECURITY_HEADERS } from './http/security-headers.js';
 import { acceptStreamedBodies } from './http/streamed-body.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
@@ -115,7 +115,9 @@ export async function createApp(
     app.enableCors({
       origin: [...config.http.corsOrigins],
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      exposedHeaders: ['etag', 'location', 'retry-after', 'x-request-id', 'idempotency-replayed'],
+      exposedHeaders: [...EXPOSED_HEADERS],
+      // An OPTIONS that is no preflight would be answered 400 in plain text.
+      strictPreflight: false,
       maxAge: 600,
     });
   }

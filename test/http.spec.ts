@@ -337,6 +337,21 @@ describe('GET /metrics', () => {
   });
 });
 
+/** https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name */
+const READABLE_ANYWAY = new Set([
+  'cache-control',
+  'content-language',
+  'content-length',
+  'content-type',
+  'expires',
+  'last-modified',
+  'pragma',
+]);
+
+/** What is for the browser itself, and for the connection. */
+const OF_THE_BROWSER =
+  /^(access-control-.*|connection|content-security-policy|cross-origin-.*|date|keep-alive|origin-agent-cluster|referrer-policy|strict-transport-security|transfer-encoding|vary|x-content-type-options|x-dns-prefetch-control|x-download-options|x-frame-options|x-permitted-cross-domain-policies|x-xss-protection)$/;
+
 // Last, as a second application in one process takes Passport's strategies over: nobody is signed in after this.
 describe('a service that is set up otherwise', () => {
   const ORIGIN = 'https://app.example.org';
@@ -346,6 +361,7 @@ describe('a service that is set up otherwise', () => {
       CORS_ORIGINS: `${ORIGIN},http://localhost:3000`,
       BODY_LIMIT_BYTES: '2048',
       METRICS_ENABLED: 'false',
+      RATE_LIMIT_ENABLED: 'true',
     });
   });
   afterAll(() => other.close());
@@ -367,9 +383,47 @@ describe('a service that is set up otherwise', () => {
 
       const { headers } = await other.anonymous.get('/users/me', { origin });
       expect(headers.get('access-control-allow-origin')).toBe(origin);
-      expect(headers.get('access-control-expose-headers')).toMatch(/\betag\b.*\bx-request-id\b/);
     },
   );
+
+  it('lets them read every header that means something to them', async () => {
+    const from = (headers: Readonly<Record<string, string>> = {}) => ({ origin: ORIGIN, ...headers });
+    const bob = await other.signUp();
+    const created = await bob.post('/entries', ENTRY, from({ 'idempotency-key': 'once' }));
+    const answers = [
+      created,
+      await bob.post('/entries', ENTRY, from({ 'idempotency-key': 'once' })),
+      await bob.get(`/entries/${created.body.id}`, from({ 'if-none-match': '*' })),
+      await bob.get('/entries', from()),
+      await bob.get('/entries/export', from()),
+      await bob.get('/users/me/export', from()),
+      await bob.delete(`/entries/${created.body.id}`, from()),
+      await bob.put('/entries', ENTRY, from()),
+      await bob.post('/entries', 'x'.repeat(2049), from()),
+      await other.anonymous.get('/users/me', from()),
+      await other.anonymous.get('/nothing', from()),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([
+      ...[201, 201, 304, 200, 200, 200, 204],
+      ...[405, 413, 401, 404],
+    ]);
+    const sent = new Set(answers.flatMap(({ headers }) => [...headers.keys()]));
+    const exposed = answers[0]!.headers.get('access-control-expose-headers')!.split(', ');
+    for (const { headers } of answers) {
+      expect(headers.get('access-control-allow-origin')).toBe(ORIGIN);
+      expect(headers.get('access-control-expose-headers')).toBe(exposed.join(', '));
+    }
+    const hidden = [...sent].filter(
+      (name) => !exposed.includes(name) && !READABLE_ANYWAY.has(name) && !OF_THE_BROWSER.test(name),
+    );
+    expect(hidden).toEqual([]);
+    expect(exposed.filter((name) => !sent.has(name))).toEqual(['retry-after']);
+  });
+
+  it('answers an OPTIONS that is no preflight without a body', async () => {
+    const { status, text } = await other.anonymous.request('OPTIONS', '/entries');
+    expect({ status, text }).toEqual({ status: 204, text: '' });
+  });
 
   it.each([
     'https://evil.example.org',

@@ -23,6 +23,26 @@ const CONTENT_SECURITY_POLICY = {
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = record();
 
+/**
+ * What a page of another origin may read of an answer, beyond what the Fetch standard lets it read anyway: all that means
+ * something to a client. To be kept with what is sent; test/http.spec.ts compares.
+ */
+export const EXPOSED_HEADERS: readonly string[] = [
+  'allow',
+  'content-disposition',
+  'etag',
+  'idempotency-replayed',
+  'location',
+  'ratelimit',
+  'ratelimit-limit',
+  'ratelimit-policy',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+  'retry-after',
+  'www-authenticate',
+  'x-request-id',
+];
+
 /** To be called before any route, so that errors have them too. */
 export function addSecurityHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (_request, reply, done) => {
