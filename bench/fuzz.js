@@ -26,6 +26,8 @@ try {
     JWT_SECRET: 'a secret for 1 fuzz, of 32 bytes and more',
     LOG_LEVEL: 'error',
     RATE_LIMIT_ENABLED: 'false',
+    // With whatever addresses the requests name.
+    TRUST_PROXY: 'on',
     NODE_ENV: 'test',
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_TIME_COST: '1',

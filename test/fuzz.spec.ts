@@ -9,7 +9,8 @@ const REQUESTS = 400;
 
 let service: TestApp;
 beforeAll(async () => {
-  service = await startApp();
+  // With whatever addresses the requests name.
+  service = await startApp({ TRUST_PROXY: 'on' });
 });
 afterAll(() => service.close());
 

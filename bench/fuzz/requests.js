@@ -115,7 +115,13 @@ function queryOf({ parameters }, document, kind, known, random) {
  * @returns {Buffer | undefined}
  */
 function bodyOf({ content, path }, document, kind, known, random, headers) {
-  if (!content) return undefined;
+  if (!content) {
+    // None belongs there.
+    if (kind === 'valid' || !random.chance(0.25)) return undefined;
+    headers['content-type'] = 'application/json';
+    const text = JSON.stringify(hostileValue(random));
+    return random.chance(0.5) ? spoilt(text, random, headers) : Buffer.from(text);
+  }
   const mediaType = random.pick(Object.keys(content));
   headers['content-type'] = mediaType;
   const schema = /** @type {{ schema: Schema }} */ (content[mediaType]).schema;

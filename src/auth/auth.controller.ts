@@ -8,7 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.decorator.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
 import type { User } from '../users/user.entity.js';
@@ -77,7 +77,7 @@ export class AuthController {
   @ApiBearerAuth()
   @ApiOperation({ summary: 'End this session' })
   @ApiNoContentResponse()
-  @ApiProblems(401, 429, 503)
+  @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
   async logout(@CurrentUser() { sessionId }: Principal): Promise<void> {
     await this.sessions.end(sessionId);
   }
@@ -87,7 +87,7 @@ export class AuthController {
   @ApiBearerAuth()
   @ApiOperation({ summary: 'End every session of the user, this one too' })
   @ApiNoContentResponse()
-  @ApiProblems(401, 429, 503)
+  @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
   logoutAll(@CurrentUser() { userId }: Principal): Promise<void> {
     return this.sessions.endAll(userId);
   }
@@ -106,7 +106,7 @@ export class AuthController {
   @ApiBearerAuth()
   @ApiOperation({ summary: 'End a session' })
   @ApiNoContentResponse()
-  @ApiProblems(400, 401, 404, 429, 503)
+  @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
   endSession(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: SessionIdSchema }) id: string,

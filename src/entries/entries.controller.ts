@@ -23,7 +23,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../http/api-problems.decorator.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { etagOf, noneMatchHolds, versionsToMatch } from '../http/etag.js';
 import { EntryStatsService } from './entry-stats.service.js';
@@ -114,7 +114,7 @@ export class EntriesController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete what is in the trash, for good' })
   @ApiNoContentResponse()
-  @ApiProblems(400, 401, 404, 429, 503)
+  @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
   deleteForGood(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
@@ -180,7 +180,7 @@ export class EntriesController {
   @ApiOperation({ summary: 'Put an entry into the trash' })
   @IfMatch()
   @ApiNoContentResponse()
-  @ApiProblems(400, 401, 404, 412, 429, 503)
+  @ApiProblems(401, 404, 412, ...BODY_PROBLEMS, 429, 503)
   remove(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
@@ -195,7 +195,7 @@ export class EntriesController {
   @ApiOperation({ summary: 'Take an entry out of the trash' })
   @IfMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
-  @ApiProblems(400, 401, 404, 412, 429, 503)
+  @ApiProblems(401, 404, 412, ...BODY_PROBLEMS, 429, 503)
   async restore(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,

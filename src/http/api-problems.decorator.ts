@@ -12,6 +12,12 @@ const NAME = 'Problem';
 @ApiSchema({ ...z.toJSONSchema(ProblemSchema).$defs?.[NAME], name: NAME })
 class ProblemComponent {}
 
+/**
+ * What a POST, PUT, PATCH or DELETE answers to a body that is no JSON, too large, or of another media type, also where it
+ * takes none: one that can be read is passed over there.
+ */
+export const BODY_PROBLEMS = [400, 413, 415] as const;
+
 /** Documents the statuses of the problems that a route may answer with. */
 export function ApiProblems(...statuses: number[]) {
   const [mediaType = ''] = PROBLEM_MEDIA_TYPE.split(';');
