@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CACHE_MANAGER } from '@nestjs/cache-manager';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Cache } from 'cache-manager';
-import { RedisConnection, RedisUnavailableError } from './redis-connection.js';
+import { afterSending, RedisConnection, RedisUnavailableError } from './redis-connection.js';
 import { UnconfirmedScopes, type Mark } from './unconfirmed-scopes.js';
 
 /** How long a value may be served at most, ms. */
@@ -196,15 +196,14 @@ function once<T>(running: Map<string, Promise<T>>, key: string, begin: () => Pro
 
 /** Whether it came true in time. */
 async function within(ms: number, coming: Promise<boolean>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
+  let stop: (() => void) | undefined;
   const late = new Promise<false>((resolve) => {
-    // After a look at the sockets: a busy process is no sign of a slow Redis.
-    timer = setTimeout(() => setImmediate(resolve, false), ms);
+    stop = afterSending(ms, () => resolve(false));
   });
   try {
     return await Promise.race([coming, late]);
   } finally {
-    clearTimeout(timer);
+    stop?.();
   }
 }
 

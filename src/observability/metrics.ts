@@ -4,7 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 /** Seconds. Finer than prom-client's default below 10 ms, where a healthy answer lies. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Seconds. A cache that takes longer than 40 ms is given up. */
+/** Seconds. A cache that takes longer than 30 ms is given up. */
 const CACHE_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05];
 
 /** Node's parser knows some thirty more, which clients can send. */
