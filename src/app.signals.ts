@@ -9,12 +9,13 @@ import { requestContext } from './observability/request-context.js';
 
 /** Connects what the modules tell of themselves to log and metrics: they know nothing of either. */
 export function observeModules(app: NestFastifyApplication, metrics: Metrics | undefined): void {
-  app.get(ReadThroughCache).observe = (outcome, ms) => {
-    metrics?.observeCacheRead(outcome, ms / 1000);
+  app.get(ReadThroughCache).observe = (outcome, ms, bytes) => {
+    metrics?.observeCacheRead(outcome, ms / 1000, bytes);
     const context = requestContext.getStore();
     if (context && outcome === 'hit') context.cacheHits = (context.cacheHits ?? 0) + 1;
   };
   if (!metrics) return;
+  app.get(ReadThroughCache).observeStored = (bytes) => metrics.countCacheBytes('stored', bytes);
   app.get(RateLimiter).observe = (limit) => metrics.countRefusal(limit);
   const sql = app.get(Sql);
   metrics.gauges(

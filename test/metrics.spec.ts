@@ -97,6 +97,17 @@ describe('GET /metrics', () => {
     expect(await valueOf('cache_read_duration_seconds_sum{outcome="hit"}')).toBeGreaterThan(0);
   });
 
+  it('has the bytes of what the cache stored and served', async () => {
+    const bytes = (direction: string) => valueOf(`cache_value_bytes_total{direction="${direction}"}`);
+    const { body, text } = await ada.post('/entries', { text: 'é'.repeat(1000), mood: 5 });
+    const [stored = 0, served = 0] = [await bytes('stored'), await bytes('served')];
+    await ada.get(`/entries/${body.id}`);
+    expect(await bytes('stored')).toBe(stored + Buffer.byteLength(text));
+    for (let turn = 0; turn < 2; turn += 1) await ada.get(`/entries/${body.id}`);
+    expect(await bytes('stored')).toBe(stored + Buffer.byteLength(text));
+    expect(await bytes('served')).toBe(served + 2 * Buffer.byteLength(text));
+  });
+
   it('has what was refused, by the limit that was reached', async () => {
     const { email } = ada.account;
     for (const status of [401, 401, 429])

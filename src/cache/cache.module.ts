@@ -4,14 +4,16 @@ import { KeyvAdapter } from 'cache-manager';
 import { redisInsStore } from 'cache-manager-redis-yet';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
-import { ReadThroughCache } from './read-through-cache.js';
+import { bytesOf, KEY_PREFIX, ReadThroughCache } from './read-through-cache.js';
 import { RedisConnection } from './redis-connection.js';
 import { UnconfirmedScopes } from './unconfirmed-scopes.js';
 
-/** Without Redis, how many values this process keeps. */
+/** Without Redis, how many values this process keeps, and of how many bytes: of the largest, some 500. */
 const MEMORY_ENTRIES = 10_000;
+const MEMORY_BYTES = 33_554_432;
 
-const KEY_PREFIX = 'entries:cache';
+/** What a value takes beside its strings, about. */
+const OVERHEAD_BYTES = 256;
 
 @Module({ providers: [RedisConnection], exports: [RedisConnection] })
 class RedisModule {}
@@ -47,7 +49,11 @@ function createStore({ client }: RedisConnection): Keyv {
  * Keyv itself keeps when a value expires.
  */
 function boundedMemory() {
-  const values = new LRUCache<string, object>({ max: MEMORY_ENTRIES });
+  const values = new LRUCache<string, object>({
+    max: MEMORY_ENTRIES,
+    maxSize: MEMORY_BYTES,
+    sizeCalculation: (value) => bytesOf(value) + OVERHEAD_BYTES,
+  });
   return {
     get: (key: string) => values.get(key),
     set: (key: string, value: object) => values.set(key, value),

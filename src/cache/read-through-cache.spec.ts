@@ -88,6 +88,13 @@ describe('ReadThroughCache in memory', () => {
     expect(await cache.read('ada', 'entry', entry.load)).toBe('written since');
   });
 
+  it('keeps nothing of what is not there, however much of it is asked for', async () => {
+    const set = jest.spyOn(module.get<Cache>(CACHE_MANAGER), 'set');
+    for (let key = 0; key < 100; key += 1)
+      await cache.read('ada', `entry ${key}`, () => Promise.resolve(undefined));
+    expect(set.mock.calls.map(([key]) => key)).toEqual(['revision:ada']);
+  });
+
   it('keeps scopes and keys apart', async () => {
     for (const scope of ['ada', 'bob', 'ada:x']) {
       for (const key of ['total', 'x:total', 'entry']) {
@@ -448,6 +455,19 @@ describe('CacheModule', () => {
     for (let key = 0; key <= 10_000; key++) await store.set(`key ${key}`, key);
     expect(await store.get('key 0')).toBeUndefined();
     expect(await store.get('key 1')).toBe(1);
+    await module.close();
+  });
+
+  it('keeps at most 32 MiB in memory', async () => {
+    const module = await Test.createTestingModule({
+      imports: [ConfigModule.forRoot(config), NoDatabase, CacheModule],
+    }).compile();
+    const store = module.get<Cache>(CACHE_MANAGER);
+    const largest = 'x'.repeat(65_536);
+    for (let key = 0; key < 1000; key++) await store.set(`key ${key}`, { json: largest });
+    const kept = [];
+    for (let key = 0; key < 1000; key++) if (await store.get(`key ${key}`)) kept.push(key);
+    expect(kept).toEqual(Array.from({ length: 510 }, (_each, i) => 490 + i));
     await module.close();
   });
 });

@@ -5,6 +5,9 @@ import type { Cache } from 'cache-manager';
 import { afterSending, RedisConnection, RedisUnavailableError } from './redis-connection.js';
 import { UnconfirmedScopes, type Mark } from './unconfirmed-scopes.js';
 
+/** Before every key, in Redis too. */
+export const KEY_PREFIX = 'entries:cache';
+
 /** How long a value may be served at most, ms. */
 const VALUE_TTL_MS = 60_000;
 
@@ -23,6 +26,8 @@ const REVISION_TTL_MS = 24 * 3_600_000;
 interface Stored {
   readonly revision: string;
   readonly value: unknown;
+  /** Of the strings in it. A release before this one stored none. */
+  readonly bytes?: number;
 }
 
 export type CacheOutcome = 'hit' | 'miss' | 'error';
@@ -45,8 +50,14 @@ export class ReadThroughCache {
 
   private confirming = false;
 
-  /** Told of each read, in its own asynchronous context: ms are of the cache alone, without the load. */
-  observe: (outcome: CacheOutcome, ms: number) => void = () => {};
+  /**
+   * Told of each read, in its own asynchronous context: ms are of the cache alone, without the load; bytes of what is
+   * served from it.
+   */
+  observe: (outcome: CacheOutcome, ms: number, bytes: number) => void = () => {};
+
+  /** Told of each value that is stored: its bytes. */
+  observeStored: (bytes: number) => void = () => {};
 
   constructor(
     @Inject(CACHE_MANAGER) private readonly cache: Cache,
@@ -63,7 +74,8 @@ export class ReadThroughCache {
     const revisionKey = `revision:${scope}`;
     const valueKey = `value:${scope}:${key}`;
     const started = performance.now();
-    const told = (outcome: CacheOutcome) => this.observe(outcome, performance.now() - started);
+    const told = (outcome: CacheOutcome, bytes = 0) =>
+      this.observe(outcome, performance.now() - started, bytes);
     let found: [unknown?, unknown?];
     try {
       found = (await this.attempt(() => this.cache.mget<unknown>([revisionKey, valueKey]))) as [
@@ -77,15 +89,13 @@ export class ReadThroughCache {
     const stored = found[1] as Stored | undefined;
     let revision = found[0] as string | undefined;
     const isHit = revision !== undefined && stored?.revision === revision;
-    told(isHit ? 'hit' : 'miss');
-    if (isHit) return stored.value as T;
-    if (revision === undefined) {
-      revision = await once(this.beginning, scope, async () => {
-        const first = randomUUID();
-        return (await this.store(revisionKey, first, REVISION_TTL_MS)) ? first : undefined;
-      });
-      if (revision === undefined) return load();
+    if (isHit) {
+      told('hit', stored.bytes);
+      return stored.value as T;
     }
+    told('miss');
+    revision ??= await once(this.beginning, scope, () => this.begin(revisionKey));
+    if (revision === undefined) return load();
     return this.loadOnce(valueKey, revision, load);
   }
 
@@ -127,6 +137,27 @@ export class ReadThroughCache {
       );
       if (keys.length > 0) await this.redis.attempt(() => client.unlink(keys));
     } while (cursor !== 0);
+  }
+
+  /**
+   * Gives a scope its first revision: that of the replica which is first, or each would load under one of its own.
+   *
+   * @returns undefined where Redis does not take it
+   */
+  private async begin(revisionKey: string): Promise<string | undefined> {
+    const { client } = this.redis;
+    const first = randomUUID();
+    if (!client) return (await this.store(revisionKey, first, REVISION_TTL_MS)) ? first : undefined;
+    try {
+      // In the form that Keyv gives to what it stores: it has no command for what is not to be there yet.
+      const stored = JSON.stringify({ value: first, expires: Date.now() + REVISION_TTL_MS });
+      await this.attempt(() =>
+        client.set(`${KEY_PREFIX}:${revisionKey}`, stored, { NX: true, PX: REVISION_TTL_MS }),
+      );
+      return await this.attempt(() => this.cache.get<string>(revisionKey));
+    } catch {
+      return undefined;
+    }
   }
 
   private async isUnconfirmed(scope: string): Promise<boolean> {
@@ -179,9 +210,12 @@ export class ReadThroughCache {
   }
 
   private async keep(valueKey: string, revision: string, value: unknown): Promise<void> {
-    if (value === undefined || bytesOf(value) > VALUE_BYTES_AT_MOST) return;
+    if (value === undefined) return;
+    const bytes = bytesOf(value);
+    if (bytes > VALUE_BYTES_AT_MOST) return;
     const ttlMs = Math.round(VALUE_TTL_MS * (1 - TTL_JITTER * Math.random()));
-    await this.store(valueKey, { revision, value }, ttlMs);
+    const stored: Stored = { revision, value, bytes };
+    if (await this.store(valueKey, stored, ttlMs)) this.observeStored(bytes);
   }
 }
 
@@ -208,7 +242,7 @@ async function within(ms: number, coming: Promise<boolean>): Promise<boolean> {
 }
 
 /** Of the strings in it, without making JSON of it a second time. */
-function bytesOf(value: unknown): number {
+export function bytesOf(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value !== 'object' || value === null) return 0;
   return Object.values(value).reduce<number>((sum, inner) => sum + bytesOf(inner), 0);

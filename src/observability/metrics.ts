@@ -33,6 +33,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  private readonly cacheBytes = new Counter({
+    name: 'cache_value_bytes_total',
+    help: 'Bytes of the values that the cache served, and that were stored in it',
+    labelNames: ['direction'] as const,
+    registers: [this.registry],
+  });
+
   private readonly refusals = new Counter({
     name: 'rate_limit_refusals_total',
     help: 'Requests answered 429, by the limit that was reached',
@@ -50,8 +57,14 @@ export class Metrics {
     this.requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);
   }
 
-  observeCacheRead(outcome: string, seconds: number): void {
+  /** @param bytes that it served */
+  observeCacheRead(outcome: string, seconds: number, bytes: number): void {
     this.cacheReads.observe({ outcome }, seconds);
+    if (bytes > 0) this.countCacheBytes('served', bytes);
+  }
+
+  countCacheBytes(direction: 'served' | 'stored', bytes: number): void {
+    this.cacheBytes.inc({ direction }, bytes);
   }
 
   countRefusal(limit: string): void {
