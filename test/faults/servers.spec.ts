@@ -36,13 +36,18 @@ async function databaseOf(server: OwnPostgres, options = ''): Promise<TestDataba
 }
 
 const differences = (ledger: Ledger, database: TestDatabase) =>
-  ledger.differences((text, values) => database.query<{ id: string }>(text, values));
+  ledger.differences((text, values) => database.query(text, values));
 
-/** Writes all the time, until it is told to stop. */
+/** Writes, changes and removes all the time, until it is told to stop. */
 function keepWriting(ledger: Ledger): () => Promise<void> {
   let stopped = false;
   const writer = async () => {
-    while (!stopped) await ledger.write();
+    for (let turn = 0; !stopped; turn += 1) {
+      const { status, body } = await ledger.write();
+      if (status !== 201) continue;
+      await ledger.change(body.id as string);
+      if (turn % 3 === 0) await ledger.remove(body.id as string);
+    }
   };
   const writers = Promise.all([writer(), writer()]);
   return async () => {
@@ -207,6 +212,38 @@ describe('a client that goes away', () => {
     await until('they are written', async () => (await count()) === 3);
     expect((await client.post('/entries', { text: 'the next', mood: 5 })).status).toBe(201);
   });
+
+  it('during a long query has it end by its time limit, and as many as the pool has leave it free', async () => {
+    const limits = { DB_POOL_SIZE: '2', DB_STATEMENT_TIMEOUT_MS: '500' };
+    const other = await startApp(limits, service.database);
+    const lock = new Client({ connectionString: service.database.url });
+    await lock.connect();
+    try {
+      const there = new ApiClient(other.url, client.account);
+      await lock.query('BEGIN; LOCK TABLE entries IN ACCESS EXCLUSIVE MODE');
+      const given = Array.from({ length: 3 }, () => new AbortController());
+      const gone = given.map(({ signal }) =>
+        fetch(`${other.url}/entries`, {
+          signal,
+          headers: { authorization: `Bearer ${client.account.accessToken}` },
+        }).catch(() => 'gone'),
+      );
+      await until('the pool waits for the lock', async () => {
+        const rows = await service.database.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
+          [service.database.name],
+        );
+        return rows.length === 2;
+      });
+      for (const each of given) each.abort();
+      expect(await Promise.all(gone)).toEqual(['gone', 'gone', 'gone']);
+      // What has nothing to do with the table that is locked still.
+      await until('another is served', async () => (await there.get('/users/me')).status === 200);
+    } finally {
+      await lock.end();
+      await other.close();
+    }
+  });
 });
 
 describeWithRedis('Redis itself', () => {
@@ -334,7 +371,7 @@ describe('a clock that is set back by an hour', () => {
       expect((await ledger.write()).status).toBe(201);
       setBack(3_600_000);
       // Issued in what is now the future: refused, and renewed by one refresh, as an expired one is.
-      expectProblem(await ledger.write(), 401);
+      expectProblem(await client.get('/entries'), 401);
       const { refreshToken } = client.account;
       const session = await one.anonymous.post('/auth/refresh', { refreshToken });
       expect(session.status).toBe(200);
@@ -346,10 +383,56 @@ describe('a clock that is set back by an hour', () => {
       expect((await there.get('/entries')).status).toBe(200);
       expect((await renewed.post('/auth/logout')).status).toBe(204);
       await until('it is refused there', async () => (await there.get('/entries')).status === 401, 2000);
-      expect(await differences(since, database)).toEqual([]);
+      for (const each of [ledger, since]) expect(await differences(each, database)).toEqual([]);
     } finally {
       await one.close();
       await other.close();
+    }
+  });
+
+  it('leaves the order of ids, pages, changes, cached reads and limits as they are', async () => {
+    const database = await databaseOf(postgres);
+    const service = await startApp({ RATE_LIMIT_ENABLED: 'true' }, database);
+    try {
+      const client = await service.signUp();
+      const ids: string[] = [];
+      const write = async (by: ApiClient) =>
+        ids.push((await by.post('/entries', { text: 'kept', mood: 5 })).body.id as string);
+      const idsOf = ({ body }: Answer) => (body.entries as { id: string }[]).map(({ id }) => id);
+      for (let turn = 0; turn < 6; turn += 1) await write(client);
+      const query = '/entries?limit=3&sort=-createdAt';
+      const page = await client.get(query);
+      await client.get(`/entries/${ids[0]}`);
+
+      setBack(3_600_000);
+      const { refreshToken } = client.account;
+      const session = await service.anonymous.post('/auth/refresh', { refreshToken });
+      const renewed = client.withToken(session.body.accessToken);
+      const next = await renewed.get(`${query}&cursor=${page.body.nextCursor}`);
+      expect([...idsOf(page), ...idsOf(next)]).toEqual(ids.toReversed());
+      // Of a window that began before.
+      expect(Number(next.headers.get('ratelimit-reset'))).toBeLessThanOrEqual(60);
+      for (let turn = 0; turn < 3; turn += 1) await write(renewed);
+      expect(ids.toSorted()).toEqual(ids);
+      expect(idsOf(await renewed.get('/entries?sort=-createdAt'))).toEqual(ids.toReversed());
+      const path = `/entries/${ids[0]}`;
+      const before = (await renewed.get(path)).body;
+      const changed = (await renewed.patch(path, { mood: 6 })).body;
+      expect(changed.updatedAt > before.updatedAt).toBe(true);
+      expect((await renewed.get(path)).body).toEqual(changed);
+
+      // And where it is the database's clock: what was changed last is from what is now the future.
+      await database.query(`UPDATE entries SET updated_at = now() + interval '1 hour' WHERE id = $1`, [
+        ids[1],
+      ]);
+      const [{ updated }] = (await database.query<{ updated: Date }>(
+        'SELECT updated_at AS updated FROM entries WHERE id = $1',
+        [ids[1]],
+      )) as [{ updated: Date }];
+      const again = await renewed.patch(`/entries/${ids[1]}`, { mood: 7 });
+      expect(again.body).toMatchObject({ version: 2, updatedAt: updated.toISOString() });
+    } finally {
+      await service.close();
     }
   });
 });
