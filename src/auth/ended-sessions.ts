@@ -95,7 +95,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   private schedule(): void {
     this.timer = setTimeout(() => {
       this.looking = this.look()
-        .catch((error: unknown) => this.logger.debug(`cannot look for ended sessions: ${String(error)}`))
+        .catch((error: unknown) => this.logger.debug('cannot look for ended sessions', error))
         .finally(() => {
           if (this.timer) this.schedule();
         });

@@ -187,6 +187,24 @@ describe('PinoLogger', () => {
     ]);
   });
 
+  it('takes an error after the message of a warning, and tells of it what may be told', () => {
+    const { nest, lines, text } = capture();
+    Logger.overrideLogger(nest);
+    new Logger('Trash').warn('not purged', failedQuery());
+    new Logger('Trash').debug('not purged', 'a text');
+    Logger.overrideLogger(true);
+    expect(lines()).toMatchObject([
+      {
+        level: 'warn',
+        context: 'Trash',
+        msg: 'not purged',
+        err: { code: '23505', constraint: 'users_email_key' },
+      },
+      { level: 'debug', context: 'Trash', msg: 'not purged', err: { message: 'a text' } },
+    ]);
+    expect(text()).not.toContain(diary);
+  });
+
   it('keeps the stack that comes with an error text', () => {
     const { nest, lines } = capture();
     nest.error('broken', 'Error: broken\n    at somewhere', 'App');
@@ -214,6 +232,27 @@ describe('PinoLogger', () => {
 });
 
 describe('the format for people', () => {
+  it('shows a request in one line', () => {
+    const texts: string[] = [];
+    jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text: string) => {
+      texts.push(text);
+      return text.length;
+    });
+    const pino = createLogger({ level: 'info', format: 'pretty' });
+    const request = {
+      requestId: 'req-1',
+      method: 'GET',
+      route: '/entries/:id',
+      status: 200,
+      durationMs: 3.2,
+    };
+    pino.info({ ...request, bytes: 12 }, 'request');
+    jest.restoreAllMocks();
+    expect(texts.join('')).toMatch(
+      /^\[[\d:.]{12}\] INFO: request GET \/entries\/:id 200 3.2 ms \{"requestId":"req-1","bytes":12\}\n$/,
+    );
+  });
+
   it('shows message, context, and an error without what is secret', () => {
     const texts: string[] = [];
     jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text) => texts.push(text));

@@ -14,6 +14,10 @@ const WIRING = new Set([
   'NestApplication',
 ]);
 
+/** For people: of a request, what is looked at first is beside the message, and not in the JSON that follows it. */
+const REQUEST_FORMAT =
+  '{if method} {method} {route}{end}{if status} {status}{end}{if durationMs} {durationMs} ms{end}';
+
 export function createLogger({ level, format }: Config['log']): Logger {
   const options = {
     level,
@@ -35,8 +39,9 @@ export function createLogger({ level, format }: Config['log']): Logger {
     pretty({
       sync: true,
       translateTime: 'HH:MM:ss.l',
-      ignore: 'pid,context',
-      messageFormat: '{if context}{context}: {end}{msg}',
+      singleLine: true,
+      ignore: 'pid,context,method,route,status,durationMs',
+      messageFormat: `{if context}{context}: {end}{msg}${REQUEST_FORMAT}`,
     }),
   );
 }
@@ -59,15 +64,16 @@ export class PinoLogger implements LoggerService {
     // Why a boot failed is told by main.ts, once.
     if (context === 'ExceptionHandler') return;
     const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
-    this.write('error', message, context, stack);
+    this.write('error', message, context, stack !== undefined && { stack });
   }
 
-  warn(message: unknown, context?: string): void {
-    this.write('warn', message, context);
+  /** As after {@link debug}, an error may follow the message: `logger.warn('not purged', error)`. */
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.writeWithError('warn', message, rest);
   }
 
-  debug(message: unknown, context?: string): void {
-    this.write('debug', message, context);
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.writeWithError('debug', message, rest);
   }
 
   verbose(message: unknown, context?: string): void {
@@ -78,16 +84,28 @@ export class PinoLogger implements LoggerService {
     this.write('fatal', message, context);
   }
 
+  /** @param rest the context, which Nest adds, and what is before it */
+  private writeWithError(level: 'warn' | 'debug', message: unknown, rest: readonly unknown[]): void {
+    const context = rest.at(-1);
+    this.write(
+      level,
+      message,
+      typeof context === 'string' ? context : undefined,
+      rest.length > 1 && { err: rest[0] },
+    );
+  }
+
   private write(
     level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal',
     message: unknown,
     context: string | undefined,
-    stack?: string,
+    more: { readonly stack: string } | { readonly err: unknown } | false = false,
   ): void {
     this.pino[level](
       {
         ...(context !== undefined && { context }),
-        ...(message instanceof Error ? { err: message } : stack !== undefined && { stack }),
+        ...more,
+        ...(message instanceof Error && { err: message }),
       },
       messageOf(message),
     );
