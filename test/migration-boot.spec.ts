@@ -7,6 +7,7 @@ import { copyBuild, type BuildCopy, type MigrationSources } from './harness/buil
 import { ApiClient } from './harness/client.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
+import { TcpProxy } from './harness/tcp-proxy.js';
 import { until } from './harness/until.js';
 
 const REPLICAS = 8;
@@ -147,6 +148,30 @@ describe('the migration lock', () => {
     }
   });
 
+  it('is not waited for at a server that hangs', async () => {
+    const { hostname, port } = new URL(database.url);
+    const proxy = await TcpProxy.to(hostname, Number(port));
+    const holder = new Client({ connectionString: database.url });
+    await holder.connect();
+    await holder.query('SELECT pg_advisory_lock(28550419062547827)');
+    try {
+      const program = boot(undefined, {
+        DATABASE_URL: Object.assign(new URL(database.url), { host: `127.0.0.1:${proxy.port}` }).href,
+        DB_STATEMENT_TIMEOUT_MS: '500',
+      });
+      await program.said(/migrations: waiting/);
+      proxy.hold();
+      expect(await program.exited).toEqual({ code: 1, signal: null });
+      expect(program.lines.at(-1)).toMatchObject({
+        level: 'fatal',
+        msg: 'The database was lost while migrations were looked for: Query read timeout',
+      });
+    } finally {
+      await holder.end();
+      await proxy.close();
+    }
+  });
+
   it('is waited for no longer than MIGRATIONS_LOCK_TIMEOUT_MS', async () => {
     const holder = new Client({ connectionString: database.url, application_name: 'somebody' });
     await holder.connect();
@@ -272,6 +297,25 @@ describe('a migration that fails', () => {
     expect(last?.msg).not.toContain('a secret thought');
     expect(await database.query(`SELECT to_regclass('half_done') AS half`)).toEqual([{ half: null }]);
     expect((await new ApiClient(await old.listening()).get('/health')).status).toBe(200);
+  });
+});
+
+describe('a migration that meets a value it cannot take', () => {
+  const CAST: MigrationSources = {
+    '9000000000001-Cast': `
+      async up(runner) { await runner.query('UPDATE entries SET mood = text::smallint'); }
+      async down() {}`,
+  };
+
+  it('is told with statement and SQLSTATE, and without the value, which is of the diary', async () => {
+    const client = await new ApiClient(await boot(undefined).listening()).signUp();
+    await client.post('/entries', { text: 'a secret thought', mood: 7 });
+    const failed = boot(release(CAST));
+    expect((await failed.exited).code).toBe(1);
+    const last = failed.lines.at(-1);
+    for (const part of ['Cast9000000000001', 'UPDATE entries SET mood', '22P02'])
+      expect(last?.msg).toContain(part);
+    expect(failed.stdout + failed.stderr).not.toContain('secret');
   });
 });
 

@@ -283,11 +283,17 @@ function queryOf(runner: QueryRunner): Query {
 
 function failure(journal: MigrationJournal, error: unknown, name = journal.failed): MigrationError {
   const { code, detail, hint } = (error ?? {}) as { code?: string; detail?: string; hint?: string };
+  const ofClass = (classes: RegExp) => code !== undefined && classes.test(code);
   const reason = [
-    error instanceof Error ? error.message : String(error),
+    // Of a value that does not fit (class 22) the message quotes it: somebody's diary.
+    ofClass(/^22/)
+      ? 'a value was refused by PostgreSQL'
+      : error instanceof Error
+        ? error.message
+        : String(error),
     code && `(SQLSTATE ${code})`,
-    // Of a row that breaks a rule (classes 22 and 23) the detail is the row itself: somebody's diary.
-    code !== undefined && /^2[23]/.test(code) ? undefined : detail,
+    // Of a row that breaks a rule (classes 22 and 23) the detail is the row itself.
+    ofClass(/^2[23]/) ? undefined : detail,
     hint,
     journal.failedQuery && `in: ${journal.failedQuery.replace(/\s+/g, ' ').trim()}`,
   ];

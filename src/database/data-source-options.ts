@@ -7,7 +7,10 @@ export const CONNECT_TIMEOUT_MS = 5000;
 /** How far the client waits beyond the server's own statement timeout, for a server that hangs. */
 const QUERY_TIMEOUT_MARGIN_MS = 1000;
 
-/** Connection settings for a bare `pg` client: no statement timeout, for locks and migrations may take long. */
+/** A server whose machine is gone is noticed by TCP some 20 s later, where a query has no limit. */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
+
+/** Connection settings for a bare `pg` client, whose queries are to take no longer than those of requests. */
 export function clientConfig(database: DatabaseConfig, applicationName: string): ClientConfig {
   return {
     host: database.host,
@@ -18,8 +21,21 @@ export function clientConfig(database: DatabaseConfig, applicationName: string):
     ssl: sslOptions(database.ssl),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
+    query_timeout: queryTimeoutMs(database),
+    ...KEEP_ALIVE,
   };
+}
+
+/** The same for what may take long: to build an index, to count the rows of a table, to make a database. */
+export function patientClientConfig(database: DatabaseConfig, applicationName: string): ClientConfig {
+  const settings = clientConfig(database, applicationName);
+  delete settings.query_timeout;
+  return settings;
+}
+
+/** What the server does not cancel by itself: it may hang. */
+function queryTimeoutMs({ statementTimeoutMs }: DatabaseConfig): number {
+  return statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS;
 }
 
 /** The options that the application's data source and the TypeORM CLI's share. */
@@ -40,20 +56,21 @@ export function dataSourceOptions(database: DatabaseConfig) {
     synchronize: false,
     migrationsTransactionMode: 'each',
     extra: {
-      keepAlive: true,
+      ...KEEP_ALIVE,
       statement_timeout: database.statementTimeoutMs,
-      query_timeout: database.statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS,
-      onConnect: withoutCompiling,
+      query_timeout: queryTimeoutMs(database),
+      onConnect: (client: ClientBase) => prepareSession(client, database.statementTimeoutMs),
     },
   } satisfies DataSourceOptions;
 }
 
 /**
  * No statement of a request runs for long enough to earn back what compiling it takes, and PostgreSQL's estimate of a
- * recursive one is beyond `jit_above_cost`. Not a startup parameter, which a pooler would refuse.
+ * recursive one is beyond `jit_above_cost`. A process that stands still within a transaction, or is cut off, holds its
+ * locks for no longer than one that works. Not startup parameters, which a pooler would refuse.
  */
-async function withoutCompiling(client: ClientBase): Promise<void> {
-  await client.query('SET jit = off');
+async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
+  await client.query(`SET jit = off; SET idle_in_transaction_session_timeout = ${timeoutMs}`);
 }
 
 /** The options of the data source that migrates: no entities, and statements that take as long as they take. */
@@ -62,7 +79,7 @@ export function migrationDataSourceOptions(database: DatabaseConfig) {
     ...dataSourceOptions(database),
     applicationName: 'entries migrations',
     poolSize: 2,
-    extra: { keepAlive: true },
+    extra: KEEP_ALIVE,
   } satisfies DataSourceOptions;
 }
 

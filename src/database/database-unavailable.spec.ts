@@ -34,6 +34,7 @@ describe('asDatabaseUnavailable', () => {
     ['08P01', 'protocol violation'],
     ['53300', 'too many connections'],
     ['57014', 'cancelled by the statement timeout'],
+    ['25P03', 'idle for too long within a transaction'],
     ['57P01', 'shut down by an administrator'],
     ['57P02', 'shut down by a crash'],
     ['57P03', 'starting up'],

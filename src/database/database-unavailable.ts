@@ -20,11 +20,11 @@ const CONNECTION_MESSAGES =
 
 /**
  * PostgreSQL's own: connection exceptions (08), a full disk, no memory, too many connections (53100, 53200, 53300),
- * cancelled by the statement timeout (57014), shutting down or starting up (57P01–57P03), a read-only standby after a
+ * cancelled by the statement timeout (57014), idle for too long within a transaction (25P03), shutting down or starting up (57P01–57P03), a read-only standby after a
  * failover (25006), and a transaction that lost against another (40001, 40P01).
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const SQLSTATES = /^(08...|53100|53200|53300|57014|57P0[123]|25006|40001|40P01)$/;
+const SQLSTATES = /^(08...|53100|53200|53300|57014|57P0[123]|25006|25P03|40001|40P01)$/;
 
 /** A 503 for an error that says no more than that the database cannot serve now; undefined for any other. */
 export function asDatabaseUnavailable(error: unknown): ServiceUnavailableException | undefined {

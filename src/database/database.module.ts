@@ -3,7 +3,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
 import { applyMigrations } from './apply-migrations.js';
 import { dataSourceOptions } from './data-source-options.js';
-import { waitForDatabase } from './database-wait.js';
+import { asDatabaseUnavailable } from './database-unavailable.js';
+import { DatabaseUnavailableError, waitForDatabase } from './database-wait.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
 import { Sql } from './sql.js';
 import { TypeOrmLogger } from './typeorm-logger.js';
@@ -48,6 +49,11 @@ async function bringUp({ database, migrations }: Config, started: StartMigration
     info: (line) => logger.log(line),
     warn: (line) => logger.warn(line),
     locked: (ms) => (started.lockWaitSeconds = ms / 1000),
+  }).catch((error: unknown) => {
+    if (!asDatabaseUnavailable(error)) throw error;
+    throw new DatabaseUnavailableError(
+      `The database was lost while migrations were looked for: ${error instanceof Error ? error.message : String(error)}`,
+    );
   });
   started.applied = applied.length;
   started.seconds = (performance.now() - began) / 1000;

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import type { MigrationsConfig } from '../config/config.js';
-import { clientConfig } from './data-source-options.js';
+import { patientClientConfig } from './data-source-options.js';
 import { findMigrations } from './migration-files.js';
 import { recordStatements } from './recorded-statements.js';
 
@@ -19,7 +19,7 @@ export async function lossesOf(name: string, { database }: MigrationsConfig): Pr
   const file = (await findMigrations()).find((migration) => migration.name === name);
   if (!file) return [];
   const statements = await recordStatements(new (await file.load())(), 'down');
-  const client = new Client(clientConfig(database, 'entries migrations'));
+  const client = new Client(patientClientConfig(database, 'entries migrations'));
   client.on('error', () => {});
   await client.connect();
   const count = async (text: string) => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
 import { MigrationError, type MigrationLog } from './apply-migrations.js';
-import { clientConfig } from './data-source-options.js';
+import { patientClientConfig } from './data-source-options.js';
 import { asDatabaseUnavailable } from './database-unavailable.js';
 
 /** SQLSTATE */
@@ -70,7 +70,7 @@ function rejection(signal: AbortSignal): Promise<never> {
 }
 
 async function onServer(database: DatabaseConfig, text: string): Promise<void> {
-  const client = new Client(clientConfig(database, 'entries migrations'));
+  const client = new Client(patientClientConfig(database, 'entries migrations'));
   client.on('error', () => {});
   await client.connect();
   try {

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Client } from 'pg';
 import { Config } from '../config/config.js';
-import { clientConfig } from '../database/data-source-options.js';
+import { patientClientConfig } from '../database/data-source-options.js';
 
 /** `search` in ASCII. */
 const LOCK_KEY = '126879397962600';
@@ -26,7 +26,7 @@ export class SearchLanguage implements OnApplicationBootstrap, OnApplicationShut
   onApplicationBootstrap(): void {
     this.running = this.run().catch((error: unknown) => {
       if (this.stopping) return;
-      this.logger.warn(`the language could not be set, next try at the next start: ${String(error)}`);
+      this.logger.warn('the language could not be set, next try at the next start', error);
     });
   }
 
@@ -40,7 +40,9 @@ export class SearchLanguage implements OnApplicationBootstrap, OnApplicationShut
   private async run(): Promise<void> {
     const { language } = this.config.search;
     // Directly, and with as much time as it takes.
-    const client = new Client(clientConfig(this.config.migrations.database, 'entries search language'));
+    const client = new Client(
+      patientClientConfig(this.config.migrations.database, 'entries search language'),
+    );
     client.on('error', () => {});
     this.client = client;
     try {
