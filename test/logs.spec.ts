@@ -321,6 +321,36 @@ describe('a failed statement in the log', () => {
   });
 });
 
+describe('a service that is not ready', () => {
+  it('says so once and why, however often it is asked, and when it is ready again', async () => {
+    const before = program.lines.length;
+    const told = () => program.lines.slice(before);
+    const [newest] = await database.query<{ name: string; timestamp: string }>(
+      'DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations) RETURNING name, timestamp',
+    );
+    for (let probe = 0; probe < 3; probe += 1)
+      expect((await ask(anonymous, 'GET', '/health')).status).toBe(503);
+    await database.query('INSERT INTO migrations (name, timestamp) VALUES ($1, $2)', [
+      newest!.name,
+      newest!.timestamp,
+    ]);
+    const { status, headers } = await ask(anonymous, 'GET', '/health');
+    expect(status).toBe(200);
+    await linesOf(headers.get('x-request-id')!);
+    expect(told().filter(({ context }) => context === 'Health')).toEqual([
+      expect.objectContaining({ level: 'warn', msg: `not ready: migrations pending: ${newest!.name}` }),
+      expect.objectContaining({ level: 'info', msg: 'ready again: migrations' }),
+    ]);
+    const probes = told().filter(({ route }) => route === '/health');
+    expect(probes.map(({ level, status }) => [level, status])).toEqual([
+      ['info', 503],
+      ['info', 503],
+      ['info', 503],
+      ['debug', 200],
+    ]);
+  });
+});
+
 describe('SIGUSR2', () => {
   it('steps the level of the running process, and says so', async () => {
     const levels: unknown[] = [];

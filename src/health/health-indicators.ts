@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
@@ -10,6 +10,10 @@ const TIMEOUT_MS = 2000;
 
 @Injectable()
 export class HealthIndicators {
+  private readonly logger = new Logger('Health');
+  /** What was down when it was looked at last. */
+  private readonly down = new Set<string>();
+
   constructor(
     private readonly indicator: HealthIndicatorService,
     private readonly sql: Sql,
@@ -28,9 +32,11 @@ export class HealthIndicators {
     const session = this.indicator.check('database');
     try {
       await within(TIMEOUT_MS, this.sql.query('health', 'SELECT 1', []));
+      this.tellUp('database');
       return session.up();
-    } catch {
-      // The reason names hosts and ports: it goes to the log by the requests that fail, not to whoever probes.
+    } catch (error) {
+      // The reason names hosts and ports: it is not for whoever probes.
+      this.tellDown('database', 'does not answer', error);
       return session.down('does not answer');
     }
   }
@@ -39,7 +45,12 @@ export class HealthIndicators {
     const session = this.indicator.check('migrations');
     try {
       const pending = await within(TIMEOUT_MS, this.migrationStatus.pending());
-      return pending.length === 0 ? session.up({ pending: 0 }) : session.down({ pending: pending.length });
+      if (pending.length === 0) {
+        this.tellUp('migrations');
+        return session.up({ pending: 0 });
+      }
+      this.tellDown('migrations', `pending: ${pending.join(', ')}`);
+      return session.down({ pending: pending.length });
     } catch {
       return session.down('the database does not answer');
     }
@@ -51,6 +62,17 @@ export class HealthIndicators {
     if (!this.redis.configured) return session.up({ store: 'memory' });
     if (await this.redis.ping()) return session.up({ store: 'redis' });
     return session.up({ store: 'memory', degraded: true });
+  }
+
+  /** Once, and not with each probe. */
+  private tellDown(indicator: string, why: string, error?: unknown): void {
+    if (this.down.has(indicator)) return;
+    this.down.add(indicator);
+    this.logger.warn(`not ready: ${indicator} ${why}`, ...(error === undefined ? [] : [error]));
+  }
+
+  private tellUp(indicator: string): void {
+    if (this.down.delete(indicator)) this.logger.log(`ready again: ${indicator}`);
   }
 }
 

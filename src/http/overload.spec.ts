@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
 import { until } from '../../test/harness/until.js';
 import { shedOverload } from './overload.js';
@@ -8,7 +9,11 @@ describe('shedOverload', () => {
   let server: FastifyInstance;
   let url: string;
   let queued: number;
+  const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
+  beforeAll(() => Logger.overrideLogger(log));
+  afterAll(() => Logger.overrideLogger(true));
   beforeEach(async () => {
+    jest.clearAllMocks();
     queued = 0;
     server = fastify();
     shedOverload(server, () => ({ queued, served: 0 }), 10);
@@ -48,6 +53,16 @@ describe('shedOverload', () => {
     // A rush that is over: the others are served.
     expect((await statuses(answers)).filter((status) => status === 200)).toHaveLength(200);
     expect((await ask()).status).toBe(200);
+    expect(log.warn.mock.calls).toEqual([
+      [
+        expect.stringMatching(/^requests are refused: 2\d\d wait at the gate, 200 queries for a connection/),
+        'Overload',
+      ],
+    ]);
+    await until('the end is told', () => log.log.mock.calls.length > 0);
+    expect(log.log.mock.calls).toEqual([
+      [expect.stringMatching(/^no more requests are refused: 30 were, within \d+\.\d s$/), 'Overload'],
+    ]);
   });
 
   it('lets a queue that stands for long have no more than a few', async () => {

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
-import { ServiceUnavailableException } from '@nestjs/common';
+import { Logger, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 
 /** How often the gate looks how things stand, ms. */
@@ -31,6 +31,9 @@ const QUEUE_AT_MOST_MS = 150;
 /** Over which the rate of queries is averaged, ms. */
 const AVERAGED_MS = 300;
 
+/** After so long without a refusal, ms, it is told that it is over. */
+const CALM_MS = 2000;
+
 /** Probes and scrapes: when it is needed most to know how things stand, they are answered. */
 const EXEMPT = new Set(['/health', '/health/live', '/metrics']);
 
@@ -59,6 +62,7 @@ export function shedOverload(
   load: () => { readonly queued: number; readonly served: number },
   connections: number,
 ): void {
+  const logger = new Logger('Overload');
   const line: Waiting[] = [];
   let lastTick = performance.now();
   let lastEmpty = lastTick;
@@ -67,10 +71,26 @@ export function shedOverload(
   let budget = BURST;
   let ticks = 0;
   let lagging = 0;
+  let lagMs = 0;
+  let refusals = 0;
+  let firstRefusal = 0;
+  let lastRefusal = 0;
+
+  const countRefusal = () => {
+    lastRefusal = performance.now();
+    if (refusals === 0) {
+      firstRefusal = lastRefusal;
+      logger.warn(
+        `requests are refused: ${line.length} wait at the gate, ${load().queued} queries for a connection; ` +
+          `the event loop is ${Math.round(lagMs)} ms late`,
+      );
+    }
+    refusals += 1;
+  };
 
   const tick = () => {
     const now = performance.now();
-    const lag = now - lastTick - TICK_MS;
+    lagMs = Math.max(0, now - lastTick - TICK_MS);
     const { queued, served } = load();
     const weight = Math.min(1, (now - lastTick) / AVERAGED_MS);
     perMs += weight * ((served - lastServed) / Math.max(1, now - lastTick) - perMs);
@@ -80,7 +100,7 @@ export function shedOverload(
     const queueAtMost =
       now - lastEmpty < STANDING_MS ? BURST : Math.max(connections, Math.ceil(perMs * QUEUE_AT_MOST_MS));
     ticks += 1;
-    lagging = lag > LAG_AT_MOST_MS ? lagging + 1 : 0;
+    lagging = lagMs > LAG_AT_MOST_MS ? lagging + 1 : 0;
     budget = lagging >= LAGGING_TICKS ? 0 : Math.max(0, queueAtMost - queued);
     // The newest first: who has waited the longest is the likeliest to have given up.
     for (; budget > 0 && line.length > 0; budget -= 1) line.pop()?.admit();
@@ -91,6 +111,11 @@ export function shedOverload(
       next.refuse();
     }
     line.splice(0, gone);
+    if (refusals > 0 && now - lastRefusal > CALM_MS) {
+      const seconds = ((lastRefusal - firstRefusal) / 1000).toFixed(1);
+      logger.log(`no more requests are refused: ${refusals} were, within ${seconds} s`);
+      refusals = 0;
+    }
   };
   const timer = setInterval(tick, TICK_MS).unref();
   fastify.addHook('onClose', (_instance, done) => {
@@ -110,6 +135,7 @@ export function shedOverload(
       return;
     }
     const refuse = () => {
+      countRefusal();
       reply.header('retry-after', 1);
       done(new ServiceUnavailableException('The service has more to do than it can; try again shortly'));
     };

@@ -43,9 +43,8 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const outcome = this.outcomeOf(thrown, request, reply);
-    if (outcome.status === 503 && !reply.hasHeader('retry-after'))
-      reply.header('retry-after', RETRY_AFTER_SECONDS);
     if (outcome.report) {
+      if (outcome.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
       reply.code(outcome.status).header('content-type', 'application/json; charset=utf-8');
       void reply.send(JSON.stringify(outcome.report));
     } else {
@@ -88,7 +87,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** For what Fastify refuses before any hook or filter runs: a path that is no valid URL. */
+/** For what is refused before any filter runs: a path that is no valid URL, and a request that is one too many. */
 export function sendFrameworkProblem(
   error: Pick<FastifyError, 'code' | 'message'> & { readonly statusCode?: number | undefined },
   request: FastifyRequest,
@@ -104,6 +103,10 @@ export function sendFrameworkProblem(
 }
 
 function send(outcome: Outcome, request: FastifyRequest, reply: FastifyReply): void {
+  if (outcome.status === 503) {
+    if (!reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER_SECONDS);
+    if (request.context) request.context.refusal = outcome.detail;
+  }
   const problem: Problem = {
     type: 'about:blank',
     title: titleOf(outcome.status),

@@ -8,8 +8,8 @@ import { Metrics, METRICS_MEDIA_TYPE } from './metrics.js';
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
- * `GET /metrics` on METRICS_PORT, and nothing else, for those whose users reach the main port. It answers until all else
- * has stopped, so that the last scrape sees the shutdown.
+ * `GET /metrics` on METRICS_PORT, and nothing else, for those whose users reach the main port. It answers until the last
+ * request is done, so that a scrape sees what a shutdown waits for.
  */
 @Injectable()
 export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {

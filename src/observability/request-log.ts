@@ -69,7 +69,7 @@ export class RequestLog {
       answered ? String(status) : 'aborted',
       durationMs / 1000,
     );
-    const { requestId, userId, cacheHits = 0 } = request.context ?? { requestId: request.id };
+    const { requestId, userId, cacheHits = 0, refusal } = request.context ?? { requestId: request.id };
     this.logger[levelOf(answered ? status : 0, route)](
       {
         requestId,
@@ -81,15 +81,19 @@ export class RequestLog {
         durationMs: Math.round(durationMs * 100) / 100,
         bytes: answered ? (lengthOf(request, reply) ?? sent()) : sent(),
         cacheHits,
+        ...(refusal !== undefined && { refusal }),
       },
       'request',
     );
   }
 }
 
-function levelOf(status: number, route: string): 'error' | 'debug' | 'info' {
+/** A 503 is what the service means to say: it sheds load, ends, or lost its database, of which another line tells. */
+function levelOf(status: number, route: string): 'error' | 'warn' | 'info' | 'debug' {
+  const isQuiet = QUIET_ROUTES.has(route);
+  if (status === 503) return isQuiet ? 'info' : 'warn';
   if (status >= 500) return 'error';
-  return QUIET_ROUTES.has(route) ? 'debug' : 'info';
+  return isQuiet ? 'debug' : 'info';
 }
 
 /** Of the body; undefined where it was streamed, and what went over the connection has to do. */
