@@ -110,7 +110,7 @@ export async function createApp(
   if (config.overload.shedding) shedOverload(fastify, () => sql.load, config.database.poolSize);
   const requests = app.get(OpenRequests);
   requests.observe(fastify);
-  closeConnectionsPolitely(fastify, () => requests.ending);
+  closeConnectionsPolitely(fastify, requests);
   if (config.http.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.http.corsOrigins],

@@ -34,7 +34,7 @@ async function boot(config: Config): Promise<void> {
   });
   const shutdown = listenForShutdown(
     { timeoutMs: config.http.shutdownTimeoutMs, drainMs: config.http.shutdownDrainMs },
-    (line) => logger.info(line),
+    logger,
   );
   const { host, port } = config.http;
   try {
@@ -43,15 +43,20 @@ async function boot(config: Config): Promise<void> {
     const stopping = watchStopping(app);
     shutdown.onSignal({
       announce: () => requests.announceEnd(),
+      breakOff: () => requests.breakOff(),
       close: () => app.close(),
       stillOpen: () => [...requests.describe(), ...stopping()],
     });
     await app.init();
+    // A port that opens now would only have to be closed again.
+    if (shutdown.begun) return;
     const address = await app.getHttpAdapter().getInstance().listen({ host, port });
     const url = address.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost');
     logger.info(`listening on ${url}${config.docs.enabled ? `, its API is described at ${url}/docs` : ''}`);
     releaseStartMemory();
   } catch (error) {
+    // What could not be begun, as it was to end.
+    if (shutdown.begun) return;
     if (isExpected(error)) logger.fatal(error.message);
     else logger.fatal(describeListenError(error, config) ?? error);
     process.exit(1);

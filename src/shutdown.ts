@@ -3,9 +3,14 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import type { Logger } from 'pino';
+import { messageOf } from './observability/error-description.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const DRAIN_STEPS = 10;
+
+/** ms of the time limit, or half of what the drain leaves of it, in which all else ends once streams are broken off. */
+const AFTER_STREAMS_MS = 2000;
 
 type StopSignal = (typeof SIGNALS)[number];
 
@@ -13,6 +18,8 @@ type StopSignal = (typeof SIGNALS)[number];
 export interface Stoppable {
   /** Makes the readiness probe fail; all else goes on. */
   announce(): void;
+  /** Ends what streams in or out, and would not end in time by itself. */
+  breakOff(): void;
   /** Resolves when what was under way is done and every connection is closed. */
   close(): Promise<void>;
   /** What keeps {@link close} from resolving. */
@@ -22,16 +29,19 @@ export interface Stoppable {
 export interface Shutdown {
   /** Says what to do at a signal from now on. Until then a signal ends the process at once. */
   onSignal(service: Stoppable): void;
+  /** Whether there was a signal. */
+  readonly begun: boolean;
 }
 
 /**
  * Listens for the signals that ask the process to end. As process 1 of a container it would otherwise not even notice
- * them. The end is announced, `drainMs` later the service closes, and the process exits 0. `timeoutMs` after the
- * signal, or at a second one, it exits 1 and tells what was still open.
+ * them. The end is announced, `drainMs` later the service closes, and the process exits 0. Streams may use what time
+ * there is, but for the last two seconds. `timeoutMs` after the signal, or at a second one, it exits 1 and tells what
+ * was still open.
  */
 export function listenForShutdown(
   { timeoutMs, drainMs }: { readonly timeoutMs: number; readonly drainMs: number },
-  log: (line: string) => void,
+  logger: Logger,
 ): Shutdown {
   let service: Stoppable | undefined;
   let closing = false;
@@ -40,7 +50,9 @@ export function listenForShutdown(
     const stopping = service;
     const giveUp = (reason: string) => {
       const open = stopping.stillOpen();
-      log(`${reason}: ending all the same${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`);
+      logger.error(
+        `${reason}: ending all the same${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`,
+      );
       process.exit(1);
     };
     if (closing) {
@@ -48,20 +60,20 @@ export function listenForShutdown(
       return;
     }
     closing = true;
-    log(`${signal}: finishing what is under way`);
+    logger.info(`${signal}: finishing what is under way`);
     setTimeout(() => giveUp(`not finished within ${timeoutMs} ms`), timeoutMs).unref();
+    const reserveMs = Math.min(AFTER_STREAMS_MS, (timeoutMs - drainMs) / 2);
+    setTimeout(() => stopping.breakOff(), timeoutMs - reserveMs).unref();
     stopping.announce();
     drain(drainMs)
       .then(() => stopping.close())
       .then(
         () => {
-          log('stopped');
+          logger.info('stopped');
           process.exit(0);
         },
         (error: unknown) => {
-          log(
-            `could not stop in good order: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-          );
+          logger.error({ err: error }, `could not stop in good order: ${messageOf(error)}`);
           process.exit(1);
         },
       );
@@ -69,7 +81,12 @@ export function listenForShutdown(
   for (const signal of SIGNALS) process.on(signal, stop);
   // Started by scripts/start.js: when that is killed, nobody is left to send a signal.
   if (process.send) process.once('disconnect', () => stop('SIGTERM'));
-  return { onSignal: (then) => (service = then) };
+  return {
+    onSignal: (then) => (service = then),
+    get begun() {
+      return closing;
+    },
+  };
 }
 
 /** In steps: where the process gets no processor for a while, the time to answer probes is made longer, not used up. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import pg from 'pg';
@@ -86,8 +86,8 @@ function ask(method: string, path: string, headers = {}, { url, account } = ada)
 }
 
 /** An export whose answer has begun, and of which nothing is read yet. */
-async function beginExport(client = ada): Promise<IncomingMessage> {
-  const request = ask('GET', '/entries/export', {}, client);
+async function beginExport(client = ada, path = '/entries/export'): Promise<IncomingMessage> {
+  const request = ask('GET', path, {}, client);
   request.end();
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   return answer;
@@ -314,6 +314,12 @@ describe('POST /entries/import', () => {
     expect(report.errors[0].message).toContain('colour: is not a known field');
     expect(report.errors[1].message).toBe('is not valid JSON');
     expect((await exportedEntries()).map(({ text }) => text).sort()).toEqual(['a', 'e']);
+  });
+
+  it('refuses a line that is nested as deep as it may be long, and takes the next', async () => {
+    const deep = '['.repeat(500_000) + ']'.repeat(500_000);
+    const file = `{"text":${deep},"mood":5}\n${lines({ text: 'kept', mood: 5 })}`;
+    expect(await imported(file)).toMatchObject({ imported: 1, failed: 1 });
   });
 
   it('tells the first 100 errors, and the number of all', async () => {
@@ -571,25 +577,69 @@ async function storedBy(client: ApiClient): Promise<number> {
 }
 
 describe('SIGTERM', () => {
-  it('cuts an export that nobody reads, ends an import with 503, and the process exits 0', async () => {
-    const program = Program.start({ DATABASE_URL: service.database.url, SHUTDOWN_TIMEOUT_MS: '2000' });
-    try {
-      const client = await new ApiClient(await program.listening()).signUp();
-      await writeMuch(client);
-      const answer = await beginExport(client);
-      const request = ask('POST', '/entries/import', { 'content-type': NDJSON }, client);
-      request.write(numbered(BATCH_ROWS, { mood: 1 }).join(''));
-      await until('a batch is there', async () => (await storedBy(client)) === 2000 + BATCH_ROWS);
-      program.process.kill('SIGTERM');
-      const [refusal] = (await once(request, 'response')) as [IncomingMessage];
-      expect(refusal.statusCode).toBe(503);
-      refusal.resume();
-      expect(await endOf(answer)).toBe('cut off');
-      request.destroy();
-      expect(await program.exited).toEqual({ code: 0, signal: null });
-      expect(await storedBy(client)).toBe(2000 + BATCH_ROWS);
-    } finally {
-      await program.stop('SIGKILL');
-    }
+  let program: Program;
+  let client: ApiClient;
+  const start = async (environment = {}) => {
+    program = Program.start({ DATABASE_URL: service.database.url, ...environment });
+    client = await new ApiClient(await program.listening()).signUp();
+    await writeMuch(client);
+  };
+  afterEach(() => program.stop('SIGKILL'));
+
+  it('lets downloads that are read be whole, an import be finished, and the process exits 0', async () => {
+    await start();
+    const downloads = [await beginExport(client), await beginExport(client, '/users/me/export')];
+    const upload = await beginImport(client);
+    program.process.kill('SIGTERM');
+    await program.said(/finishing what is under way/);
+    expect(await Promise.all(downloads.map(endOf))).toEqual(['whole', 'whole']);
+    upload.end(numbered(1, { text: 'the last' }).join(''));
+    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
+    expect(answer.statusCode).toBe(200);
+    answer.resume();
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(await storedBy(client)).toBe(2000 + BATCH_ROWS + 1);
+  });
+
+  it('cuts downloads that nobody reads and ends an import with 503 in time, and the process exits 0', async () => {
+    await start({ SHUTDOWN_TIMEOUT_MS: '2000' });
+    const downloads = [await beginExport(client), await beginExport(client, '/users/me/export')];
+    const upload = await beginImport(client);
+    upload.write('{"text": "half a');
+    program.process.kill('SIGTERM');
+    const [refusal] = (await once(upload, 'response')) as [IncomingMessage];
+    expect(refusal.statusCode).toBe(503);
+    refusal.resume();
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(await Promise.all(downloads.map(endOf))).toEqual(['cut off', 'cut off']);
+    expect(await storedBy(client)).toBe(2000 + BATCH_ROWS);
+    const { lines } = program;
+    const detail = 'The service is shutting down; what it has taken stays, and the request can be sent again';
+    const told = { level: 'warn', requestId: expect.any(String), userId: client.account.userId };
+    expect(lines.filter(({ msg }) => msg?.startsWith('an answer is broken off'))).toEqual([
+      expect.objectContaining({ ...told, msg: `an answer is broken off: ${detail}` }),
+      expect.objectContaining({ ...told, msg: `an answer is broken off: ${detail}` }),
+    ]);
+    expect(lines.find(({ status }) => status === 503)).toMatchObject({ ...told, refusal: detail });
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('cuts a download at once when it comes twice, and says that it was open', async () => {
+    await start();
+    const download = await beginExport(client);
+    program.process.kill('SIGTERM');
+    await program.said(/finishing what is under way/);
+    expect(await program.stop()).toEqual({ code: 1, signal: null });
+    expect(await endOf(download)).toBe('cut off');
+    expect(program.stdout).toMatch(/SIGTERM again: .*still open: GET \/entries\/export \(\d+ ms\)/);
   });
 });
+
+/** An import of which one batch is written, and that goes on. */
+async function beginImport(client: ApiClient): Promise<ClientRequest> {
+  const before = await storedBy(client);
+  const request = ask('POST', '/entries/import', { 'content-type': NDJSON }, client);
+  request.write(numbered(BATCH_ROWS).join(''));
+  await until('a batch is there', async () => (await storedBy(client)) === before + BATCH_ROWS);
+  return request;
+}

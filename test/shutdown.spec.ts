@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
@@ -53,6 +54,15 @@ async function openConnection(url: string): Promise<{ ask(request: string): Prom
   };
 }
 
+/** A connection on which nothing is sent: browsers and balancers open such in advance. */
+async function openInAdvance(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
 async function waitingForLock(): Promise<boolean> {
   const rows = await database.query(
     `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
@@ -103,6 +113,40 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   });
 });
 
+describe('SIGTERM', () => {
+  it('is not held up by a connection that was opened in advance, nor by half a request when time is up', async () => {
+    program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_TIMEOUT_MS: '2000' });
+    const url = await program.listening();
+    await openInAdvance(url);
+    const half = await openInAdvance(url);
+    half.write('GET /health/live HTTP/1.1\r\nhost: a\r\n');
+    // Answered after the others were accepted, on a connection that came later.
+    await new ApiClient(url).get('/health/live');
+    expect(await program.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('leaves /metrics on its own port until the last request is done', async () => {
+    program = Program.start({ DATABASE_URL: database.url, METRICS_PORT: '0' });
+    const url = await program.listening();
+    const metrics = await program.said(/metrics on (http\S+?)"/);
+    const client = await new ApiClient(url).signUp();
+    lock = await lockEntries();
+    const answer = client.post('/entries', { text: 'in flight', mood: 5 });
+    await until('the INSERT waits', waitingForLock);
+    program.process.kill('SIGTERM');
+    await until('the main port is closed', () =>
+      fetch(`${url}/health/live`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    expect(await (await fetch(metrics)).text()).toContain('database_pool{state="size"}');
+    await lock.query('COMMIT');
+    expect((await answer).status).toBe(201);
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
 describe('SIGTERM with a request that does not end', () => {
   it('exits 1 after SHUTDOWN_TIMEOUT_MS, and says so', async () => {
     program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_TIMEOUT_MS: '300' });
@@ -111,6 +155,7 @@ describe('SIGTERM with a request that does not end', () => {
     const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
     await until('the INSERT waits', waitingForLock);
     expect(await program.stop()).toEqual({ code: 1, signal: null });
+    expect(program.lines.at(-1)?.level).toBe('error');
     expect(program.stdout).toMatch(
       /not finished within 300 ms: ending all the same; still open: POST \/entries \(\d+ ms\)/,
     );
@@ -171,6 +216,10 @@ describe('SHUTDOWN_DRAIN_MS', () => {
     expect(written.status).toBe(201);
     expect(written.headers.get('connection')).toBe('close');
     expect(await program.exited).toEqual({ code: 0, signal: null });
+    // What the probe is meant to be told is no failure.
+    const probes = program.lines.filter(({ route, status }) => route === '/health' && status === 503);
+    expect(probes.map(({ level }) => level)).toEqual(['info']);
+    expect(program.lines.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([]);
   });
 });
 
@@ -224,5 +273,17 @@ describe('SIGTERM during boot', () => {
     program = Program.start({ DATABASE_URL: 'postgres://nobody@127.0.0.1:9/entries' });
     await program.said(/is not ready/);
     expect(await program.stop()).toEqual({ code: 143, signal: null });
+  });
+
+  it('ends it in good order once there is something to end, and opens no port', async () => {
+    lock = await lockTable('sessions', 'ACCESS EXCLUSIVE');
+    program = Program.start({ DATABASE_URL: database.url });
+    await until('the first look at the sessions waits', waitingForLock);
+    program.process.kill('SIGTERM');
+    await program.said(/finishing what is under way/);
+    await lock.query('COMMIT');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(program.stdout).not.toContain('listening');
+    expect(program.lines.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
   });
 });

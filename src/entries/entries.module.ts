@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { OpenRequestsModule } from '../http/open-requests.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { EntriesBulk } from './entries-bulk.js';
 import { EntriesController } from './entries.controller.js';
@@ -27,6 +28,7 @@ import { TrashPurge } from './trash-purge.js';
     UsersModule,
     TypeOrmModule.forFeature([Entry, EntryDay, EntryLabel, IdempotencyKey]),
     EntryTransferModule,
+    OpenRequestsModule,
   ],
   controllers: [EntriesController, EntryTransferController],
   providers: [

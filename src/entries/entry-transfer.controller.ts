@@ -1,17 +1,4 @@
-import { Readable } from 'node:stream';
-import {
-  Body,
-  Controller,
-  Get,
-  Header,
-  Headers,
-  HttpCode,
-  Logger,
-  Post,
-  Query,
-  Req,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -25,6 +12,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Config } from '../config/config.js';
 import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { OpenRequests } from '../http/open-requests.js';
+import { streamAnswer } from '../http/streamed-answer.js';
 import {
   ConnectionCutError,
   receiveBody,
@@ -45,29 +34,24 @@ import {
   type Format,
   type ImportReport,
 } from './entry-transfer.schemas.js';
-import { TransferAdmission, type Transfer } from './transfer-admission.js';
+import { TransferAdmission } from './transfer-admission.js';
 
 const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
   ndjson: 'application/x-ndjson',
   csv: 'text/csv',
 };
 
-/** Given to the socket at once, and ms that the client has to take them: about 1 KiB/s at least. */
-const PIECE_CHARACTERS = 64 * 1024;
-const PIECE_MS = 60_000;
-
 /** Entries by the thousand. */
 @ApiTags('Entries')
 @ApiBearerAuth()
 @Controller('entries')
 export class EntryTransferController {
-  private readonly logger = new Logger('Export');
-
   constructor(
     private readonly bulk: EntriesBulk,
     private readonly exports: EntryExport,
     private readonly imports: EntryImport,
     private readonly admission: TransferAdmission,
+    private readonly requests: OpenRequests,
     private readonly config: Config,
   ) {}
 
@@ -113,8 +97,9 @@ export class EntryTransferController {
     @CurrentUser() { userId }: Principal,
     @Query({ schema: EntryExportQuerySchema }) { format, ...filters }: EntryExportQuery,
     @Req() request: FastifyRequest,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Readable | undefined> {
+    // Not passed through: Nest would wrap the stream, and not notice that it is broken off until the client reads on.
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     const describe = () => {
       const today = new Date().toISOString().slice(0, 10);
       reply.header('content-type', `${MEDIA_TYPES[format]}; charset=utf-8`);
@@ -123,19 +108,26 @@ export class EntryTransferController {
     };
     if (request.method === 'HEAD') {
       describe();
-      return undefined;
+      await reply.send();
+      return;
     }
     const transfer = this.admission.admit(userId, reply);
+    const batches = this.exports.run(userId, filters, format, transfer.turn);
+    let first: IteratorResult<ExportBatch, void>;
     try {
-      const batches = this.exports.run(userId, filters, format, transfer.turn);
       // Before the status is sent: a database that is away is a 503 still.
-      const first = await batches.next();
-      describe();
-      return this.stream(first, batches, transfer);
+      first = await batches.next();
     } catch (error) {
       transfer.close();
       throw error;
     }
+    describe();
+    await reply.send(
+      streamAnswer(textsOf(first, batches), {
+        brokenOff: this.requests.brokenOff,
+        ended: transfer.close,
+      }),
+    );
   }
 
   @Post('import')
@@ -159,7 +151,7 @@ export class EntryTransferController {
   ): Promise<ImportReport | undefined> {
     const transfer = this.admission.admit(userId, reply);
     try {
-      const { mediaType, chunks } = receiveBody(request, transfer.signal);
+      const { mediaType, chunks } = receiveBody(request, this.requests.brokenOff);
       const { turn } = transfer;
       const maxLineBytes = this.config.http.bodyLimitBytes;
       const format = mediaType === MEDIA_TYPES.csv ? 'csv' : 'ndjson';
@@ -171,49 +163,11 @@ export class EntryTransferController {
       transfer.close();
     }
   }
-
-  /**
-   * What fails once the answer has begun, the client's not reading and a shutdown too, destroys the stream, and Fastify
-   * the connection: the client sees that the end is missing.
-   */
-  private stream(
-    first: IteratorResult<ExportBatch, void>,
-    batches: AsyncGenerator<ExportBatch, void>,
-    { signal, close }: Transfer,
-  ): Readable {
-    const giveUp = () => stream.destroy(new Error(`the client took nothing for ${PIECE_MS / 1000} s`));
-    const stop = () => stream.destroy(signal.reason as Error);
-    async function* pieces() {
-      for (let batch = first; !batch.done; batch = await batches.next()) {
-        const { text } = batch.value;
-        for (const piece of piecesOf(text)) {
-          const timer = setTimeout(giveUp, PIECE_MS);
-          try {
-            yield piece;
-          } finally {
-            clearTimeout(timer);
-          }
-        }
-      }
-    }
-    // Strings as they are: Node writes them without a buffer each that waits for the garbage collector.
-    const stream = Readable.from(pieces(), { objectMode: true, highWaterMark: 1 });
-    signal.addEventListener('abort', stop, { once: true });
-    stream.once('error', (error) => this.logger.warn(`broken off: ${error.message}`));
-    stream.once('close', () => {
-      signal.removeEventListener('abort', stop);
-      close();
-    });
-    return stream;
-  }
 }
 
-function* piecesOf(text: string): Generator<string> {
-  for (let from = 0; from < text.length;) {
-    let to = Math.min(from + PIECE_CHARACTERS, text.length);
-    // Not between the two halves of a character: each would be sent as U+FFFD.
-    if (/[\ud800-\udbff]/.test(text.charAt(to - 1))) to += 1;
-    yield text.slice(from, to);
-    from = to;
-  }
+async function* textsOf(
+  first: IteratorResult<ExportBatch, void>,
+  rest: AsyncGenerator<ExportBatch, void>,
+): AsyncGenerator<string> {
+  for (let batch = first; !batch.done; batch = await rest.next()) yield batch.value.text;
 }

@@ -1,10 +1,4 @@
-import {
-  HttpException,
-  HttpStatus,
-  Injectable,
-  ServiceUnavailableException,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { HttpException, HttpStatus, Injectable, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Config } from '../config/config.js';
 
@@ -20,8 +14,6 @@ export type Turn = <T>(statement: () => Promise<T>) => Promise<T>;
 export const atOnce: Turn = (statement) => statement();
 
 export interface Transfer {
-  /** Aborted where the service stops before the transfer is done; its reason is a 503. */
-  readonly signal: AbortSignal;
   readonly turn: Turn;
   /** To be called once, however it ended. */
   readonly close: () => void;
@@ -32,29 +24,15 @@ export interface Transfer {
  * statements have half at most.
  */
 @Injectable()
-export class TransferAdmission implements OnModuleDestroy {
-  private readonly stopping = new AbortController();
+export class TransferAdmission {
   private readonly open = new Map<string, number>();
   private total = 0;
   private readonly maxStatements: number;
   private statements = 0;
   private readonly waiting: (() => void)[] = [];
-  private readonly graceMs: number;
 
   constructor(config: Config) {
     this.maxStatements = Math.max(1, Math.floor(config.database.poolSize / 2));
-    this.graceMs = config.http.shutdownTimeoutMs / 2;
-  }
-
-  /** What is nearly done may finish; the rest has to end in time for the process to end in good order. */
-  onModuleDestroy(): void {
-    setTimeout(() => {
-      this.stopping.abort(
-        new ServiceUnavailableException(
-          'The service is shutting down; what was imported stays, and the file can be sent again',
-        ),
-      );
-    }, this.graceMs).unref();
   }
 
   /** @throws {HttpException} 429 where the user has too many under way, 503 where the service has; with `Retry-After` */
@@ -72,7 +50,6 @@ export class TransferAdmission implements OnModuleDestroy {
     this.open.set(userId, own + 1);
     this.total += 1;
     return {
-      signal: this.stopping.signal,
       turn: (statement) => this.turn(statement),
       close: () => this.leave(userId),
     };

@@ -1,15 +1,21 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
+import { until } from '../../test/harness/until.js';
 import { closeConnectionsPolitely } from './connection-close.js';
+import { OpenRequests } from './open-requests.js';
 
 describe('closeConnectionsPolitely', () => {
   let server: FastifyInstance;
   let agent: Agent;
+  let requests: OpenRequests;
   beforeEach(() => {
     server = fastify({ return503OnClosing: false });
+    requests = new OpenRequests();
+    requests.observe(server);
+    closeConnectionsPolitely(server, requests);
     agent = new Agent({ keepAlive: true });
   });
   afterEach(async () => {
@@ -18,7 +24,6 @@ describe('closeConnectionsPolitely', () => {
   });
 
   it('says Connection: close with answers sent after the shutdown has begun, and not before', async () => {
-    closeConnectionsPolitely(server, () => false);
     let finish = (): void => {};
     let arrived = (): void => {};
     const slowHasArrived = new Promise<void>((resolve) => (arrived = resolve));
@@ -53,19 +58,16 @@ describe('closeConnectionsPolitely', () => {
   });
 
   it('says so too while the end is announced, and still serves', async () => {
-    let ending = false;
-    closeConnectionsPolitely(server, () => ending);
     server.get('/', () => 'done');
     const url = await server.listen({ host: '127.0.0.1', port: 0 });
     expect((await fetch(url)).headers.get('connection')).toBe('keep-alive');
-    ending = true;
+    requests.announceEnd();
     const { status, headers } = await fetch(url);
     expect(status).toBe(200);
     expect(headers.get('connection')).toBe('close');
   });
 
   it('serves what still comes on a connection that was open', async () => {
-    closeConnectionsPolitely(server, () => false);
     server.get('/', () => 'done');
     const closingHasBegun = new Promise<void>((resolve) => {
       server.addHook('preClose', (done) => {
@@ -88,5 +90,27 @@ describe('closeConnectionsPolitely', () => {
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
     expect(answer).toMatch(/^connection: close\r$/im);
     await closed;
+  });
+
+  it.each([
+    ['on which nothing was sent', '', () => {}],
+    [
+      'on which half a request was sent, when time is up',
+      'GET / HTTP/1.1\r\nhost: a\r\n',
+      () => requests.breakOff(),
+    ],
+  ])('does not wait for a connection %s', async (_which, bytes, then) => {
+    server.get('/', () => 'done');
+    const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }));
+    const accepted = once(server.server, 'connection') as Promise<[Socket]>;
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(bytes);
+    const [other] = await accepted;
+    await until('it has arrived', () => other.bytesRead === bytes.length);
+    const closed = server.close();
+    then();
+    await closed;
+    socket.destroy();
   });
 });

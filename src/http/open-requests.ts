@@ -1,11 +1,13 @@
+import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { Injectable } from '@nestjs/common';
+import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** The requests that are being served, and whether no more are wanted. */
 @Injectable()
 export class OpenRequests {
   private readonly since = new Map<FastifyRequest, number>();
+  private readonly streams = new AbortController();
   private announced = false;
 
   /** From {@link announceEnd} on: requests are still served, and clients are asked to take the next ones elsewhere. */
@@ -17,6 +19,19 @@ export class OpenRequests {
     this.announced = true;
   }
 
+  /** Aborted when there is no more time for what streams in or out; the reason is a 503. */
+  get brokenOff(): AbortSignal {
+    return this.streams.signal;
+  }
+
+  breakOff(): void {
+    this.streams.abort(
+      new ServiceUnavailableException(
+        'The service is shutting down; what it has taken stays, and the request can be sent again',
+      ),
+    );
+  }
+
   observe(fastify: FastifyInstance): void {
     fastify.addHook('onRequest', (request, reply, done) => {
       this.since.set(request, performance.now());
@@ -24,6 +39,11 @@ export class OpenRequests {
       reply.raw.once('close', () => this.since.delete(request));
       done();
     });
+  }
+
+  /** On which they came. */
+  sockets(): ReadonlySet<Socket> {
+    return new Set([...this.since.keys()].map(({ raw }) => raw.socket));
   }
 
   /** `POST /entries (312 ms)`, the oldest first: the route's pattern, as a path can tell what is nobody's business. */

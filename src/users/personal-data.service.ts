@@ -1,5 +1,7 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { HttpException, HttpStatus, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { OpenRequests } from '../http/open-requests.js';
+import { streamAnswer } from '../http/streamed-answer.js';
 
 /** In which an erased user's tokens are refused everywhere, and what was under way has ended, ms. */
 const SETTLED_MS = 2000;
@@ -33,6 +35,8 @@ export class PersonalDataService implements OnApplicationShutdown {
   private readonly downloads = new Map<string, number>();
   private readonly pending = new Map<NodeJS.Timeout, () => Promise<void>>();
 
+  constructor(private readonly requests: OpenRequests) {}
+
   register(data: PersonalData): void {
     if (this.registered.some(({ section }) => section === data.section)) {
       throw new Error(`there is a section ${data.section} already`);
@@ -51,11 +55,12 @@ export class PersonalDataService implements OnApplicationShutdown {
       throw new HttpException('Two exports are under way; read them first', HttpStatus.TOO_MANY_REQUESTS);
     }
     this.downloads.set(userId, running + 1);
-    return Readable.from(this.export(userId, first)).once('close', () => {
+    const ended = () => {
       const left = (this.downloads.get(userId) ?? 1) - 1;
       if (left > 0) this.downloads.set(userId, left);
       else this.downloads.delete(userId);
-    });
+    };
+    return streamAnswer(this.export(userId, first), { brokenOff: this.requests.brokenOff, ended });
   }
 
   /** One JSON object, piece by piece: a member for each section. */
@@ -101,9 +106,7 @@ export class PersonalDataService implements OnApplicationShutdown {
       try {
         await data.eraseTraces?.(userId);
       } catch (error) {
-        this.logger.warn(
-          `${data.section}: traces of an erased user are left until they expire: ${String(error)}`,
-        );
+        this.logger.warn(`${data.section}: traces of an erased user are left until they expire`, error);
       }
     }
   }

@@ -1,0 +1,80 @@
+import { setImmediate } from 'node:timers/promises';
+import { ServiceUnavailableException } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { streamAnswer } from './streamed-answer.js';
+
+const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
+beforeAll(() => Logger.overrideLogger(log));
+afterAll(() => Logger.overrideLogger(true));
+
+let brokenOff: AbortController;
+let ended: jest.Mock;
+let read: number;
+beforeEach(() => {
+  brokenOff = new AbortController();
+  ended = jest.fn();
+  read = 0;
+});
+afterEach(() => {
+  jest.useRealTimers();
+  jest.clearAllMocks();
+});
+
+async function* textsOf(...texts: string[]): AsyncGenerator<string> {
+  for (const text of texts) {
+    read += 1;
+    yield await Promise.resolve(text);
+  }
+}
+
+const answerOf = (texts: AsyncIterable<string>) =>
+  streamAnswer(texts, { brokenOff: brokenOff.signal, ended });
+
+describe('streamAnswer', () => {
+  it('sends all of it in pieces, and no half of a character', async () => {
+    const texts = [`${'x'.repeat(65_535)}😀`, '', 'é'.repeat(200_000)];
+    const pieces = await answerOf(textsOf(...texts)).toArray();
+    expect(pieces.join('')).toBe(texts.join(''));
+    expect(pieces.length).toBeGreaterThan(4);
+    for (const piece of pieces as string[]) expect(piece.isWellFormed()).toBe(true);
+    expect(ended).toHaveBeenCalledTimes(1);
+    expect(log.warn).not.toHaveBeenCalled();
+  });
+
+  it('is given up when the client takes nothing for 60 s, and reads nothing ahead meanwhile', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
+    const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
+    const chunks = stream.iterator({ destroyOnReturn: false });
+    expect((await chunks.next()).value).toBe('a');
+    for (let turn = 0; turn < 5; turn += 1) await setImmediate();
+    expect(read).toBeLessThan(4);
+    await jest.advanceTimersByTimeAsync(59_000);
+    expect(stream.destroyed).toBe(false);
+    await jest.advanceTimersByTimeAsync(1000);
+    expect(stream.destroyed).toBe(true);
+    expect(ended).toHaveBeenCalledTimes(1);
+    expect(log.warn).toHaveBeenCalledWith(
+      'an answer is broken off: the client took nothing for 60 s',
+      'Stream',
+    );
+  });
+
+  it.each(['before', 'while'])('is broken off by a shutdown that came %s it was read', async (when) => {
+    const reason = new ServiceUnavailableException('The service is shutting down');
+    if (when === 'before') brokenOff.abort(reason);
+    const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
+    const broken = new Promise((resolve) => stream.once('error', resolve));
+    if (when === 'while') brokenOff.abort(reason);
+    expect(await broken).toBe(reason);
+    for (let turn = 0; turn < 5; turn += 1) await setImmediate();
+    expect(ended).toHaveBeenCalledTimes(1);
+  });
+
+  it('holds nothing of itself at the signal once it has ended', async () => {
+    const removed = jest.spyOn(brokenOff.signal, 'removeEventListener');
+    await answerOf(textsOf('a')).toArray();
+    await setImmediate();
+    expect(removed).toHaveBeenCalledWith('abort', expect.any(Function));
+  });
+});
