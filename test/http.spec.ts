@@ -54,11 +54,25 @@ describe('a body', () => {
     },
   );
 
-  it('nested a hundred thousand deep is 422', async () => {
-    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
-    expect(expectProblem(await ada.post('/entries', `{"text":${deep},"mood":5}`), 422).paths).toEqual([
+  it.each([
+    ['lists', 'text', '['.repeat(520_000) + ']'.repeat(520_000), 422],
+    ['objects', 'text', '{"a":'.repeat(170_000) + '1' + '}'.repeat(170_000), 422],
+    ['lists in a field that is not known', 'nest', '['.repeat(520_000) + ']'.repeat(520_000), 422],
+    ['lists that do not end', 'text', '['.repeat(1_000_000), 400],
+    // The key has all of it looked through for another meaning.
+    [
+      'objects with __proto__ at the bottom',
       'text',
-    ]);
+      '{"a":'.repeat(170_000) + '{"__proto__":1}' + '}'.repeat(170_000),
+      400,
+    ],
+  ])('nested as deep as it may be long, in %s, is a %s', async (_how, field, deep, status) => {
+    const { paths } = expectProblem(
+      await ada.post('/entries', `{"text":"a","mood":5,"${field}":${deep}}`),
+      status,
+    );
+    if (status === 422) expect(paths).toEqual([field]);
+    expect((await ada.get('/users/me')).status).toBe(200);
   });
 
   const padded = (length: number) => {
@@ -460,6 +474,7 @@ describe('what is no HTTP request', () => {
       'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\na',
       400,
     ],
+    ['a URL of 20 KiB', `GET /entries?q=${'a'.repeat(20_480)} HTTP/1.1\r\nhost: a\r\n\r\n`, 431],
     ['headers of 20 KiB', `GET / HTTP/1.1\r\nhost: a\r\nx-long: ${'a'.repeat(20_480)}\r\n\r\n`, 431],
   ])('%s is answered with a problem, and the connection ends', async (_name, bytes, status) => {
     const answer = await raw(bytes);
@@ -471,6 +486,14 @@ describe('what is no HTTP request', () => {
     expect(problem.status).toBe(status);
     expect(head).toContain(`x-request-id: ${problem.requestId}`);
     expect((await anonymous.get('/health/live')).status).toBe(200);
+  });
+});
+
+describe('the time that a client has', () => {
+  // What happens then is caused in src/http/client-error.spec.ts, with shorter times.
+  it('is 10 s for the headers and 30 s for the whole request', () => {
+    const { headersTimeout, requestTimeout } = service.app.getHttpServer();
+    expect({ headersTimeout, requestTimeout }).toEqual({ headersTimeout: 10_000, requestTimeout: 30_000 });
   });
 });
 

@@ -137,7 +137,19 @@ describe('GET /metrics', () => {
   });
 
   it('has no more series after 10 000 other URLs, methods and headers', async () => {
-    const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'M-SEARCH', 'PURGE'];
+    const methods = [
+      'GET',
+      'HEAD',
+      'OPTIONS',
+      'POST',
+      'PUT',
+      'PATCH',
+      'DELETE',
+      'TRACE',
+      'PROPFIND',
+      'M-SEARCH',
+      'PURGE',
+    ];
     const request = (i: number) => {
       const noise = `${i.toString(36)}-${(i * 2_654_435_761).toString(36)}`;
       const urls = [
