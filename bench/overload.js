@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../scripts/environment.js';
-import { createDatabase, fill } from './database.js';
-import { Server } from './server.js';
+import { createDatabase, fill, query } from './database.js';
+import { cpuMsOfChildren, Server } from './server.js';
 import { signUp } from './sign-up.js';
 
 /**
@@ -50,15 +51,22 @@ try {
   const agent = new Agent({ keepAlive: true });
   const ask = () => send(`${server.url}/entries?limit=1&page=8000`, accessToken, agent);
 
+  const postmaster = await postmasterOf(database.url);
+  const processors = () => processorTimes(server, postmaster);
+  let from = processors();
   const peak = await closedLoop(ask, PEAK_CONNECTIONS, PEAK_SECONDS);
-  console.log(`peak: ${peak.toFixed(0)} answers/s to ${PEAK_CONNECTIONS} clients`);
+  console.log(
+    `peak: ${peak.toFixed(0)} answers/s to ${PEAK_CONNECTIONS} clients; ${shares(from, processors(), peak * PEAK_SECONDS)}`,
+  );
   const rate = peak * Number(values.factor);
+  from = processors();
   const overload = await openLoop(ask, rate, Number(values.seconds));
   const share = overload.good / Number(values.seconds) / peak;
   console.log(
     `overload: ${rate.toFixed(0)} requests/s for ${values.seconds} s: ${(overload.good / Number(values.seconds)).toFixed(0)} good/s, ` +
       `${(share * 100).toFixed(0)} % of the peak; p50 ${overload.p50.toFixed(0)} ms, p99 ${overload.p99.toFixed(0)} ms of those; ` +
-      `${overload.shed} shed, ${overload.late} late, ${overload.failed} failed`,
+      `${overload.shed} shed, ${overload.late} late, ${overload.failed} failed; ` +
+      shares(from, processors(), overload.good + overload.late),
   );
   await sleep(2000);
   const after = await closedLoop(ask, PEAK_CONNECTIONS, 2);
@@ -70,6 +78,63 @@ try {
   await database.remove();
 }
 process.exit();
+
+/**
+ * Of a server on this machine.
+ *
+ * @param {string} url
+ * @returns {Promise<number>} its process id
+ */
+async function postmasterOf(url) {
+  const { rows } = await query(
+    url,
+    String.raw`SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1) AS pid`,
+  );
+  return Number(rows[0].pid);
+}
+
+/**
+ * @typedef {object} Processors processor time so far, ms
+ * @property {number} at
+ * @property {number} service
+ * @property {number} postgres
+ * @property {number} generator
+ * @property {number} all
+ *
+ * @param {Server} server
+ * @param {number} postmaster
+ * @returns {Processors}
+ */
+function processorTimes(server, postmaster) {
+  const { user, system } = process.cpuUsage();
+  const busy = cpus().map(({ times }) => times.user + times.nice + times.sys + times.irq);
+  return {
+    at: performance.now(),
+    service: server.cpuMs(),
+    postgres: cpuMsOfChildren(postmaster),
+    generator: (user + system) / 1000,
+    all: busy.reduce((sum, ms) => sum + ms, 0),
+  };
+}
+
+/**
+ * Who had the processors. What others than the three took is noise: with much of it, only what PostgreSQL answered in the
+ * time that it had says something.
+ *
+ * @param {Processors} from
+ * @param {Processors} to
+ * @param {number} answers meanwhile
+ */
+function shares(from, to, answers) {
+  const share = (/** @type {keyof Processors} */ name) => (to[name] - from[name]) / (to.at - from.at);
+  const [postgres, service, generator] = [share('postgres'), share('service'), share('generator')];
+  const others = share('all') - postgres - service - generator;
+  return (
+    `of ${cpus().length} processors PostgreSQL had ${postgres.toFixed(2)}, the service ${service.toFixed(2)}, ` +
+    `the load generator ${generator.toFixed(2)}, others ${others.toFixed(2)}: ` +
+    `${((answers * 1000) / (to.postgres - from.postgres)).toFixed(1)} answers a second of PostgreSQL's`
+  );
+}
 
 /**
  * @param {string} url

@@ -87,11 +87,7 @@ export class Server {
 
   /** Processor time used so far by all of its threads, ms. NaN but on Linux. */
   cpuMs() {
-    const stat = this.#proc('stat');
-    if (stat === undefined) return NaN;
-    // The second field, the name, may hold spaces: the third begins after its last parenthesis.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+    return cpuMsOf(this.child.pid ?? NaN);
   }
 
   /** Returns when it has ended. */
@@ -128,9 +124,36 @@ export class Server {
     }
   }
 
-  /** @param {'stat' | 'status'} file */
+  /** @param {'status'} file */
   #proc(file) {
-    const path = `/proc/${this.child.pid}/${file}`;
-    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+    return procFile(`${this.child.pid}/${file}`);
   }
+}
+
+/**
+ * Processor time of a process so far, all of its threads, ms. NaN but on Linux.
+ *
+ * @param {number} pid
+ */
+export function cpuMsOf(pid) {
+  const stat = procFile(`${pid}/stat`);
+  if (stat === undefined) return NaN;
+  // The second field, the name, may hold spaces: the third begins after its last parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+}
+
+/**
+ * The same of the processes that a process has started and that still run.
+ *
+ * @param {number} pid
+ */
+export function cpuMsOfChildren(pid) {
+  const children = procFile(`${pid}/task/${pid}/children`)?.trim().split(' ').map(Number) ?? [NaN];
+  return children.reduce((sum, child) => sum + cpuMsOf(child), 0);
+}
+
+/** @param {string} path below /proc */
+function procFile(path) {
+  return existsSync(`/proc/${path}`) ? readFileSync(`/proc/${path}`, 'utf8') : undefined;
 }
