@@ -229,7 +229,8 @@ describe('a rolling restart of two replicas behind a proxy that asks for readine
     const start = () =>
       Program.start({
         DATABASE_URL: database.url,
-        SHUTDOWN_DRAIN_MS: '800',
+        // Where suites share few cores, a probe may take half a second.
+        SHUTDOWN_DRAIN_MS: '1500',
         RATE_LIMIT_ENABLED: 'false',
         LOG_LEVEL: 'info',
         // As many connections as two replicas may have in a suite that shares its server with others.
@@ -245,7 +246,7 @@ describe('a rolling restart of two replicas behind a proxy that asks for readine
       const users = [];
       for (let user = 0; user < 10; user += 1) users.push(await new ApiClient(proxy.url).signUp());
       const tokens = users.map(({ account }) => account.accessToken);
-      const clients = new Clients({ url: proxy.url, tokens, count: 200, pauseMs: 1500 });
+      const clients = new Clients({ url: proxy.url, tokens, count: 200, pauseMs: 2500 });
       for (const old of [...replicas]) {
         const url = await old.listening();
         expect(await old.stop()).toEqual({ code: 0, signal: null });
