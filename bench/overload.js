@@ -13,8 +13,8 @@ import { signUp } from './sign-up.js';
 /**
  * Ten times as many requests as the service can answer, for 20 s: `npm run build && node bench/overload.js`. Requests
  * arrive by the clock, whether or not those before were answered, as those of many users do. Goodput is what is answered
- * rightly within a second, as users do not wait for longer. Exits 1 where it falls below 80 % of the peak, or has not
- * recovered 2 s after.
+ * rightly within a second, as users do not wait for longer. Exits 1 where it falls below 80 % of the peak, has not
+ * recovered 2 s after, or says meanwhile that it is not ready.
  *
  * Asked for is the page of a list that costs PostgreSQL some milliseconds, as else the load generator, on the same
  * machine, would be what is overloaded.
@@ -60,7 +60,9 @@ try {
   );
   const rate = peak * Number(values.factor);
   from = processors();
+  const probes = watchReadiness(server.url);
   const overload = await openLoop(ask, rate, Number(values.seconds));
+  const { probed, ready, longestMs } = await probes.stop();
   const share = overload.good / Number(values.seconds) / peak;
   console.log(
     `overload: ${rate.toFixed(0)} requests/s for ${values.seconds} s: ${(overload.good / Number(values.seconds)).toFixed(0)} good/s, ` +
@@ -68,16 +70,45 @@ try {
       `${overload.shed} shed, ${overload.late} late, ${overload.failed} failed; ` +
       shares(from, processors(), overload.good + overload.late),
   );
+  console.log(
+    `meanwhile ${ready} of ${probed} probes of /health said 200, within ${longestMs.toFixed(0)} ms`,
+  );
   await sleep(2000);
   const after = await closedLoop(ask, PEAK_CONNECTIONS, 2);
   console.log(`2 s later: ${after.toFixed(0)} answers/s, ${((after / peak) * 100).toFixed(0)} % of the peak`);
-  if (share < 0.8 || after / peak < 0.8) process.exitCode = 1;
+  if (share < 0.8 || after / peak < 0.8 || ready < probed) process.exitCode = 1;
   agent.destroy();
   await server.stop();
 } finally {
   await database.remove();
 }
 process.exit();
+
+/**
+ * Asks as a balancer does, which takes the service out of its rotation where it is told 503.
+ *
+ * @param {string} url
+ */
+function watchReadiness(url) {
+  let stopped = false;
+  const seen = { probed: 0, ready: 0, longestMs: 0 };
+  const watching = (async () => {
+    while (!stopped) {
+      const begun = performance.now();
+      const { status } = await fetch(`${url}/health`);
+      seen.probed += 1;
+      if (status === 200) seen.ready += 1;
+      seen.longestMs = Math.max(seen.longestMs, performance.now() - begun);
+      await sleep(250);
+    }
+  })();
+  const stop = async () => {
+    stopped = true;
+    await watching;
+    return seen;
+  };
+  return { stop };
+}
 
 /**
  * Of a server on this machine.

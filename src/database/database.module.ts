@@ -6,6 +6,7 @@ import { dataSourceOptions } from './data-source-options.js';
 import { asDatabaseUnavailable } from './database-unavailable.js';
 import { DatabaseUnavailableError, waitForDatabase } from './database-wait.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
+import { ProbeConnection } from './probe-connection.js';
 import { Sql } from './sql.js';
 import { TypeOrmLogger } from './typeorm-logger.js';
 
@@ -31,8 +32,8 @@ class StartMigrationsModule {}
       },
     }),
   ],
-  providers: [Sql, MigrationStatus],
-  exports: [Sql, MigrationStatus, StartMigrationsModule],
+  providers: [Sql, ProbeConnection, MigrationStatus],
+  exports: [Sql, ProbeConnection, MigrationStatus, StartMigrationsModule],
 })
 export class DatabaseModule {}
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { findMigrations } from './migration-files.js';
-import { Sql } from './sql.js';
+import { ProbeConnection } from './probe-connection.js';
 
 /** What this process has migrated at its start. */
 @Injectable()
@@ -16,19 +16,19 @@ export class StartMigrations {
 export class MigrationStatus {
   private known: Promise<readonly string[]> | undefined;
 
-  constructor(private readonly sql: Sql) {}
+  constructor(private readonly connection: ProbeConnection) {}
 
   /** The names of the migrations that this program has and the database lacks, oldest first. */
   async pending(): Promise<string[]> {
     this.known ??= findMigrations().then((migrations) => migrations.map(({ name }) => name));
     const known = await this.known;
-    const tables = await this.sql.query<{ exists: boolean }>(
+    const tables = await this.connection.query<{ exists: boolean }>(
       'migrations-exist',
       `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
       [],
     );
     if (!tables.rows[0]?.exists) return [...known];
-    const rows = await this.sql.queryArrays<[name: string]>(
+    const rows = await this.connection.queryArrays<[name: string]>(
       'migrations-pending',
       'SELECT name FROM unnest($1::text[]) AS known (name) WHERE NOT EXISTS (SELECT FROM migrations m WHERE m.name = known.name)',
       [known],

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
-import { Sql } from '../database/sql.js';
+import { ProbeConnection } from '../database/probe-connection.js';
 import { OpenRequests } from '../http/open-requests.js';
 
 /** A probe that hangs is worse than one that says no: Docker and Kubernetes give theirs a few seconds. */
@@ -16,7 +16,7 @@ export class HealthIndicators {
 
   constructor(
     private readonly indicator: HealthIndicatorService,
-    private readonly sql: Sql,
+    private readonly connection: ProbeConnection,
     private readonly migrationStatus: MigrationStatus,
     private readonly redis: RedisConnection,
     private readonly requests: OpenRequests,
@@ -31,7 +31,7 @@ export class HealthIndicators {
   async database() {
     const session = this.indicator.check('database');
     try {
-      await within(TIMEOUT_MS, this.sql.query('health', 'SELECT 1', []));
+      await within(TIMEOUT_MS, this.connection.query('health', 'SELECT 1', []));
       this.tellUp('database');
       return session.up();
     } catch (error) {

@@ -48,6 +48,11 @@ describe('a database that is too slow for what is asked', () => {
       expect(answer.headers.get('retry-after')).toBe('1');
     }
     expect((await service.anonymous.get('/health/live')).status).toBe(200);
+    // All connections wait, and the database is there: no balancer is to leave all of it to the other replicas.
+    expect((await service.anonymous.get('/health')).body).toMatchObject({
+      status: 'ok',
+      details: { database: { status: 'up' }, migrations: { status: 'up' } },
+    });
     await lock.end();
     const answers = await Promise.all(writes);
     expect(countOf(answers, 201) + refused.length).toBe(600);
