@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { loadConfig } from '../config/config.js';
 import { GrowingDelay } from './growing-delay.js';
@@ -7,7 +7,7 @@ const LEAST = {
   DATABASE_URL: 'postgres://localhost/entries',
   JWT_SECRET: 'a-secret-for-tests-0123456789abcdefghij',
 };
-const inMemory = new RedisConnection(loadConfig(LEAST));
+const inMemory = await RedisConnection.open(loadConfig(LEAST));
 
 async function takeAll(delay: GrowingDelay, key: string, count: number): Promise<number[]> {
   const waits: number[] = [];
@@ -77,10 +77,11 @@ const redisUrl = process.env['TEST_REDIS_URL'];
 const describeWithRedis = redisUrl === undefined ? describe.skip : describe;
 
 describeWithRedis('GrowingDelay with Redis', () => {
-  const replicas = [1, 2].map(
-    () =>
-      new RedisConnection(loadConfig({ ...LEAST, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) })),
-  );
+  let replicas: RedisConnection[] = [];
+  beforeAll(async () => {
+    const config = loadConfig({ ...LEAST, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) });
+    replicas = await Promise.all([1, 2].map(() => RedisConnection.open(config)));
+  });
   afterAll(() => Promise.all(replicas.map((redis) => redis.onApplicationShutdown())));
 
   it('counts for all replicas, and goes on by itself when Redis is gone', async () => {

@@ -1,9 +1,9 @@
 import { CacheModule as NestCacheModule } from '@nestjs/cache-manager';
 import { Global, Module } from '@nestjs/common';
 import { KeyvAdapter } from 'cache-manager';
-import { redisInsStore } from 'cache-manager-redis-yet';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
+import { Config } from '../config/config.js';
 import { bytesOf, KEY_PREFIX, ReadThroughCache } from './read-through-cache.js';
 import { RedisConnection } from './redis-connection.js';
 import { UnconfirmedScopes } from './unconfirmed-scopes.js';
@@ -15,7 +15,16 @@ const MEMORY_BYTES = 33_554_432;
 /** What a value takes beside its strings, about. */
 const OVERHEAD_BYTES = 256;
 
-@Module({ providers: [RedisConnection], exports: [RedisConnection] })
+@Module({
+  providers: [
+    {
+      provide: RedisConnection,
+      inject: [Config],
+      useFactory: (config: Config) => RedisConnection.open(config),
+    },
+  ],
+  exports: [RedisConnection],
+})
 class RedisModule {}
 
 @Global()
@@ -25,7 +34,7 @@ class RedisModule {}
     NestCacheModule.registerAsync({
       imports: [RedisModule],
       inject: [RedisConnection],
-      useFactory: (redis: RedisConnection) => ({ stores: [createStore(redis)] }),
+      useFactory: async (redis: RedisConnection) => ({ stores: [await createStore(redis)] }),
     }),
   ],
   providers: [ReadThroughCache, UnconfirmedScopes],
@@ -33,15 +42,20 @@ class RedisModule {}
 })
 export class CacheModule {}
 
-function createStore({ client }: RedisConnection): Keyv {
-  const store = client
-    ? new KeyvAdapter(redisInsStore(client as Parameters<typeof redisInsStore>[0]))
-    : boundedMemory();
+async function createStore({ client }: RedisConnection): Promise<Keyv> {
+  const store = client ? await redisStore(client) : boundedMemory();
   const keyv = new Keyv({ store, namespace: KEY_PREFIX, throwOnErrors: true, emitErrors: false });
   // The Redis store makes JSON of what it is given, and memory takes objects as they are.
   keyv.serialize = undefined;
   keyv.deserialize = undefined;
   return keyv;
+}
+
+/** Loaded where it is used, for it loads the client of Redis. */
+async function redisStore(client: NonNullable<RedisConnection['client']>) {
+  const module: unknown = await import('cache-manager-redis-yet');
+  const { redisInsStore } = (module as { default: typeof import('cache-manager-redis-yet') }).default;
+  return new KeyvAdapter(redisInsStore(client as Parameters<typeof redisInsStore>[0]));
 }
 
 /**
