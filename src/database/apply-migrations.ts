@@ -54,6 +54,7 @@ export interface MigrationLog {
  * Applies what is pending, each migration in a transaction of its own, under the migration lock. Where nothing is
  * pending, no lock is taken.
  *
+ * @param applied what the database has, where the caller knows it
  * @returns the names of the migrations applied, oldest first
  * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no
  *   migration is found at all, when the database is ahead of this release and not marked compatible, or when there
@@ -61,10 +62,14 @@ export interface MigrationLog {
  * @throws {MigrationLockTimeoutError}
  * @throws {MigrationLockError}
  */
-export async function applyMigrations(config: MigrationsConfig, log: MigrationLog): Promise<string[]> {
+export async function applyMigrations(
+  config: MigrationsConfig,
+  log: MigrationLog,
+  applied?: readonly AppliedMigration[],
+): Promise<string[]> {
   const known = await findMigrations();
   if (known.length === 0) throw noMigrationFound();
-  const plan = planMigrations(known, await appliedIn(config));
+  const plan = planMigrations(known, applied ?? (await appliedIn(config)));
   tell(plan, log);
   if (plan.pending.length === 0) return [];
   const asked = performance.now();
@@ -138,13 +143,18 @@ export async function appliedIn(
   const client = new Client(clientConfig(database, 'entries migrations'));
   client.on('error', () => {});
   await client.connect();
-  const query: Query = async (text, values) => (await client.query(text, values)).rows as unknown;
+  const query = statementsOf(client);
   try {
     await before?.(query);
     return await readApplied(query);
   } finally {
     await client.end().catch(() => {});
   }
+}
+
+/** A client's statements, as the history takes them. */
+export function statementsOf(client: Client): Query {
+  return async (text, values) => (await client.query(text, values)).rows as unknown;
 }
 
 /** Makes the history where there is none, and takes into it what TypeORM's own CLI has applied. */

@@ -1,10 +1,11 @@
 import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
-import { applyMigrations } from './apply-migrations.js';
+import { applyMigrations, statementsOf } from './apply-migrations.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { asDatabaseUnavailable } from './database-unavailable.js';
-import { DatabaseUnavailableError, waitForDatabase } from './database-wait.js';
+import { connectWhenReady, DatabaseUnavailableError } from './database-wait.js';
+import { readApplied, type AppliedMigration } from './migration-history.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
 import { ProbeConnection } from './probe-connection.js';
 import { Sql } from './sql.js';
@@ -39,24 +40,33 @@ export class DatabaseModule {}
 
 async function bringUp({ database, migrations }: Config, started: StartMigrations): Promise<void> {
   const logger = new Logger('Database');
-  await waitForDatabase(database, (line) => logger.warn(line));
+  const client = await connectWhenReady(database, (line) => logger.warn(line));
+  let known: AppliedMigration[] | undefined;
+  try {
+    if (migrations.run && !migrations.direct) known = await readApplied(statementsOf(client)).catch(asLost);
+  } finally {
+    void client.end().catch(() => {});
+  }
   logger.log(`database ready: ${database.host}:${database.port}/${database.name}`);
   if (!migrations.run) {
     logger.log('migrations: left to another process (MIGRATIONS_RUN=false)');
     return;
   }
   const began = performance.now();
-  const applied = await applyMigrations(migrations, {
-    info: (line) => logger.log(line),
-    warn: (line) => logger.warn(line),
-    locked: (ms) => (started.lockWaitSeconds = ms / 1000),
-  }).catch((error: unknown) => {
-    if (!asDatabaseUnavailable(error)) throw error;
-    throw new DatabaseUnavailableError(
-      `The database was lost while migrations were looked for: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  });
+  const log = {
+    info: (line: string) => logger.log(line),
+    warn: (line: string) => logger.warn(line),
+    locked: (ms: number) => (started.lockWaitSeconds = ms / 1000),
+  };
+  const applied = await applyMigrations(migrations, log, known).catch(asLost);
   started.applied = applied.length;
   started.seconds = (performance.now() - began) / 1000;
   logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);
+}
+
+function asLost(error: unknown): never {
+  if (!asDatabaseUnavailable(error)) throw error;
+  throw new DatabaseUnavailableError(
+    `The database was lost while migrations were looked for: ${error instanceof Error ? error.message : String(error)}`,
+  );
 }
