@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import { Client } from 'pg';
 import { Config } from '../config/config.js';
 import { patientClientConfig } from '../database/data-source-options.js';
+import { Sql } from '../database/sql.js';
 
 /** `search` in ASCII. */
 const LOCK_KEY = '126879397962600';
@@ -21,7 +22,10 @@ export class SearchLanguage implements OnApplicationBootstrap, OnApplicationShut
   private stopping = false;
   private running: Promise<void> | undefined;
 
-  constructor(private readonly config: Config) {}
+  constructor(
+    private readonly config: Config,
+    private readonly sql: Sql,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.running = this.run().catch((error: unknown) => {
@@ -39,6 +43,9 @@ export class SearchLanguage implements OnApplicationBootstrap, OnApplicationShut
 
   private async run(): Promise<void> {
     const { language } = this.config.search;
+    // Nearly every start ends here, and has no other connection to make for it.
+    const { rows: found } = await this.sql.query<{ language: string | null }>(undefined, INDEXED, []);
+    if (found[0]?.language === language || this.stopping) return;
     // Directly, and with as much time as it takes.
     const client = new Client(
       patientClientConfig(this.config.migrations.database, 'entries search language'),
@@ -49,7 +56,6 @@ export class SearchLanguage implements OnApplicationBootstrap, OnApplicationShut
       await client.connect();
       const indexed = async () =>
         (await client.query<{ language: string | null }>(INDEXED)).rows[0]?.language;
-      if ((await indexed()) === language) return;
       const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
         LOCK_KEY,
       ]);
