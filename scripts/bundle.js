@@ -53,6 +53,12 @@ const OTHER_DRIVERS =
 const OTHER_COUNTERS =
   /node_modules\/rate-limiter-flexible\/lib\/(RateLimiter|BurstyRateLimiter|RLWrapper)?(Cluster|Drizzle|DrizzleNonAtomic|Dynamo|Etcd|EtcdNonAtomic|Memcache|Mongo|MySQL|Postgres|Prisma|Queue|SQLite|Valkey|ValkeyGlide|BlackAndWhite|Union)\.js$/;
 
+/**
+ * Loaded for what this service does not do: injected requests (Fastify), a document in YAML (Nest), statements set out in
+ * lines (TypeORM's log), exemplars (prom-client).
+ */
+const NOT_CALLED = /^(light-my-request|js-yaml|@sqltools\/formatter.*|@opentelemetry\/api)$/;
+
 /** Modules of Redis Stack, which cache-manager-redis-yet loads and does not use. */
 const REDIS_STACK = /^@redis\/(bloom|graph|json|search|time-series)$/;
 
@@ -119,6 +125,7 @@ const plugin = {
     onLoad({ filter: /@redis\/client\/dist\/lib\/cluster\/index\.js$/ }, () => ({
       contents: 'module.exports = { default: {} };',
     }));
+    onResolve({ filter: NOT_CALLED }, ({ path }) => ({ path, ...nothing }));
     onResolve({ filter: REDIS_STACK }, ({ path }) => ({ path, ...nothing }));
     onResolve({ filter: /^redis$/ }, () => find('@redis/client', { kind: 'require-call', resolveDir: ROOT }));
 
