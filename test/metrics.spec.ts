@@ -170,9 +170,11 @@ describe('GET /metrics', () => {
     };
     // Those that there may be are there after every method has met every kind of path.
     await all(0, 200);
-    const before = [...(await series()).keys()];
+    // Of V8's collections, a kind comes when V8 thinks it time for one.
+    const names = async () => [...(await series()).keys()].filter((name) => !name.startsWith('nodejs_gc_'));
+    const before = await names();
     await all(200, 10_200);
-    expect([...(await series()).keys()]).toEqual(before);
+    expect(await names()).toEqual(before);
     expect(before.length).toBeLessThan(2000);
   });
 });
