@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { IdempotencyPurge } from '../src/entries/idempotency-purge.js';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
+import { statusOfHeaderLines } from './harness/header-lines.js';
 import { expectProblem } from './harness/problem.js';
 import { until } from './harness/until.js';
 
@@ -112,12 +113,15 @@ describe('POST /entries with Idempotency-Key', () => {
     expect((await post('broken')).headers.has('idempotency-replayed')).toBe(false);
   });
 
-  it.each([' ', 'a b', 'é', 'x'.repeat(256), 'a, b'])('answers 400 to the key %j', async (key) => {
-    expectProblem(await post(key), 400);
-    expect(await total()).toBe(0);
-  });
+  it.each([' ', 'a b', '"a b"', '""', 'é', 'x'.repeat(256), `"${'x'.repeat(256)}"`, 'a, b'])(
+    'answers 400 to the key %j',
+    async (key) => {
+      expectProblem(await post(key), 400);
+      expect(await total()).toBe(0);
+    },
+  );
 
-  it.each(['x'.repeat(255), '!', '"8e03978e-40d5-43e8-bc93-6894a57f9324"', "' OR true --"])(
+  it.each(['x'.repeat(255), `"${'x'.repeat(255)}"`, '!', '"', '"a', "' OR true --"])(
     'takes the key %j',
     async (key) => {
       const visible = key.replaceAll(' ', '_');
@@ -125,6 +129,31 @@ describe('POST /entries with Idempotency-Key', () => {
       expect((await post(visible)).headers.get('idempotency-replayed')).toBe('true');
     },
   );
+
+  it.each([
+    ['8e03978e-40d5-43e8-bc93-6894a57f9324', '"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+    ['a"\\b', '"a\\"\\\\b"'],
+  ])('takes the key %s for the same in quotes, as the draft has it: %s', async (bare, quoted) => {
+    const first = await post(quoted);
+    expect(first.status).toBe(201);
+    for (const key of [bare, quoted]) expect((await post(key)).text).toBe(first.text);
+    expect(await total()).toBe(1);
+  });
+
+  it('answers a repeat as the first time, though the entry is in the trash or gone, and brings it not back', async () => {
+    const first = await post('k');
+    for (const path of [`/entries/${first.body.id}`, `/entries/trash/${first.body.id}`]) {
+      expect((await ada.delete(path)).status).toBe(204);
+      const again = await post('k');
+      expect({ status: again.status, text: again.text }).toEqual({ status: 201, text: first.text });
+      expect(await total()).toBe(0);
+    }
+  });
+
+  it('answers 400 to two keys in two header lines', async () => {
+    expect(await statusOfHeaderLines(ada, 'POST', '/entries', 'idempotency-key', ['k', 'k'], BODY)).toBe(400);
+    expect(await total()).toBe(0);
+  });
 
   it('forgets a key after 24 h, and deletes it', async () => {
     const age = (hours: string) =>

@@ -18,6 +18,9 @@ const LOCK_CLASS = 0x6964656d;
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
+/** A String of Structured Fields (RFC 9651 §3.3.3): what the draft wants a key to be sent as. */
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
+
 /** An answer as it is kept: what is sent, but for the headers that tell of the request. */
 export interface Answer {
   readonly status: number;
@@ -74,10 +77,11 @@ export class Idempotency {
    * @throws {UnprocessableEntityException} where the key came with another request
    */
   async run(
-    { userId, route, key, body }: IdempotentRequest,
+    { userId, route, key: header, body }: IdempotentRequest,
     work: (statements: Statements) => Promise<Answer>,
   ): Promise<IdempotentAnswer> {
-    if (key === undefined) return { ...(await work(this.sql)), isReplayed: false };
+    if (header === undefined) return { ...(await work(this.sql)), isReplayed: false };
+    const key = keyOf(header);
     if (!KEY.test(key))
       throw new BadRequestException('Idempotency-Key must be 1 to 255 visible ASCII characters');
     const hash = createHash('sha256')
@@ -122,14 +126,19 @@ export class Idempotency {
   }
 }
 
+/** Most clients send the bare key, some follow the draft and quote it: either way it is the same. */
+function keyOf(header: string): string {
+  return QUOTED.exec(header)?.[1]?.replace(/\\(["\\])/g, '$1') ?? header;
+}
+
 /** Documents the header. */
 export function ApiIdempotencyKey() {
   return applyDecorators(
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
-      description: `1 to 255 visible ASCII characters: sent again within ${KEPT_HOURS} h, the request does nothing and gets the first answer, with Idempotency-Replayed: true`,
-      schema: { type: 'string', minLength: 1, maxLength: 255 },
+      description: `1 to 255 visible ASCII characters, in quotes or not: sent again within ${KEPT_HOURS} h, the request does nothing and gets the first answer, with Idempotency-Replayed: true`,
+      schema: { type: 'string', minLength: 1 },
     }),
   );
 }
