@@ -71,6 +71,12 @@ describe('DELETE /entries/:id', () => {
     expect((await ada.delete(`/entries/${id}`, { 'if-match': header })).status).toBe(204);
   });
 
+  it.each(['"1"', 'W/"1"', '*'])('answers 412 to If-None-Match: %s and deletes nothing', async (header) => {
+    const entry = await write();
+    expectProblem(await ada.delete(`/entries/${entry.id}`, { 'if-none-match': header }), 412);
+    expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(entry);
+  });
+
   it.each(['"2"', 'W/"1"', '"2", "3"'])('answers 412 to If-Match: %s and deletes nothing', async (header) => {
     const entry = await write();
     expectProblem(await ada.delete(`/entries/${entry.id}`, { 'if-match': header }), 412);
@@ -151,6 +157,23 @@ describe('POST /entries/:id/restore', () => {
     expect((await ada.patch(`/entries/${id}`, { mood: 1 })).body).toMatchObject({ mood: 1, version: 2 });
     expect((await ada.delete(`/entries/${id}`)).status).toBe(204);
     expectProblem(await ada.get(`/entries/${id}`), 404);
+  });
+
+  it.each([
+    [{ 'if-match': '"1"' }, 200],
+    [{ 'if-match': '*' }, 200],
+    [{ 'if-none-match': '"2"' }, 200],
+    [{ 'if-match': '"2"' }, 412],
+    [{ 'if-match': 'W/"1"' }, 412],
+    [{ 'if-none-match': '"1"' }, 412],
+    [{ 'if-none-match': '*' }, 412],
+  ])('answers to %j with %d', async (headers, status) => {
+    const { id } = await write();
+    await ada.delete(`/entries/${id}`);
+    const answer = await ada.post(`/entries/${id}/restore`, undefined, headers);
+    expect(answer.status).toBe(status);
+    if (status === 412) expectProblem(answer, 412);
+    expect((await ada.get(`/entries/${id}`)).status).toBe(status === 200 ? 200 : 404);
   });
 
   it('answers 404 to an id that nobody has', async () => {

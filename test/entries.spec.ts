@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
+import { statusOfHeaderLines } from './harness/header-lines.js';
 import { expectProblem } from './harness/problem.js';
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -253,6 +254,8 @@ describe('GET /entries/:id', () => {
     ['a list without the version', '"2", "3"'],
     ['an unquoted version', '1'],
     ['an empty value', ''],
+    ['a list that is broken off', '"1", "'],
+    ['a weak tag of a small w', 'w/"1"'],
   ])('answers 200 to If-None-Match with %s', async (_name, header) => {
     const entry = await write();
     expect((await ada.get(`/entries/${entry.id}`, { 'if-none-match': header })).body).toEqual(entry);
@@ -264,6 +267,43 @@ describe('GET /entries/:id', () => {
     const { status, body } = await ada.get(`/entries/${entry.id}`, { 'if-none-match': '"1"' });
     expect(status).toBe(200);
     expect(body.mood).toBe(3);
+  });
+
+  it('answers 304 as 200 is answered, but for what tells of the body', async () => {
+    const { id } = await write();
+    const told = (headers: Headers) =>
+      [...headers.keys()]
+        .filter((name) => !/^content-(type|length)$|^date$|^x-request-id$/.test(name))
+        .sort();
+    const full = await ada.get(`/entries/${id}`);
+    const { status, headers } = await ada.get(`/entries/${id}`, { 'if-none-match': '"1"' });
+    expect(status).toBe(304);
+    expect(told(headers)).toEqual(told(full.headers));
+    for (const name of ['etag', 'cache-control', 'vary']) {
+      expect([name, headers.get(name)]).toEqual([name, full.headers.get(name)]);
+    }
+  });
+
+  it('answers HEAD with 304 and 412 as it answers GET', async () => {
+    const { id } = await write();
+    const head = async (headers: Record<string, string>) =>
+      (await ada.request('HEAD', `/entries/${id}`, { headers })).status;
+    expect(await head({ 'if-none-match': 'W/"1"' })).toBe(304);
+    expect(await head({ 'if-none-match': '"2"' })).toBe(200);
+    expect(await head({ 'if-match': '"2"' })).toBe(412);
+  });
+
+  it.each([
+    ['"1"', 200],
+    ['"2", "1"', 200],
+    ['*', 200],
+    ['"2"', 412],
+    ['W/"1"', 412],
+  ])('answers If-Match: %s with %d, If-Match first', async (header, status) => {
+    const { id } = await write();
+    expect((await ada.get(`/entries/${id}`, { 'if-match': header })).status).toBe(status);
+    const both = await ada.get(`/entries/${id}`, { 'if-match': header, 'if-none-match': '"1"' });
+    expect(both.status).toBe(status === 200 ? 304 : 412);
   });
 
   it('answers 404 to If-None-Match: * on an entry that is not there', async () => {
@@ -389,6 +429,9 @@ describe('PATCH /entries/:id', () => {
       ['the version as a weak tag, which never matches', 'W/"1"'],
       ['the version with a zero before it', '"01"'],
       ['what is no tag', '1'],
+      ['a weak tag of a small w, which is no tag', 'w/"1"'],
+      ['a list that has the version, and more that is no tag', '"1", x'],
+      ['the version and a star', '"1", *'],
       ['a number beyond every version', '"99999999999999999999"'],
       ['a number that is no integer of PostgreSQL', '"2147483648"'],
     ])('answers 412 to %s and changes nothing', async (_name, header) => {
@@ -397,6 +440,14 @@ describe('PATCH /entries/:id', () => {
         expectProblem(await ada.patch(`/entries/${entry.id}`, patch, { 'if-match': header }), 412);
       }
       expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(entry);
+    });
+
+    it('takes a list in two header lines for one list', async () => {
+      const { id } = await write();
+      const patch = (values: string[]) =>
+        statusOfHeaderLines(ada, 'PATCH', `/entries/${id}`, 'if-match', values, { mood: 1 });
+      expect(await patch(['"7"', '"8"'])).toBe(412);
+      expect(await patch(['"7"', '"1"'])).toBe(200);
     });
 
     it('answers 404, not 412, to an entry that is not there', async () => {
@@ -422,6 +473,27 @@ describe('PATCH /entries/:id', () => {
       expect(won).toHaveLength(1);
       for (const lost of answers.filter(({ status }) => status !== 200)) expectProblem(lost, 412);
       expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(won[0]!.body);
+    });
+  });
+
+  describe('with If-None-Match', () => {
+    it.each(['"1"', 'W/"1"', '"7", "1"', '*'])('answers 412 to %s and changes nothing', async (header) => {
+      const entry = await write();
+      for (const patch of [{ mood: 1 }, {}]) {
+        expectProblem(await ada.patch(`/entries/${entry.id}`, patch, { 'if-none-match': header }), 412);
+      }
+      expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(entry);
+    });
+
+    it.each(['"2"', 'W/"2", "3"', ''])('changes the entry for %j, which it does not have', async (header) => {
+      const { id } = await write();
+      const { status, body } = await ada.patch(`/entries/${id}`, { mood: 1 }, { 'if-none-match': header });
+      expect({ status, version: body.version }).toEqual({ status: 200, version: 2 });
+    });
+
+    it('answers 404, not 412, to an entry that is not there', async () => {
+      const path = `/entries/${randomUUID()}`;
+      expectProblem(await ada.patch(path, { mood: 1 }, { 'if-none-match': '*' }), 404);
     });
   });
 

@@ -251,12 +251,15 @@ describe('GET /openapi.json', () => {
     );
     expect(headers.sort()).toEqual([
       'DELETE /entries/{id} If-Match',
+      'DELETE /entries/{id} If-None-Match',
       'GET /entries/{id} If-Match',
       'GET /entries/{id} If-None-Match',
       'PATCH /entries/{id} If-Match',
+      'PATCH /entries/{id} If-None-Match',
       'POST /entries Idempotency-Key',
       'POST /entries/bulk Idempotency-Key',
       'POST /entries/{id}/restore If-Match',
+      'POST /entries/{id}/restore If-None-Match',
     ]);
   });
 });

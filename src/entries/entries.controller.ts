@@ -25,7 +25,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
-import { etagOf, noneMatchHolds, versionsToMatch } from '../http/etag.js';
+import { etagOf, noneMatchHolds, preconditionOf, versionsToMatch } from '../http/etag.js';
 import { EntryStatsService } from './entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { EntryDocument } from './entry.queries.js';
@@ -54,6 +54,12 @@ const IfMatch = () =>
     name: 'If-Match',
     required: false,
     description: 'the ETag seen last: 412 when the entry has changed since',
+  });
+const IfNoneMatch = () =>
+  ApiHeader({
+    name: 'If-None-Match',
+    required: false,
+    description: 'ETags: 412 when the entry has one of them',
   });
 
 @ApiTags('Entries')
@@ -163,6 +169,7 @@ export class EntriesController {
   @JsonString()
   @ApiOperation({ summary: 'Change an entry' })
   @IfMatch()
+  @IfNoneMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
   @ApiProblems(400, 401, 404, 412, 413, 415, 422, 429, 503)
   async update(
@@ -170,23 +177,26 @@ export class EntriesController {
     @Param('id', { schema: EntryIdSchema }) id: string,
     @Body({ schema: EntryPatchSchema }) patch: EntryPatch,
     @Headers('if-match') ifMatch: string | undefined,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return send(await this.entries.update(userId, id, patch, versionsToMatch(ifMatch)), reply);
+    return send(await this.entries.update(userId, id, patch, preconditionOf(ifMatch, ifNoneMatch)), reply);
   }
 
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Put an entry into the trash' })
   @IfMatch()
+  @IfNoneMatch()
   @ApiNoContentResponse()
   @ApiProblems(401, 404, 412, ...BODY_PROBLEMS, 429, 503)
   remove(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
     @Headers('if-match') ifMatch: string | undefined,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
   ): Promise<void> {
-    return this.entries.remove(userId, id, versionsToMatch(ifMatch));
+    return this.entries.remove(userId, id, preconditionOf(ifMatch, ifNoneMatch));
   }
 
   @Post(':id/restore')
@@ -194,15 +204,17 @@ export class EntriesController {
   @JsonString()
   @ApiOperation({ summary: 'Take an entry out of the trash' })
   @IfMatch()
+  @IfNoneMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
   @ApiProblems(401, 404, 412, ...BODY_PROBLEMS, 429, 503)
   async restore(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
     @Headers('if-match') ifMatch: string | undefined,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return send(await this.entries.restore(userId, id, versionsToMatch(ifMatch)), reply);
+    return send(await this.entries.restore(userId, id, preconditionOf(ifMatch, ifNoneMatch)), reply);
   }
 }
 

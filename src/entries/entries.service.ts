@@ -3,7 +3,7 @@ import { Injectable, NotFoundException, PreconditionFailedException } from '@nes
 import { v7 as uuidv7 } from 'uuid';
 import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { decodeCursor, encodeCursor, openCursor, sealCursor } from '../http/cursor.js';
-import { etagOf } from '../http/etag.js';
+import { etagOf, holds, type Precondition } from '../http/etag.js';
 import { Idempotency, type IdempotentAnswer } from './idempotency.js';
 import { refuseErasedUser } from './erased-user.js';
 import { EntrySearchQueries, partsOf, SearchPlaceSchema } from './entry-search.queries.js';
@@ -69,28 +69,27 @@ export class EntriesService {
   /**
    * Changes what the patch names.
    *
-   * @param versions that the client has seen (`If-Match`); undefined: whichever there is
    * @throws {NotFoundException}
-   * @throws {PreconditionFailedException} when the version moved on
+   * @throws {PreconditionFailedException} when the entry is at a version that the precondition rules out
    */
   async update(
     userId: string,
     id: string,
     patch: EntryPatch,
-    versions?: readonly number[],
+    precondition: Precondition,
   ): Promise<EntryDocument> {
     const isEmpty = Object.keys(patch).length === 0;
     const changed = isEmpty
-      ? await this.matching(userId, id, versions)
-      : await this.entries.update(id, userId, patch, versions);
+      ? await this.matching(userId, id, precondition)
+      : await this.entries.update(id, userId, patch, precondition);
     if (!changed) return this.refuse(userId, id);
     if (!isEmpty) await this.cache.invalidate(userId);
     return changed;
   }
 
   /** Into the trash. Throws as {@link update} does. */
-  async remove(userId: string, id: string, versions?: readonly number[]): Promise<void> {
-    if (!(await this.entries.trash(id, userId, versions))) return this.refuse(userId, id);
+  async remove(userId: string, id: string, precondition: Precondition): Promise<void> {
+    if (!(await this.entries.trash(id, userId, precondition))) return this.refuse(userId, id);
     await this.cache.invalidate(userId);
   }
 
@@ -103,8 +102,8 @@ export class EntriesService {
   }
 
   /** Out of the trash. Throws as {@link update} does. */
-  async restore(userId: string, id: string, versions?: readonly number[]): Promise<EntryDocument> {
-    const restored = await this.entries.restore(id, userId, versions);
+  async restore(userId: string, id: string, precondition: Precondition): Promise<EntryDocument> {
+    const restored = await this.entries.restore(id, userId, precondition);
     if (!restored) return otherVersion((await this.entries.version(id, userId)) ?? notFound());
     await this.cache.invalidate(userId);
     return restored;
@@ -143,9 +142,9 @@ export class EntriesService {
     return this.cache.read(userId, `total:${trash}:${digest}`, () => this.entries.count(selection));
   }
 
-  private async matching(userId: string, id: string, versions?: readonly number[]) {
+  private async matching(userId: string, id: string, precondition: Precondition) {
     const entry = await this.entries.find(id, userId);
-    return entry && (versions?.includes(entry.version) ?? true) ? entry : undefined;
+    return entry && holds(precondition, entry.version) ? entry : undefined;
   }
 
   /** Nothing was changed: is there no such entry, or another version of it? */
@@ -156,7 +155,9 @@ export class EntriesService {
 }
 
 function otherVersion(version: number): never {
-  throw new PreconditionFailedException(`The entry has changed meanwhile: it is at version ${version}`);
+  throw new PreconditionFailedException(
+    `The entry is at version ${version}, which If-Match or If-None-Match rules out`,
+  );
 }
 
 function notFound(): never {

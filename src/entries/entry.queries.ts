@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
+import type { Precondition } from '../http/etag.js';
 import { filtersGiven, statementValues, whereOf, type Bind, type EntrySelection } from './entry-selection.js';
 import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';
 import { monthWalk, WALKED } from './month-walk.js';
@@ -61,15 +62,18 @@ const STATEMENTS = {
              tags = coalesce($7, tags), occurred_at = coalesce($8::timestamptz, occurred_at),
              updated_at = greatest(updated_at, clock_timestamp()), version = version + 1
        WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ($3::int[] IS NULL OR version = ANY ($3))
+         AND version <> ALL ($9::int[])
       RETURNING *)
     SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM changed) e`,
   trash: `
     UPDATE entries SET deleted_at = now()
-     WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ($3::int[] IS NULL OR version = ANY ($3))`,
+     WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ($3::int[] IS NULL OR version = ANY ($3))
+       AND version <> ALL ($4::int[])`,
   restore: `
     WITH restored AS (
       UPDATE entries SET deleted_at = NULL
-       WHERE id = $1 AND user_id = $2 AND ($3::int[] IS NULL OR version = ANY ($3)) RETURNING *)
+       WHERE id = $1 AND user_id = $2 AND ($3::int[] IS NULL OR version = ANY ($3))
+         AND version <> ALL ($4::int[]) RETURNING *)
     SELECT version, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM restored) e`,
   deleteForGood: 'DELETE FROM entries WHERE id = $1 AND user_id = $2 AND deleted_at IS NOT NULL',
   version: `SELECT version FROM entries WHERE id = $1 AND user_id = $2`,
@@ -106,26 +110,26 @@ export class EntryQueries {
     return this.one('find', [id, userId]);
   }
 
-  /** @param versions that the row may have; undefined: any */
   update(
     id: string,
     userId: string,
     patch: EntryPatch,
-    versions?: readonly number[],
+    { oneOf, noneOf = [] }: Precondition,
   ): Promise<EntryDocument | undefined> {
     const { text, mood, category, tags, occurredAt } = patch;
     return this.one(
       'update',
-      [id, userId, versions, text, mood, category, tags, occurredAt].map((value) => value ?? null),
+      [id, userId, oneOf, text, mood, category, tags, occurredAt, noneOf].map((value) => value ?? null),
     );
   }
 
   /** @returns whether there was such an entry */
-  async trash(id: string, userId: string, versions?: readonly number[]): Promise<boolean> {
+  async trash(id: string, userId: string, { oneOf, noneOf = [] }: Precondition): Promise<boolean> {
     const { rowCount } = await this.sql.query('entries-trash', STATEMENTS.trash, [
       id,
       userId,
-      versions ?? null,
+      oneOf ?? null,
+      noneOf,
     ]);
     return rowCount === 1;
   }
@@ -140,8 +144,12 @@ export class EntryQueries {
   }
 
   /** Also of an entry that is not in the trash, so that a restore can be sent again. */
-  restore(id: string, userId: string, versions?: readonly number[]): Promise<EntryDocument | undefined> {
-    return this.one('restore', [id, userId, versions ?? null]);
+  restore(
+    id: string,
+    userId: string,
+    { oneOf, noneOf = [] }: Precondition,
+  ): Promise<EntryDocument | undefined> {
+    return this.one('restore', [id, userId, oneOf ?? null, noneOf]);
   }
 
   /** Also of one in the trash. */

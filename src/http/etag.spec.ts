@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { etagOf, noneMatchHolds, versionsToMatch } from './etag.js';
+import { etagOf, holds, noneMatchHolds, preconditionOf, versionsToMatch } from './etag.js';
 
 describe('etagOf', () => {
   it('is the version in quotes', () => {
@@ -17,6 +17,11 @@ describe('If-None-Match', () => {
     ['another tag', '"4"', false],
     ['a tag that has the version in it', '"33"', false],
     ['a tag in no quotes', '3', false],
+    ['a list with empty members', ',, "3" ,', true],
+    ['a tag with more around it', 'x"3"', false],
+    ['a list of which one is no tag', '"3", x', false],
+    ['tags without a comma between', '"3" "4"', false],
+    ['a quote that does not end', '"3", "', false],
     ['nothing', '', false],
     ['no header', undefined, false],
   ])('of %s: %s holds for version 3 is %s', (_what, header, holds) => {
@@ -33,6 +38,12 @@ describe('If-Match', () => {
     ['a weak tag, for it compares strongly', 'W/"3"', []],
     ['a weak tag among strong ones', '"1", W/"2", "3"', [1, 3]],
     ['a tag that is no version', '"abc"', []],
+    ['a weak tag of a small w, which is none', 'w/"3"', []],
+    ['a list with empty members', ',"1" ,, "2",', [1, 2]],
+    ['a comma in a tag', '"1,2", "3"', [3]],
+    ['a list of which one is no tag', '"1", 2', []],
+    ['a star among tags', '"1", *', []],
+    ['many blanks', `${' '.repeat(16_000)}x`, []],
     ['a version written in another way', '"03", "3.0", "+3", "0x3"', []],
     ['version 0, which no row has', '"0"', []],
     ['the largest version that fits', '"2147483647"', [2_147_483_647]],
@@ -41,5 +52,19 @@ describe('If-Match', () => {
     ['nothing', '', []],
   ])('of %s: %s accepts the versions %j', (_what, header, versions) => {
     expect(versionsToMatch(header)).toEqual(versions);
+  });
+});
+
+describe('the precondition of a change', () => {
+  it.each([
+    ['neither header', undefined, undefined, [1, 2, 3]],
+    ['If-Match', '"1", W/"2"', undefined, [1]],
+    ['If-None-Match, which compares weakly', undefined, '"1", W/"2"', [3]],
+    ['If-None-Match: *, for there is a version', undefined, '*', []],
+    ['both', '"1", "2"', '"2"', [1]],
+    ['both, of which one lets none through', '*', '*', []],
+  ])('of %s', (_what, ifMatch, ifNoneMatch, versions) => {
+    const precondition = preconditionOf(ifMatch, ifNoneMatch);
+    expect([1, 2, 3].filter((version) => holds(precondition, version))).toEqual(versions);
   });
 });

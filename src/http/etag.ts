@@ -3,12 +3,27 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
-const TAG = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/g;
+/** The versions for which a request is to be carried out: RFC 9110 §13.1.1 and §13.1.2. */
+export interface Precondition {
+  /** Undefined: any. */
+  readonly oneOf?: readonly number[] | undefined;
+  /** Undefined: any but those of `oneOf`. */
+  readonly noneOf?: readonly number[] | undefined;
+}
+
+/** Of a request that changes something. `If-None-Match: *` lets no version through. */
+export function preconditionOf(ifMatch: string | undefined, ifNoneMatch: string | undefined): Precondition {
+  if (isAny(ifNoneMatch)) return { oneOf: [] };
+  return { oneOf: versionsToMatch(ifMatch), noneOf: versionsOf(tagsOf(ifNoneMatch ?? '')) };
+}
+
+export function holds({ oneOf, noneOf = [] }: Precondition, version: number): boolean {
+  return (oneOf?.includes(version) ?? true) && !noneOf.includes(version);
+}
 
 /** `If-None-Match` compares weakly (RFC 9110 §13.1.2): true when the client holds this version already. */
 export function noneMatchHolds(header: string | undefined, version: number): boolean {
-  if (header === undefined) return false;
-  return header.trim() === '*' || [...header.matchAll(TAG)].some(([, , tag]) => tag === String(version));
+  return isAny(header) || versionsOf(tagsOf(header ?? '')).includes(version);
 }
 
 /**
@@ -16,9 +31,38 @@ export function noneMatchHolds(header: string | undefined, version: number): boo
  * header, or `*`), an empty list for none.
  */
 export function versionsToMatch(header: string | undefined): number[] | undefined {
-  if (header === undefined || header.trim() === '*') return undefined;
-  return [...header.matchAll(TAG)]
-    .filter(([, weak, tag]) => weak === undefined && /^[1-9]\d{0,9}$/.test(tag ?? ''))
-    .map(([, , tag]) => Number(tag))
+  if (header === undefined || isAny(header)) return undefined;
+  return versionsOf(tagsOf(header).filter(({ isWeak }) => !isWeak));
+}
+
+interface Tag {
+  readonly isWeak: boolean;
+  readonly opaque: string;
+}
+
+/** A member of a list of entity tags, which may be empty (RFC 9110 §5.6.1), with the comma or the end after it. */
+const MEMBER = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)/y;
+
+/** None of a header that is no list of entity tags as a whole: what it asks for is not to be guessed. */
+function tagsOf(header: string): Tag[] {
+  const tags: Tag[] = [];
+  MEMBER.lastIndex = 0;
+  while (MEMBER.lastIndex < header.length) {
+    const member = MEMBER.exec(header);
+    if (!member) return [];
+    const [, weak, opaque] = member;
+    if (opaque !== undefined) tags.push({ isWeak: weak !== undefined, opaque });
+  }
+  return tags;
+}
+
+function versionsOf(tags: readonly Tag[]): number[] {
+  return tags
+    .filter(({ opaque }) => /^[1-9]\d{0,9}$/.test(opaque))
+    .map(({ opaque }) => Number(opaque))
     .filter((version) => version <= 2_147_483_647);
+}
+
+function isAny(header: string | undefined): boolean {
+  return header?.trim() === '*';
 }
