@@ -1,6 +1,16 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -70,7 +80,7 @@ describe('entries export and import', () => {
     const email = ` ${ada.account.email.toUpperCase()}`;
     const out = await entriesCommand('export', '--user', email, file);
     expect(out).toEqual({ code: 0, stdout: '', stderr: `exported 2 entries to ${file}\n` });
-    expect(existsSync(`${file}.partial`)).toBe(false);
+    expect(readdirSync(folder)).toEqual(['entries.csv']);
     expect(readFileSync(file, 'utf8')).toBe(`\ufeff${(await ada.get('/entries/export?format=csv')).text}`);
     await service.database.query('DELETE FROM entries WHERE user_id = $1', [ada.account.userId]);
     expect(await entriesCommand('import', '--user', email, file)).toEqual({
@@ -93,6 +103,56 @@ describe('entries export and import', () => {
       stderr: 'exported 2 entries\n',
     });
     expect(got.stdout.split('\n')).toHaveLength(3);
+  });
+
+  it('keep a diary from others: the file is its owner’s alone, also where one was there, by a link too', async () => {
+    const file = join(folder, 'entries.csv');
+    const link = join(folder, 'link.csv');
+    writeFileSync(file, 'of before', { mode: 0o644 });
+    symlinkSync(file, link);
+    expect(await entriesCommand('export', '--user', ada.account.email, link)).toMatchObject({ code: 0 });
+    expect(readFileSync(file, 'utf8')).toMatch(/^\ufeffid,text,/);
+    expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  });
+
+  it('leave a pipe or a device what it is, and write to it', async () => {
+    const pipe = join(folder, 'pipe.ndjson');
+    execFileSync('mkfifo', [pipe]);
+    await ada.post('/entries', { text: 'a', mood: 1 });
+    let read = '';
+    createReadStream(pipe, 'utf8').on('data', (chunk) => (read += String(chunk)));
+    expect(await entriesCommand('export', '--user', ada.account.email, pipe)).toMatchObject({ code: 0 });
+    const { text } = await ada.get('/entries/export');
+    await until('all is read', () => Promise.resolve(read === text));
+    expect(statSync(pipe).isFIFO()).toBe(true);
+  });
+
+  it('leave no part of an export that fails, and what was there before', async () => {
+    const file = join(folder, 'entries.ndjson');
+    writeFileSync(file, 'of before');
+    await ada.post('/entries', { text: 'a', mood: 1 });
+    await service.database.query('ALTER TABLE entries RENAME COLUMN mood TO humour');
+    try {
+      expect(await entriesCommand('export', '--user', ada.account.email, file)).toMatchObject({ code: 1 });
+    } finally {
+      await service.database.query('ALTER TABLE entries RENAME COLUMN humour TO mood');
+    }
+    expect(readdirSync(folder)).toEqual(['entries.ndjson']);
+    expect(readFileSync(file, 'utf8')).toBe('of before');
+  });
+
+  it('end in words where whoever reads an export has read enough', async () => {
+    await service.database.query(
+      `INSERT INTO entries (id, user_id, text, mood) SELECT gen_random_uuid(), $1, repeat('x', 10000), 5
+         FROM generate_series(1, 500)`,
+      [ada.account.userId],
+    );
+    const args = ['entries', 'export', '--user', ada.account.email, '--format', 'ndjson', '-'];
+    const program = start({ args });
+    program.process.stdout!.once('data', () => program.process.stdout!.destroy());
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.stderr).toBe('whoever read the output has stopped\n');
   });
 
   it('say which lines are refused and why, exit 3, and import the others', async () => {
@@ -179,7 +239,7 @@ describe('what goes wrong is said in words', () => {
     const missing = join(folder, 'missing.csv');
     expect(await failure({ file: folder })).toMatch(/is a folder$/);
     expect(await failure({ action: 'export', file: join(missing, 'a.csv') })).toMatch(
-      /^there is no .+a\.csv\.partial$/,
+      /^there is no .+a\.csv\.[0-9a-f]+\.partial$/,
     );
     const file = join(folder, 'semicolons.csv');
     writeFileSync(file, 'text;mood\na;1\n');

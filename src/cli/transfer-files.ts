@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { addAbortSignal, type Writable } from 'node:stream';
 import type { EntryExport } from '../entries/entry-export.js';
@@ -10,6 +11,9 @@ import { Progress, type Screen } from './progress.js';
 
 /** The name that stands for standard input or output. */
 export const STANDARD = '-';
+
+/** Of a diary: for its owner alone. */
+const FILE_MODE = 0o600;
 
 /** As over HTTP with BODY_LIMIT_BYTES by default. */
 const MAX_LINE_BYTES = 1_048_576;
@@ -47,7 +51,8 @@ export async function importFile(
 }
 
 /**
- * Writes beside the file and gives it its name when it is whole, so that an earlier export is there until then.
+ * Writes beside the file and gives it its name when it is whole, so that an earlier export is there until then. What is
+ * no file, a pipe or a device, is written to as it is.
  *
  * @returns how many entries
  */
@@ -57,9 +62,7 @@ export async function exportFile(
   { userId, format, file, screen, signal }: Transfer,
 ): Promise<number> {
   const progress = new Progress(screen, await queries.count({ userId, filters: {}, trash: false }));
-  const partial = `${file}.partial`;
-  const target: Writable =
-    file === STANDARD ? process.stdout : (await open(partial, 'w')).createWriteStream();
+  const { target, keep, discard } = await openTarget(file);
   const failed = finished(target, { readable: false });
   failed.catch(() => {});
   let rows = 0;
@@ -76,16 +79,43 @@ export async function exportFile(
     if (file !== STANDARD) {
       target.end();
       await failed;
-      await rename(partial, file);
     }
+    await keep();
     return rows;
   } catch (error) {
-    if (file !== STANDARD) {
-      target.destroy();
-      await rm(partial, { force: true });
-    }
+    await discard();
     throw error;
   } finally {
     progress.end();
   }
+}
+
+interface Target {
+  readonly target: Writable;
+  /** Once it is written and closed. */
+  readonly keep: () => Promise<void>;
+  readonly discard: () => Promise<void>;
+}
+
+async function openTarget(file: string): Promise<Target> {
+  const nothing = () => Promise.resolve();
+  if (file === STANDARD) return { target: process.stdout, keep: nothing, discard: nothing };
+  const existing = await stat(file).catch(() => undefined);
+  if (existing && !existing.isFile()) {
+    const target = (await open(file, 'w')).createWriteStream();
+    return { target, keep: nothing, discard: () => Promise.resolve(void target.destroy()) };
+  }
+  // Where a link leads, so that it stays one.
+  const name = existing ? await realpath(file) : file;
+  // A name that nobody can have taken before: what is there would keep its owner and mode.
+  const partial = `${name}.${randomBytes(6).toString('hex')}.partial`;
+  const target = (await open(partial, 'wx', FILE_MODE)).createWriteStream();
+  return {
+    target,
+    keep: () => rename(partial, name),
+    discard: async () => {
+      target.destroy();
+      await rm(partial, { force: true });
+    },
+  };
 }
