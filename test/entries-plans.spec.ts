@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
@@ -76,6 +78,31 @@ async function middle(query: string): Promise<string> {
   return body.nextCursor as string;
 }
 
+/** A cursor that leads far on, where there are so many: past page mode, which goes to 10 000. */
+async function farOn(query: string, pages = 101): Promise<string> {
+  let cursor: string | undefined;
+  for (let page = 0; page < pages; page += 1) {
+    const { body } = await ada.get(
+      `/entries?limit=100${query}${cursor === undefined ? '' : `&cursor=${cursor}`}`,
+    );
+    cursor = body.nextCursor as string;
+  }
+  return cursor!;
+}
+
+const onEntries = (nodes: readonly Plan[]) =>
+  nodes.filter(
+    (plan) =>
+      plan['Relation Name'] === 'entries' || /^entries_(?!days|labels)/.test(plan['Index Name'] ?? ''),
+  );
+
+/** What a statement has read so far, of its own transaction alone: by triggers too. */
+interface Reads {
+  readonly table: string;
+  readonly whole: number;
+  readonly rows: number;
+}
+
 describe('the plans of what is asked of 16 000 entries of a user', () => {
   it.each<[query: string, index: string, mostRows: number]>([
     ['?limit=20', 'entries_user_id_occurred_at_idx', 30],
@@ -95,19 +122,25 @@ describe('the plans of what is asked of 16 000 entries of a user', () => {
     ['?q=zanzibar', 'entries_search_idx', 300],
     ['?q=zanzibar+river', 'entries_search_idx', 300],
     ['?q=zanzibar&sort=-occurredAt', 'entries_search_idx', 300],
+    // Ordered by another time than the search index has months of: what is rare is sorted, what is common met soon.
+    ['?tag=rare&sort=createdAt', 'entries_search_idx', 30],
+    ['?tag=common&sort=createdAt', 'entries_user_id_created_at_idx', 30],
+    ['?tag=rare&tag=common&category=health&moodMin=2&sort=-createdAt', 'entries_search_idx', 30],
+    ['?category=work&sort=-createdAt', 'entries_user_id_created_at_idx', 30],
+    ['?q=zanzibar&sort=-createdAt', 'entries_search_idx', 300],
+    ['?page=100&limit=100', 'entries_user_id_occurred_at_idx', 10_001],
+    ['?page=100&limit=100&sort=createdAt', 'entries_user_id_created_at_idx', 10_001],
   ])(
     'GET /entries%s: by %s, with no more than %d rows of entries in hand',
     async (query, index, mostRows) => {
       const [plain, cursor] = query.split('&cursor');
       const path = `/entries${plain}${cursor === undefined ? '' : `&cursor=${await middle(plain!.replace('?', '&'))}`}`;
       const nodes = await plansOf(path);
-      const onEntries = nodes.filter(
-        (plan) => plan['Relation Name'] === 'entries' || /^entries_/.test(plan['Index Name'] ?? ''),
-      );
-      expect(onEntries.map((plan) => plan['Index Name'])).toContain(index);
+      const read = onEntries(nodes);
+      expect(read.map((plan) => plan['Index Name'])).toContain(index);
       // The tables of numbers are so small here that reading all of them is best.
-      expect(onEntries.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
-      for (const plan of onEntries.filter((each) => each['Relation Name'] === 'entries')) {
+      expect(read.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
+      for (const plan of read.filter((each) => each['Relation Name'] === 'entries')) {
         expect([plan['Node Type'], rowsOf(plan) <= mostRows]).toEqual([plan['Node Type'], true]);
       }
       for (const plan of nodes.filter((each) => each['Node Type'].includes('Sort'))) {
@@ -117,16 +150,88 @@ describe('the plans of what is asked of 16 000 entries of a user', () => {
   );
 
   it.each([
+    ['-occurredAt', 'entries_user_id_occurred_at_idx'],
+    ['occurredAt', 'entries_user_id_occurred_at_idx'],
+    ['-createdAt', 'entries_user_id_created_at_idx'],
+    ['createdAt', 'entries_user_id_created_at_idx'],
+  ])('GET /entries?sort=%s 10 100 entries on: by %s, and no more than the page', async (sort, index) => {
+    const nodes = onEntries(await plansOf(`/entries?sort=${sort}&cursor=${await farOn(`&sort=${sort}`)}`));
+    expect(nodes.map((plan) => [plan['Node Type'], plan['Index Name'], rowsOf(plan)])).toEqual([
+      ['Index Scan', index, 21],
+    ]);
+  });
+
+  it('GET /entries/:id: by its id', async () => {
+    const [row] = await service.database.query<{ id: string }>(
+      'SELECT id FROM entries WHERE user_id = $1 LIMIT 1',
+      [ada.account.userId],
+    );
+    const nodes = onEntries(await plansOf(`/entries/${row!.id}`));
+    expect(nodes.map((plan) => [plan['Node Type'], plan['Index Name'], rowsOf(plan)])).toEqual([
+      ['Index Scan', 'entries_pkey', 1],
+    ]);
+  });
+
+  it('POST, PATCH and DELETE: no table is read as a whole, by triggers neither', async () => {
+    const { id } = (await ada.post('/entries', { text: 'a', mood: 5, tags: ['common'] })).body;
+    for (const write of [
+      () => ada.post('/entries', { text: 'a', mood: 5, tags: ['common'] }),
+      () => ada.patch(`/entries/${id}`, { mood: 6, tags: ['rare'] }),
+      () => ada.delete(`/entries/${id}`),
+    ]) {
+      sent = [];
+      expect((await write()).status).toBeLessThan(300);
+      const statement = sent.find(({ text }) => /\b(INSERT INTO|UPDATE) entries\b/.test(text))!;
+      const reads = await readsOf(statement);
+      expect(reads.map(({ table }) => table)).toEqual(expect.arrayContaining(['entry_days', 'entry_labels']));
+      for (const { table, whole, rows } of reads) {
+        expect({ table, whole, rows: rows <= 10 }).toEqual({ table, whole: 0, rows: true });
+      }
+    }
+  });
+
+  it.each([
     '',
     '?bucket=month',
     '?from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z',
     '?bucket=month&timezone=Asia/Kolkata',
   ])('GET /entries/stats%s: by the numbers that are kept, and by few entries', async (query) => {
     const nodes = await plansOf(`/entries/stats${query}`);
-    const onEntries = nodes.filter((plan) => plan['Relation Name'] === 'entries');
-    expect(onEntries.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
+    const read = nodes.filter((plan) => plan['Relation Name'] === 'entries');
+    expect(read.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
+    // One round trip.
+    expect(sent.filter(({ text }) => /\bentr(ies|y_)/.test(text))).toHaveLength(1);
     // Of India, half an hour of each day is counted one by one: here an entry of each day at most.
     const most = query.includes('Kolkata') ? ENTRIES / 4 : 300;
-    expect(onEntries.reduce((sum, plan) => sum + rowsOf(plan), 0)).toBeLessThanOrEqual(most);
+    expect(read.reduce((sum, plan) => sum + rowsOf(plan), 0)).toBeLessThanOrEqual(most);
   });
 });
+
+/** Carries a statement out again, with what it has written undone, and its own row where it makes one. */
+async function readsOf({ text, values = [] }: { text: string; values?: unknown[] }): Promise<Reads[]> {
+  const client = new Client({ connectionString: service.database.url });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    // A table of a few rows, as that of users here, is otherwise read as a whole with good reason.
+    await client.query('SET LOCAL enable_seqscan = off');
+    const isInsert = text.includes('INSERT INTO');
+    if (!isInsert) await client.query('UPDATE entries SET deleted_at = NULL WHERE id = $1', [values[0]]);
+    const before = await client.query<Reads>(READS);
+    const { rowCount } = await client.query(text, isInsert ? [randomUUID(), ...values.slice(1)] : values);
+    expect(rowCount).toBe(1);
+    const { rows } = await client.query<Reads>(READS);
+    return rows
+      .map(({ table, whole, rows: read }) => {
+        const earlier = before.rows.find((each) => each.table === table);
+        return { table, whole: whole - (earlier?.whole ?? 0), rows: read - (earlier?.rows ?? 0) };
+      })
+      .filter(({ whole, rows: read }) => whole + read > 0);
+  } finally {
+    await client.end();
+  }
+}
+
+const READS = `
+  SELECT relname AS table, seq_scan::int AS whole, (seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS rows
+    FROM pg_stat_xact_user_tables`;
