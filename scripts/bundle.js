@@ -186,7 +186,11 @@ for (const { path, contents } of outputFiles) {
   const file = join(targetDist, relative(join(ROOT, 'dist'), path));
   mkdirSync(dirname(file), { recursive: true });
   const wayUp = relative(dirname(file), targetDist) || '.';
-  writeFileSync(file, Buffer.from(contents).toString().replace(WAY_UP, wayUp));
+  const text = Buffer.from(contents).toString();
+  // esbuild writes escapes into strings, but not into regular expressions.
+  const wide = /.{0,30}[\u0100-\uffff]/.exec(path.endsWith('.js') ? text : '');
+  if (wide) throw new Error(`V8 would keep ${file} at two bytes a character, for ${wide[0]}`);
+  writeFileSync(file, text.replace(WAY_UP, wayUp));
 }
 cpSync(
   join(source, 'database/migrations/manifest.json'),
