@@ -16,7 +16,7 @@ import { Server } from './server.js';
 import { signUp } from './sign-up.js';
 
 /**
- * `node bench/import-export.js [--entries 1000000] [--program dist/main.js]`: one user's entries exported and imported
+ * `node bench/import-export.js [--entries 1000000] [--program dist/main.js] [--node-option=…]`: one user's entries exported and imported
  * back over HTTP, in each format. Fails where the second export differs from the first by a byte, or where the service's
  * memory grew by more than 64 MiB. Prints a table for docs/performance.md; it takes about two minutes.
  */
@@ -45,6 +45,7 @@ const { values: options } = parseArgs({
   options: {
     entries: { type: 'string', default: '1000000' },
     program: { type: 'string', default: join(ROOT, 'dist', 'main.js') },
+    'node-option': { type: 'string', multiple: true, default: [] },
   },
 });
 const entries = Number(options.entries);
@@ -61,6 +62,7 @@ const database = await createDatabase();
 try {
   const server = await Server.start(options.program, environment(database.url), {
     signal: interruption.signal,
+    nodeOptions: options['node-option'],
   });
   try {
     console.log(await bench(server));
