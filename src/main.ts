@@ -4,7 +4,7 @@ import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from './config/conf
 import { isExpected } from './database/expected-errors.js';
 import { messageOf } from './observability/error-description.js';
 import { refuseDebuggerBySignal, stepLevelBySignal } from './observability/log-level.js';
-import { createLogger } from './observability/logger.js';
+import { createLogger, exitOnceWritten } from './observability/logger.js';
 import { nameSourcesInStacks } from './observability/stack-trace.js';
 import { OpenRequests } from './http/open-requests.js';
 import { listenForShutdown, watchStopping } from './shutdown.js';
@@ -30,7 +30,7 @@ async function boot(config: Config): Promise<void> {
   // Node would print the error with all that hangs on it: of a failed query, the parameters.
   process.on('uncaughtException', (error: unknown) => {
     logger.fatal({ err: error }, `uncaught: ${messageOf(error)}`);
-    process.exit(1);
+    exitOnceWritten(logger, 1);
   });
   const shutdown = listenForShutdown(
     { timeoutMs: config.http.shutdownTimeoutMs, drainMs: config.http.shutdownDrainMs },
@@ -59,7 +59,7 @@ async function boot(config: Config): Promise<void> {
     if (shutdown.begun) return;
     if (isExpected(error)) logger.fatal(error.message);
     else logger.fatal(describeListenError(error, config) ?? error);
-    process.exit(1);
+    exitOnceWritten(logger, 1);
   }
 }
 

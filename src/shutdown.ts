@@ -5,6 +5,7 @@ import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { Logger } from 'pino';
 import { messageOf } from './observability/error-description.js';
+import { exitOnceWritten } from './observability/logger.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const DRAIN_STEPS = 10;
@@ -46,14 +47,17 @@ export function listenForShutdown(
   let service: Stoppable | undefined;
   let closing = false;
   const stop = (signal: StopSignal) => {
-    if (!service) process.exit(128 + constants.signals[signal]);
+    if (!service) {
+      exitOnceWritten(logger, 128 + constants.signals[signal]);
+      return;
+    }
     const stopping = service;
     const giveUp = (reason: string) => {
       const open = stopping.stillOpen();
       logger.error(
         `${reason}: ending all the same${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`,
       );
-      process.exit(1);
+      exitOnceWritten(logger, 1);
     };
     if (closing) {
       giveUp(`${signal} again`);
@@ -70,11 +74,11 @@ export function listenForShutdown(
       .then(
         () => {
           logger.info('stopped');
-          process.exit(0);
+          exitOnceWritten(logger, 0);
         },
         (error: unknown) => {
           logger.error({ err: error }, `could not stop in good order: ${messageOf(error)}`);
-          process.exit(1);
+          exitOnceWritten(logger, 1);
         },
       );
   };

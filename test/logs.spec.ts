@@ -388,9 +388,10 @@ describe('an error that nobody catches', () => {
     program.process.kill('SIGWINCH');
     expect((await program.exited).code).toBe(1);
     // What it wrote may come after its end.
-    await until('the end is told', () => program.lines.at(-1)?.level === 'fatal');
+    await until('the end is told', () => program.lines.at(-1)?.level === 'fatal').catch(() => {
+      throw new Error(`no last word in:\n${program.stdout.slice(-4000)}\n${program.stderr}`);
+    });
     expect(program.lines.at(-1)).toMatchObject({
-      level: 'fatal',
       msg: 'uncaught: nobody catches this',
       err: { stack: expect.stringMatching(/^Error: nobody catches this\n {4}at /) },
     });

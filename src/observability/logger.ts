@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino, type Logger } from 'pino';
+import { destination, pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from '../config/config.js';
 import { describeError, messageOf } from './error-description.js';
@@ -18,6 +18,29 @@ const WIRING = new Set([
 const REQUEST_FORMAT =
   '{if method} {method} {route}{end}{if status} {status}{end}{if durationMs} {durationMs} ms{end}';
 
+/** ms for what is still to be written at the end of the process: whoever was to read it may read no more. */
+const LAST_LINES_MS = 1000;
+
+/** The standard output, written to beside all else that goes on. */
+class Output {
+  private readonly stream = destination({ dest: 1, sync: false });
+  private ended = false;
+
+  write(line: string): void {
+    if (!this.ended) this.stream.write(line);
+  }
+
+  /** Takes no more, and calls back when all of it is written. */
+  end(written: () => void): void {
+    this.stream.once('close', written);
+    if (!this.ended) this.stream.end();
+    this.ended = true;
+  }
+}
+
+/** Of the loggers that do not write at once. */
+const outputs = new WeakMap<Logger, Output>();
+
 export function createLogger({ level, format }: Config['log']): Logger {
   const options = {
     level,
@@ -33,7 +56,12 @@ export function createLogger({ level, format }: Config['log']): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
   };
-  if (format === 'json') return pino(options);
+  if (format === 'json') {
+    const output = new Output();
+    const logger = pino(options, output);
+    outputs.set(logger, output);
+    return logger;
+  }
   return pino(
     options,
     pretty({
@@ -44,6 +72,21 @@ export function createLogger({ level, format }: Config['log']): Logger {
       messageFormat: `{if context}{context}: {end}{msg}${REQUEST_FORMAT}`,
     }),
   );
+}
+
+/**
+ * Ends the process when all that was logged is written. `process.exit` does not wait for the line that is being written,
+ * which then is lost, or comes after those that followed it.
+ */
+export function exitOnceWritten(logger: Logger, code: number): void {
+  const output = outputs.get(logger);
+  if (!output) {
+    process.exit(code);
+    return;
+  }
+  // An ordinary end would wait for a write that nobody reads.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), LAST_LINES_MS);
+  output.end(() => process.exit(code));
 }
 
 function serializeError(error: unknown): object {
