@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { wordsIn } from '../src/entries/entry-selection.js';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
 import { expectProblem } from './harness/problem.js';
@@ -100,6 +102,41 @@ describe('GET /entries?q', () => {
     await write("Walked by the river'; drop table entries");
     expect(await texts(q)).toHaveLength(1);
   });
+
+  it.each([
+    ['-', 150, 'stayed'],
+    ['- ', 80, 'stayed'],
+    ['-(', 80, 'stayed'],
+    ['-', 151, 'walked'],
+    ['- & ', 45, 'walked'],
+  ])('takes %j %i times as an even or odd number of negations', async (sign, count, found) => {
+    await write('walked');
+    await write('stayed');
+    expect(await texts(`${sign.repeat(count)}stayed`)).toEqual([found]);
+  });
+
+  it('takes whatever signs there are', async () => {
+    const sign = fc.oneof(
+      fc.constantFrom(' or ', 'a', 'word', 'the', '\u00a0', '\u3000', '🌧️'),
+      fc.string({ unit: fc.constantFrom(...Array.from('-"!&|():*\'\\<>.,+~@#/ \t\n')), maxLength: 3 }),
+    );
+    const rarely = fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom('-', '- ', ' -') },
+      { weight: 1, arbitrary: sign },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.array(sign, { maxLength: 200 }), fc.array(rarely, { minLength: 50, maxLength: 200 })),
+        async (signs) => {
+          const q = signs.join('').slice(0, 200);
+          const values: unknown[] = [];
+          const query = wordsIn(q, (value) => `$${values.push(value)}`);
+          expect(await service.database.query(`SELECT ${query} AS query`, values)).toHaveLength(1);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  }, 30_000);
 
   it.each(['', '   ', 'a\u0000b', 'x'.repeat(201)])('answers 400 to q=%j', async (q) => {
     expect(

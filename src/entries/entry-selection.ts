@@ -13,9 +13,17 @@ export type Bind = (value: unknown) => string;
 /** The words of an entry, as the search index has them. */
 export const WORDS = `to_tsvector('entries_search', text)`;
 
-/** @param q any text: nothing in it is an error to `websearch_to_tsquery` */
+/**
+ * More minus signs one after the other, with what `websearch_to_tsquery` passes over between them, than anybody means. It
+ * keeps each until the word comes, 32 at most, and beyond that answers XX000 "tsquery stack too small" (STACKDEPTH in
+ * PostgreSQL's tsquery.c).
+ */
+const MANY_NOTS = /-(?:[\s!&|()]*-){15,}/g;
+
+/** @param q any text: nothing in it is an error */
 export function wordsIn(q: string, bind: Bind): string {
-  return `websearch_to_tsquery('entries_search', ${bind(q)})`;
+  const bounded = q.replace(MANY_NOTS, (nots) => (nots.split('-').length % 2 === 0 ? '-' : ''));
+  return `websearch_to_tsquery('entries_search', ${bind(bounded)})`;
 }
 
 /** What every entry of the selection fulfils, but for its user and for `from` and `to`. */

@@ -92,6 +92,17 @@ describeWithRedis('Redis', () => {
       await client.post('/entries', { text: 'another', mood: 5 });
       expect((await there.get(`/entries/${body.id}`)).body.text).toBe('second');
       expect((await there.get('/entries')).body.total).toBe(2);
+      for (const filter of ['category=work', 'q=second', 'moodMin=5']) {
+        const total = async (reader: ApiClient) =>
+          (await reader.get(`/entries?${filter}`)).body.total as number;
+        const before = await total(there);
+        const { body: added } = await client.post('/entries', { text: 'second', mood: 6, category: 'work' });
+        expect(await total(there)).toBe(before + 1);
+        await there.delete(`/entries/${added.id}`);
+        expect(await total(client)).toBe(before);
+        await client.post(`/entries/${added.id}/restore`);
+        expect(await total(there)).toBe(before + 1);
+      }
     } finally {
       await other.close();
     }
