@@ -57,7 +57,11 @@ const OTHER_COUNTERS =
  * Loaded for what this service does not do: injected requests (Fastify), a document in YAML (Nest), statements set out in
  * lines (TypeORM's log), exemplars (prom-client).
  */
-const NOT_CALLED = /^(light-my-request|js-yaml|@sqltools\/formatter.*|@opentelemetry\/api)$/;
+const NOT_CALLED =
+  /^(light-my-request|js-yaml|@sqltools\/formatter.*|@opentelemetry\/api|thread-stream|pino-abstract-transport)$/;
+
+/** As much, and with it modules of Node's own: pushes and a cluster's metrics. */
+const NOT_CALLED_FILES = /node_modules\/prom-client\/lib\/(pushgateway|cluster)\.js$/;
 
 /** Modules of Redis Stack, which cache-manager-redis-yet loads and does not use. */
 const REDIS_STACK = /^@redis\/(bloom|graph|json|search|time-series)$/;
@@ -94,6 +98,7 @@ const plugin = {
       const mapped = code.replace(/(?<=\n\/\/# sourceMappingURL=).*/, `data:application/json;base64,${map}`);
       return { contents: await keepNames(mapped, 'inline'), resolveDir: dirname(path) };
     });
+    onLoad({ filter: NOT_CALLED_FILES }, () => ({ contents: 'module.exports = {};' }));
     onLoad({ filter: /node_modules\/@nestjs\/.*\.js$/ }, async ({ path }) => ({
       contents: (await keepNames(readFileSync(path, 'utf8'), false)) + NO_MAP,
     }));
@@ -110,27 +115,35 @@ const plugin = {
       ...nothing,
     }));
     onLoad({ filter: OTHER_COUNTERS }, () => ({ contents: 'module.exports = {};' }));
-    // Fastify loads it in case it is asked for a server of HTTP/2.
-    onResolve({ filter: /^node:http2$/ }, ({ path }) => ({ path, ...nothing }));
-    // Its 1,200 methods are added to prototypes one by one, for each of which V8 copies those before: 20 MB and 30 ms.
-    // Not once the prototype is a dictionary, as it is after a deletion.
-    onLoad({ filter: /@redis\/client\/dist\/lib\/commander\.js$/ }, ({ path }) => {
-      const head = 'function attachCommands({ BaseClass, commands, executor }) {';
-      const code = readFileSync(path, 'utf8');
-      if (!code.includes(head)) throw new Error(`${path} no longer has ${head}`);
-      const body = `${head} const p = BaseClass.prototype; p.$1 = p.$2 = 0; delete p.$1; delete p.$2;`;
-      return { contents: code.replace(head, () => body) + NO_MAP };
-    });
-    // Not used, and its methods as many again.
-    onLoad({ filter: /@redis\/client\/dist\/lib\/cluster\/index\.js$/ }, () => ({
-      contents: 'module.exports = { default: {} };',
+    // Fastify loads them in case it is asked for such a server.
+    onResolve({ filter: /^node:(http2|https)$/ }, ({ path, importer }) =>
+      /node_modules\/fastify\//.test(importer) ? { path, ...nothing } : undefined,
+    );
+    // Pino asks whether it is in a worker.
+    onResolve({ filter: /^(node:)?worker_threads$/ }, () => ({
+      path: 'worker_threads',
+      namespace: 'main thread',
+    }));
+    onLoad({ filter: /^/, namespace: 'main thread' }, () => ({
+      contents: 'module.exports = { isMainThread: true };',
     }));
     onResolve({ filter: NOT_CALLED }, ({ path }) => ({ path, ...nothing }));
     onResolve({ filter: REDIS_STACK }, ({ path }) => ({ path, ...nothing }));
     onResolve({ filter: /^redis$/ }, () => find('@redis/client', { kind: 'require-call', resolveDir: ROOT }));
 
+    // Where it is called only: with it Node loads a tenth as many of its own modules again.
+    onResolve({ filter: /^(node:)?fs\/promises$/ }, ({ namespace }) =>
+      namespace === 'lazy' ? undefined : { path: 'fs/promises', namespace: 'lazy' },
+    );
+    onLoad({ filter: /^/, namespace: 'lazy' }, ({ path }) => ({
+      contents: Object.keys(createRequire(import.meta.url)(path))
+        .map((name) => `get ${name}() { return require('node:${path}').${name}; },`)
+        .join('')
+        .replace(/.*/, (getters) => `module.exports = { ${getters} };`),
+    }));
     // `import` of one of Node's own modules evaluates every getter of it: of node:http, that loads all of undici.
-    const builtins = new Set(builtinModules);
+    // But node:v8, which main.js needs before any other file is loaded: the others would be those around it.
+    const builtins = new Set(builtinModules.filter((name) => name !== 'v8'));
     onResolve({ filter: /^(node:)?[a-z0-9_]+(\/[a-z]+)?$/ }, ({ path, kind, namespace }) => {
       const name = path.replace(/^node:/, '');
       if (kind !== 'import-statement' || namespace === 'builtin' || !builtins.has(name)) return undefined;

@@ -47,10 +47,8 @@ const SLOW_CLIENTS_EVERY_MS = 5000;
  *
  * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}
  */
-export async function createApp(
-  config: Config,
-  pino: Logger = createLogger(config.log),
-): Promise<NestFastifyApplication> {
+export async function createApp(config: Config, logger?: Logger): Promise<NestFastifyApplication> {
+  const pino = logger ?? (await createLogger(config.log));
   const requestLog = new RequestLog(pino);
   const adapter = new FastifyAdapter({
     bodyLimit: config.http.bodyLimitBytes,

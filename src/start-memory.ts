@@ -1,5 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { FastifyInstance } from 'fastify';
+import { PROBE_ROUTES } from './http/probe-routes.js';
 
 /** ms after the start, when what it needed is no longer referred to and requests have hardly begun. */
 const AFTER_MS = 1000;
@@ -25,4 +27,16 @@ export function releaseStartMemory(): void {
     collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     setFlagsFromString(`--bytecode-old-age=${CODE_AGE}`);
   }, AFTER_MS).unref();
+}
+
+/** Calls back at the first request that is no probe: from there on, the service is used. */
+export function onceUsed(fastify: FastifyInstance, callback: () => void): void {
+  let used = false;
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (!used && !PROBE_ROUTES.has(request.routeOptions.url ?? '')) {
+      used = true;
+      callback();
+    }
+    done();
+  });
 }

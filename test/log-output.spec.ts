@@ -15,7 +15,7 @@ afterEach(() => {
 function logAndExit(count: number) {
   const source = `
     import { createLogger, exitOnceWritten } from '${LOGGER}';
-    const logger = createLogger({ level: 'info', format: 'json' });
+    const logger = await createLogger({ level: 'info', format: 'json' });
     for (let i = 0; i < ${count}; i++) logger.info(String(i));
     logger.fatal('end');
     exitOnceWritten(logger, 7);

@@ -15,7 +15,6 @@ import {
   type AppliedMigration,
   type Query,
 } from './migration-history.js';
-import { BackupError, backUpBeforeMigrating } from './migration-backup.js';
 import { withMigrationLock, type MigrationLock } from './migration-lock.js';
 import { planMigrations, type MigrationPlan } from './migration-plan.js';
 
@@ -190,6 +189,8 @@ function tell({ edited, ahead, incompatible }: MigrationPlan, log: MigrationLog)
 /** Where the configuration asks for it; without a backup nothing is migrated then. */
 async function keepBackup(config: MigrationsConfig, log: MigrationLog): Promise<void> {
   if (!config.backup.run) return;
+  // Nothing else starts another program.
+  const { BackupError, backUpBeforeMigrating } = await import('./migration-backup.js');
   try {
     log.info(`migrations: ${await backUpBeforeMigrating(config, (line) => log.info(line))}`);
   } catch (error) {

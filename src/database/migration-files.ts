@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { readFile, readdir } from 'node:fs/promises';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
@@ -32,8 +31,10 @@ export interface MigrationFile extends MigrationDescription {
  */
 export async function findMigrations(folder = FOLDER): Promise<MigrationFile[]> {
   if (!existsSync(folder)) return [];
-  const files = (await readdir(folder)).filter((file) => FILE.test(file)).sort();
-  const manifest = await readManifest(folder);
+  const files = readdirSync(folder)
+    .filter((file) => FILE.test(file))
+    .sort();
+  const manifest = readManifest(folder);
   const migrations: MigrationFile[] = [];
   for (const file of files) {
     const load = () => loadMigration(folder, file);
@@ -51,7 +52,9 @@ export async function loadMigrations(): Promise<MigrationClass[]> {
 
 /** What the build keeps of each migration in the manifest. */
 export async function describeMigrations(folder = FOLDER): Promise<Record<string, MigrationDescription>> {
-  const files = (await readdir(folder)).filter((file) => FILE.test(file)).sort();
+  const files = readdirSync(folder)
+    .filter((file) => FILE.test(file))
+    .sort();
   const descriptions: Record<string, MigrationDescription> = {};
   for (const file of files) descriptions[file] = await describe(() => loadMigration(folder, file));
   return descriptions;
@@ -78,9 +81,9 @@ async function describe(load: () => Promise<MigrationClass>): Promise<MigrationD
   };
 }
 
-async function readManifest(folder: string): Promise<Readonly<Record<string, MigrationDescription>>> {
+function readManifest(folder: string): Readonly<Record<string, MigrationDescription>> {
   try {
-    return manifestSchema.parse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
+    return manifestSchema.parse(JSON.parse(readFileSync(join(folder, MANIFEST), 'utf8')));
   } catch {
     return {};
   }

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import { Logger, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { PROBE_ROUTES } from './probe-routes.js';
 
 /** How often the gate looks how things stand, ms. */
 const TICK_MS = 10;
@@ -33,9 +34,6 @@ const AVERAGED_MS = 300;
 
 /** After so long without a refusal, ms, it is told that it is over. */
 const CALM_MS = 2000;
-
-/** Probes and scrapes: when it is needed most to know how things stand, they are answered. */
-const EXEMPT = new Set(['/health', '/health/live', '/metrics']);
 
 interface Waiting {
   readonly since: number;
@@ -125,7 +123,8 @@ export function shedOverload(
   });
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (EXEMPT.has(request.routeOptions.url ?? '')) {
+    // When it is needed most to know how things stand, probes are answered.
+    if (PROBE_ROUTES.has(request.routeOptions.url ?? '')) {
       done();
       return;
     }

@@ -9,8 +9,8 @@ import { createLogger, PinoLogger } from './logger.js';
 import { requestContext } from './request-context.js';
 
 /** A logger, and the lines that it writes instead of writing them to standard output. */
-function capture(settings: Partial<Config['log']> = {}) {
-  const pino = createLogger({ level: 'trace', format: 'json', ...settings });
+async function capture(settings: Partial<Config['log']> = {}) {
+  const pino = await createLogger({ level: 'trace', format: 'json', ...settings });
   const { [symbols.streamSym]: stream } = pino as Pino & Record<symbol, { write(line: string): unknown }>;
   const texts: string[] = [];
   jest.spyOn(stream!, 'write').mockImplementation((line) => texts.push(line));
@@ -43,8 +43,8 @@ afterEach(() => {
 });
 
 describe('a line of the log', () => {
-  it('is JSON with level, time, process id and message', () => {
-    const { pino, lines } = capture();
+  it('is JSON with level, time, process id and message', async () => {
+    const { pino, lines } = await capture();
     pino.info('listening');
     expect(lines()).toEqual([
       {
@@ -56,15 +56,15 @@ describe('a line of the log', () => {
     ]);
   });
 
-  it('stays one line whatever the message', () => {
-    const { nest, text, lines } = capture();
+  it('stays one line whatever the message', async () => {
+    const { nest, text, lines } = await capture();
     nest.log('one\ntwo\r\n{"level":"fatal"}\u2028');
     expect(text().split('\n')).toHaveLength(2);
     expect(lines()).toMatchObject([{ level: 'info', msg: 'one\ntwo\r\n{"level":"fatal"}\u2028' }]);
   });
 
   it('names the request and the user that it is about, wherever it is written', async () => {
-    const { nest, lines } = capture();
+    const { nest, lines } = await capture();
     await requestContext.run({ requestId: 'req-1' }, async () => {
       nest.log('before');
       await Promise.resolve();
@@ -81,8 +81,8 @@ describe('a line of the log', () => {
 });
 
 describe('an error in the log', () => {
-  it('tells type, message, stack, code, constraint and table', () => {
-    const { pino, lines } = capture();
+  it('tells type, message, stack, code, constraint and table', async () => {
+    const { pino, lines } = await capture();
     pino.error({ err: failedQuery() }, 'failed');
     expect(lines()).toMatchObject([
       {
@@ -100,14 +100,14 @@ describe('an error in the log', () => {
     ]);
   });
 
-  it.each<[string, (logger: ReturnType<typeof capture>, error: Error) => void]>([
+  it.each<[string, (logger: Awaited<ReturnType<typeof capture>>, error: Error) => void]>([
     ['as err', ({ pino }, error) => pino.error({ err: error }, error.message)],
     ['by itself', ({ pino }, error) => pino.fatal(error)],
     ["by Nest's logger", ({ nest }, error) => nest.error(error, undefined, 'Problem')],
     ["by Nest's logger, without a context", ({ nest }, error) => nest.error(error)],
     ["by Nest's logger, as a warning", ({ nest }, error) => nest.warn(error, 'Problem')],
-  ])('never tells statement, parameters or the rows that PostgreSQL quotes: %s', (_way, write) => {
-    const logger = capture();
+  ])('never tells statement, parameters or the rows that PostgreSQL quotes: %s', async (_way, write) => {
+    const logger = await capture();
     write(logger, failedQuery());
     expect(logger.lines()).toHaveLength(1);
     expect(logger.text()).toContain('duplicate key value');
@@ -115,8 +115,8 @@ describe('an error in the log', () => {
     expect(logger.text()).not.toContain('INSERT');
   });
 
-  it('never tells what else hangs on it', () => {
-    const { pino, text } = capture();
+  it('never tells what else hangs on it', async () => {
+    const { pino, text } = await capture();
     const error = Object.assign(new Error('refused', { cause: new Error(diary) }), {
       password: diary,
       config: { headers: { authorization: diary } },
@@ -127,8 +127,8 @@ describe('an error in the log', () => {
     expect(text()).not.toContain(diary);
   });
 
-  it('may be something that is none', () => {
-    const { pino, lines } = capture();
+  it('may be something that is none', async () => {
+    const { pino, lines } = await capture();
     pino.error({ err: 'a text' }, 'failed');
     expect(lines()).toMatchObject([{ msg: 'failed', err: { message: 'a text' } }]);
   });
@@ -139,23 +139,23 @@ describe('the level', () => {
 
   it.each(inOrder.map((level, index) => [level, inOrder.slice(0, index + 1)] as const))(
     '%s writes %j',
-    (level, written) => {
-      const { pino, lines } = capture({ level });
+    async (level, written) => {
+      const { pino, lines } = await capture({ level });
       for (const each of inOrder) pino[each]('x');
       expect(lines().map((line) => line['level'])).toEqual(written);
     },
   );
 
-  it('silent writes nothing', () => {
-    const { pino, text } = capture({ level: 'silent' });
+  it('silent writes nothing', async () => {
+    const { pino, text } = await capture({ level: 'silent' });
     for (const each of inOrder) pino[each]('x');
     expect(text()).toBe('');
   });
 });
 
 describe('PinoLogger', () => {
-  it("puts Nest's levels into pino's", () => {
-    const { nest, lines } = capture();
+  it("puts Nest's levels into pino's", async () => {
+    const { nest, lines } = await capture();
     nest.fatal('x', 'App');
     nest.error('x', 'App');
     nest.warn('x', 'App');
@@ -172,8 +172,8 @@ describe('PinoLogger', () => {
     ]);
   });
 
-  it("is what Nest's own Logger writes by, with its context", () => {
-    const { nest, lines } = capture();
+  it("is what Nest's own Logger writes by, with its context", async () => {
+    const { nest, lines } = await capture();
     Logger.overrideLogger(nest);
     const logger = new Logger('Sessions');
     logger.log('started');
@@ -187,8 +187,8 @@ describe('PinoLogger', () => {
     ]);
   });
 
-  it('takes an error after the message of a warning, and tells of it what may be told', () => {
-    const { nest, lines, text } = capture();
+  it('takes an error after the message of a warning, and tells of it what may be told', async () => {
+    const { nest, lines, text } = await capture();
     Logger.overrideLogger(nest);
     new Logger('Trash').warn('not purged', failedQuery());
     new Logger('Trash').debug('not purged', 'a text');
@@ -205,8 +205,8 @@ describe('PinoLogger', () => {
     expect(text()).not.toContain(diary);
   });
 
-  it('keeps the stack that comes with an error text', () => {
-    const { nest, lines } = capture();
+  it('keeps the stack that comes with an error text', async () => {
+    const { nest, lines } = await capture();
     nest.error('broken', 'Error: broken\n    at somewhere', 'App');
     expect(lines()).toMatchObject([
       { level: 'error', context: 'App', msg: 'broken', stack: 'Error: broken\n    at somewhere' },
@@ -215,8 +215,8 @@ describe('PinoLogger', () => {
 
   it.each(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication'])(
     'leaves what %s tells of the wiring to debug',
-    (context) => {
-      const { nest, text } = capture({ level: 'info' });
+    async (context) => {
+      const { nest, text } = await capture({ level: 'info' });
       nest.log('dependencies initialized', context);
       expect(text()).toBe('');
       nest.warn('something odd', context);
@@ -224,21 +224,21 @@ describe('PinoLogger', () => {
     },
   );
 
-  it('leaves a failed boot to main.ts, which tells it once', () => {
-    const { nest, text } = capture();
+  it('leaves a failed boot to main.ts, which tells it once', async () => {
+    const { nest, text } = await capture();
     nest.error(new Error('no database'), undefined, 'ExceptionHandler');
     expect(text()).toBe('');
   });
 });
 
 describe('the format for people', () => {
-  it('shows a request in one line', () => {
+  it('shows a request in one line', async () => {
     const texts: string[] = [];
     jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text: string) => {
       texts.push(text);
       return text.length;
     });
-    const pino = createLogger({ level: 'info', format: 'pretty' });
+    const pino = await createLogger({ level: 'info', format: 'pretty' });
     const request = {
       requestId: 'req-1',
       method: 'GET',
@@ -253,10 +253,10 @@ describe('the format for people', () => {
     );
   });
 
-  it('shows message, context, and an error without what is secret', () => {
+  it('shows message, context, and an error without what is secret', async () => {
     const texts: string[] = [];
     jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text) => texts.push(text));
-    const nest = new PinoLogger(createLogger({ level: 'info', format: 'pretty' }));
+    const nest = new PinoLogger(await createLogger({ level: 'info', format: 'pretty' }));
     nest.log('listening', 'App');
     nest.error(failedQuery(), undefined, 'Problem');
     jest.restoreAllMocks();

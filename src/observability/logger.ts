@@ -1,6 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
 import { destination, pino, type Logger } from 'pino';
-import pretty from 'pino-pretty';
 import type { Config } from '../config/config.js';
 import { describeError, messageOf } from './error-description.js';
 import { requestContext } from './request-context.js';
@@ -41,7 +40,7 @@ class Output {
 /** Of the loggers that do not write at once. */
 const outputs = new WeakMap<Logger, Output>();
 
-export function createLogger({ level, format }: Config['log']): Logger {
+export async function createLogger({ level, format }: Config['log']): Promise<Logger> {
   const options = {
     level,
     base: { pid: process.pid },
@@ -62,6 +61,7 @@ export function createLogger({ level, format }: Config['log']): Logger {
     outputs.set(logger, output);
     return logger;
   }
+  const { default: pretty } = await import('pino-pretty');
   return pino(
     options,
     pretty({

@@ -1,11 +1,9 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { PROBE_ROUTES } from '../http/probe-routes.js';
 import type { Metrics } from './metrics.js';
 import { requestContext, type RequestContext } from './request-context.js';
-
-/** Probes and scrapes come every few seconds: their lines are for `debug`. */
-const QUIET_ROUTES = new Set(['/health', '/health/live', '/metrics']);
 
 /** Where no route was found: the path is the client's, and there may be any number of them. */
 const UNMATCHED = 'unmatched';
@@ -90,7 +88,7 @@ export class RequestLog {
 
 /** A 503 is what the service means to say: it sheds load, ends, or lost its database, of which another line tells. */
 function levelOf(status: number, route: string): 'error' | 'warn' | 'info' | 'debug' {
-  const isQuiet = QUIET_ROUTES.has(route);
+  const isQuiet = PROBE_ROUTES.has(route);
   if (status === 503) return isQuiet ? 'info' : 'warn';
   if (status >= 500) return 'error';
   return isQuiet ? 'debug' : 'info';

@@ -21,6 +21,7 @@ export class Program {
   static start(
     environment: Readonly<Record<string, string>>,
     program = process.env['TEST_PROGRAM'],
+    nodeOptions: readonly string[] = [],
   ): Program {
     if (!program) throw new Error('TEST_PROGRAM is not set: run the tests by npm test');
     const env = {
@@ -33,7 +34,9 @@ export class Program {
       OVERLOAD_SHEDDING: 'false',
       ...environment,
     };
-    return new Program(spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+    return new Program(
+      spawn(process.execPath, [...nodeOptions, program], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
   }
 
   get lines(): LogLine[] {
