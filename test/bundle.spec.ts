@@ -7,8 +7,11 @@ import { Program } from './harness/program.js';
 
 /** `npm run bundle`'s, with which all suites run that start a program. */
 const BUNDLE = resolve(dirname(process.env['TEST_PROGRAM']!), '..');
-const files = readdirSync(BUNDLE, { recursive: true, encoding: 'utf8' }).filter((name) =>
-  /\.\w+$/.test(name),
+// Suites that need a place of their own beside it make one in the same folder.
+const files = ['dist', 'node_modules'].flatMap((folder) =>
+  readdirSync(join(BUNDLE, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.\w+$/.test(name))
+    .map((name) => join(folder, name)),
 );
 
 let database: TestDatabase;
