@@ -12,6 +12,7 @@ import { EntryExport } from '../entries/entry-export.js';
 import { EntryImport } from '../entries/entry-import.js';
 import { EntryQueries } from '../entries/entry.queries.js';
 import { EntryTransferModule } from '../entries/entry-transfer.module.js';
+import { messageOf } from '../observability/error-description.js';
 import { UsersModule } from '../users/users.module.js';
 import { UsersService } from '../users/users.service.js';
 import type { Command } from './command-line.js';
@@ -125,6 +126,6 @@ export function describeFailure(error: unknown): string {
     case 'ENOSPC':
       return 'the disk is full';
     default:
-      return code === undefined ? (stack ?? message) : `failed: ${message} (${code})`;
+      return code === undefined ? (stack ?? message) : `failed: ${messageOf(error)} (${code})`;
   }
 }
