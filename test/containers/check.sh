@@ -283,6 +283,14 @@ adds_little_to_its_base() {
   ((added <= 15000000))
 }
 
+# Node tells of each file whether it took what is kept. Without settings the program ends once all is loaded.
+takes_its_compile_cache() {
+  local told
+  told=$(docker run --rm -e NODE_DEBUG_NATIVE=COMPILE_CACHE "$(state app .Image)" 2>&1)
+  echo "$(grep -c accepted <<<"$told") files taken from the compile cache, $(grep -c rejected <<<"$told") refused"
+  (($(grep -c accepted <<<"$told") >= 15 && $(grep -c rejected <<<"$told") <= 1))
+}
+
 tells_no_secret() {
   local image containers secret
   image=$(state app .Image)
@@ -426,6 +434,7 @@ check 'GET /health answers 200 on the published port: schema applied, cache in R
 check 'the service runs as uid 1000 and can write nothing of itself' runs_unprivileged
 check 'the image holds no source, no development dependency and no compiler' holds_no_more_than_it_needs
 check 'the image adds at most 15 MB to its base' adds_little_to_its_base
+check 'what V8 made of the program at the build is used' takes_its_compile_cache
 check 'no secret in the history or in docker inspect, and none that the user postgres can read' tells_no_secret
 check 'the app is published on loopback alone, postgres and redis not at all' publishes_one_port
 check 'every volume has a name, and the database is in one' names_its_volumes
