@@ -42,7 +42,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const SLOW_CLIENTS_EVERY_MS = 5000;
 
 /**
- * Makes the application, ready to listen: what `main.ts` and the tests share. The schema is up to date when this
+ * Makes the application, ready to listen: what `service.ts` and the tests share. The schema is up to date when this
  * returns.
  *
  * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}

@@ -104,7 +104,7 @@ export class PinoLogger implements LoggerService {
 
   error(message: unknown, ...rest: unknown[]): void {
     const context = rest.length > 0 ? String(rest.at(-1)) : undefined;
-    // Why a boot failed is told by main.ts, once.
+    // Why a boot failed is told by service.ts, once.
     if (context === 'ExceptionHandler') return;
     const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
     this.write('error', message, context, stack !== undefined && { stack });
