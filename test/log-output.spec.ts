@@ -11,33 +11,50 @@ afterEach(() => {
   child.kill('SIGKILL');
 });
 
-/** A process that logs numbers from 0, far more than a pipe holds, and ends. */
-function logAndExit(count: number) {
+/** A process that logs numbers from 0, far more than a pipe holds, and ends after that or some ms later. */
+function logAndExit(count: number, afterMs = 0) {
   const source = `
     import { createLogger, exitOnceWritten } from '${LOGGER}';
     const logger = await createLogger({ level: 'info', format: 'json' });
     for (let i = 0; i < ${count}; i++) logger.info(String(i));
-    logger.fatal('end');
-    exitOnceWritten(logger, 7);
+    const end = () => {
+      logger.fatal('end');
+      exitOnceWritten(logger, 7);
+    };
+    if (${afterMs} === 0) end();
+    else setTimeout(end, ${afterMs});
   `;
   return spawn(process.execPath, ['--input-type=module', '--eval', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }
 
+async function messagesOf({ stdout }: typeof child): Promise<string[]> {
+  let text = '';
+  stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  expect(await once(child, 'close')).toEqual([7, null]);
+  const lines = text.trimEnd().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+}
+
 it('writes all that was logged before the end, in its order', async () => {
   child = logAndExit(20_000);
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  const [code] = await once(child, 'close');
-  const messages = text
-    .trimEnd()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { msg: string }).msg);
-  expect({ code, messages }).toEqual({
-    code: 7,
-    messages: [...Array.from({ length: 20_000 }, (_, i) => String(i)), 'end'],
+  const numbers = Array.from({ length: 20_000 }, (_, i) => String(i));
+  expect(await messagesOf(child)).toEqual([...numbers, 'end']);
+});
+
+it('lets no more than 16 MiB wait to be read, and tells how many lines are lost', async () => {
+  const count = 300_000;
+  child = logAndExit(count, 3000);
+  const messages = await messagesOf(child);
+  const [loss, end] = messages.splice(-2);
+  const numbers = Array.from({ length: messages.length }, (_, i) => String(i));
+  expect({ messages, loss, end }).toEqual({
+    messages: numbers,
+    loss: `${count - numbers.length} lines are lost that nobody read in time`,
+    end: 'end',
   });
+  expect(numbers.length).toBeGreaterThan(100_000);
 });
 
 it('keeps no process that is to end, where nobody reads the log', async () => {

@@ -20,10 +20,24 @@ const REQUEST_FORMAT =
 /** ms for what is still to be written at the end of the process: whoever was to read it may read no more. */
 const LAST_LINES_MS = 1000;
 
+/** Bytes of lines that wait until somebody reads; beyond, lines are lost rather than the process. */
+const WAITING_AT_MOST = 16 * 1024 * 1024;
+
 /** The standard output, written to beside all else that goes on. */
 class Output {
-  private readonly stream = destination({ dest: 1, sync: false });
+  private readonly stream = destination({ dest: 1, sync: false, maxLength: WAITING_AT_MOST });
   private ended = false;
+  private lost = 0;
+
+  /** Calls back with the number of lines that were lost, once all others are written. */
+  onLoss(tell: (lines: number) => void): void {
+    this.stream.on('drop', () => (this.lost += 1));
+    this.stream.on('drain', () => {
+      if (this.lost === 0) return;
+      tell(this.lost);
+      this.lost = 0;
+    });
+  }
 
   write(line: string): void {
     if (!this.ended) this.stream.write(line);
@@ -59,6 +73,7 @@ export async function createLogger({ level, format }: Config['log']): Promise<Lo
     const output = new Output();
     const logger = pino(options, output);
     outputs.set(logger, output);
+    output.onLoss((lines) => logger.warn(`${lines} lines are lost that nobody read in time`));
     return logger;
   }
   const { default: pretty } = await import('pino-pretty');
