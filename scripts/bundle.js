@@ -147,10 +147,15 @@ const plugin = {
     onResolve({ filter: /^(node:)?[a-z0-9_]+(\/[a-z]+)?$/ }, ({ path, kind, namespace }) => {
       const name = path.replace(/^node:/, '');
       if (kind !== 'import-statement' || namespace === 'builtin' || !builtins.has(name)) return undefined;
-      return { path: name, namespace: 'builtin' };
+      return { path: name, namespace: 'builtin', sideEffects: false };
     });
+    // Of CommonJS, esbuild would make an object with a getter for every export, for each file that imports one.
     onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require('node:${path}');`,
+      contents: Object.keys(createRequire(import.meta.url)(`node:${path}`))
+        .filter((name) => /^[a-z_$][\w$]*$/i.test(name) && name !== 'default')
+        .map((name) => `export const ${name} = /* @__PURE__ */ (() => all.${name})();`)
+        .join('')
+        .replace(/^/, () => `const all = require('node:${path}'); export default all;`),
     }));
 
     onLoad({ filter: /node_modules\/.*\.[cm]?js$/ }, ({ path }) => ({
