@@ -149,10 +149,9 @@ const plugin = {
       namespace === 'lazy' ? undefined : { path: 'fs/promises', namespace: 'lazy' },
     );
     onLoad({ filter: /^/, namespace: 'lazy' }, ({ path }) => ({
-      contents: Object.keys(createRequire(import.meta.url)(path))
-        .map((name) => `get ${name}() { return require('node:${path}').${name}; },`)
-        .join('')
-        .replace(/.*/, (getters) => `module.exports = { ${getters} };`),
+      contents: `module.exports = { ${exportsOf(path)
+        .map((name) => `get ${name}() { return require('node:${path}').${name}; }`)
+        .join()} };`,
     }));
     // `import` of one of Node's own modules evaluates every getter of it: of node:http, that loads all of undici.
     // But node:v8, which main.js needs before any other file is loaded: the others would be those around it.
@@ -164,11 +163,9 @@ const plugin = {
     });
     // Of CommonJS, esbuild would make an object with a getter for every export, for each file that imports one.
     onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
-      contents: Object.keys(createRequire(import.meta.url)(`node:${path}`))
-        .filter((name) => /^[a-z_$][\w$]*$/i.test(name) && name !== 'default')
+      contents: `const all = require('node:${path}'); export default all;${exportsOf(path)
         .map((name) => `export const ${name} = /* @__PURE__ */ (() => all.${name})();`)
-        .join('')
-        .replace(/^/, () => `const all = require('node:${path}'); export default all;`),
+        .join('')}`,
     }));
 
     onLoad({ filter: /node_modules\/.*\.[cm]?js$/ }, ({ path }) => ({
@@ -282,4 +279,14 @@ function writeLicences() {
     return `${name} ${version} (${license})\n\n${text}\n`;
   });
   writeFileSync(join(target, 'LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+}
+
+/**
+ * @param {string} builtin one of Node's own modules
+ * @returns {string[]} the names that it exports
+ */
+function exportsOf(builtin) {
+  return Object.keys(createRequire(import.meta.url)(`node:${builtin}`)).filter(
+    (name) => /^[a-z_$][\w$]*$/i.test(name) && name !== 'default',
+  );
 }

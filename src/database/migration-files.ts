@@ -31,12 +31,9 @@ export interface MigrationFile extends MigrationDescription {
  */
 export async function findMigrations(folder = FOLDER): Promise<MigrationFile[]> {
   if (!existsSync(folder)) return [];
-  const files = readdirSync(folder)
-    .filter((file) => FILE.test(file))
-    .sort();
   const manifest = readManifest(folder);
   const migrations: MigrationFile[] = [];
-  for (const file of files) {
+  for (const file of filesIn(folder)) {
     const load = () => loadMigration(folder, file);
     migrations.push({ ...(manifest[file] ?? (await describe(load))), load });
   }
@@ -52,12 +49,16 @@ export async function loadMigrations(): Promise<MigrationClass[]> {
 
 /** What the build keeps of each migration in the manifest. */
 export async function describeMigrations(folder = FOLDER): Promise<Record<string, MigrationDescription>> {
-  const files = readdirSync(folder)
+  const descriptions: Record<string, MigrationDescription> = {};
+  for (const file of filesIn(folder)) descriptions[file] = await describe(() => loadMigration(folder, file));
+  return descriptions;
+}
+
+/** Oldest first. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder)
     .filter((file) => FILE.test(file))
     .sort();
-  const descriptions: Record<string, MigrationDescription> = {};
-  for (const file of files) descriptions[file] = await describe(() => loadMigration(folder, file));
-  return descriptions;
 }
 
 async function loadMigration(folder: string, file: string): Promise<MigrationClass> {
