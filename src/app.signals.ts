@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Passwords } from './auth/passwords.js';
-import { ReadThroughCache } from './cache/read-through-cache.js';
+import { CacheService } from './cache/cache.service.js';
 import { StartMigrations } from './database/migration-status.js';
 import { Sql } from './database/sql.js';
 import { RateLimiter } from './http/rate-limit/rate-limiter.js';
@@ -9,13 +9,12 @@ import { requestContext } from './observability/request-context.js';
 
 /** Connects what the modules tell of themselves to log and metrics: they know nothing of either. */
 export function observeModules(app: NestFastifyApplication, metrics: Metrics | undefined): void {
-  app.get(ReadThroughCache).observe = (outcome, ms, bytes) => {
-    metrics?.observeCacheRead(outcome, ms / 1000, bytes);
+  app.get(CacheService).observe = (outcome) => {
+    metrics?.countCacheRead(outcome);
     const context = requestContext.getStore();
     if (context && outcome === 'hit') context.cacheHits = (context.cacheHits ?? 0) + 1;
   };
   if (!metrics) return;
-  app.get(ReadThroughCache).observeStored = (bytes) => metrics.countCacheBytes('stored', bytes);
   app.get(RateLimiter).observe = (limit) => metrics.countRefusal(limit);
   const sql = app.get(Sql);
   metrics.gauges(

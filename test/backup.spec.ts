@@ -153,8 +153,8 @@ async function fill(empty: Pick<TestDatabase, 'url' | 'query'>): Promise<void> {
      SELECT gen_random_uuid(), 'user' || n || '@example.org', 'hash' FROM generate_series(1, 5) n`,
   );
   await empty.query(
-    `INSERT INTO entries (id, user_id, text, mood, tags)
-     SELECT gen_random_uuid(), u.id, t.text || n, 1 + n % 10, ARRAY['a "tag"', 'back\\slash', n::text]
+    `INSERT INTO entries (id, user_id, text, search_text, mood, tags)
+     SELECT gen_random_uuid(), u.id, t.text || n, lower(t.text || n), 1 + n % 10, ARRAY['a "tag"', 'back\\slash', n::text]
        FROM users u, generate_series(1, 20) n,
             (VALUES (E'tab\\t, line\\n, \\\\. and \\\\N'), ('Grüße, 你好, 🙂'), (repeat('long ', 1000)), ('')) t (text)`,
   );

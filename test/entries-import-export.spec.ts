@@ -103,7 +103,8 @@ async function endOf(answer: IncomingMessage): Promise<'whole' | 'cut off'> {
 /** More than the sockets' buffers take: 2000 entries, 20 MB. */
 async function writeMuch(client = ada): Promise<void> {
   await service.database.query(
-    `INSERT INTO entries (id, user_id, text, mood) SELECT gen_random_uuid(), $1, repeat('x', 10000), 5
+    `INSERT INTO entries (id, user_id, text, search_text, mood)
+     SELECT gen_random_uuid(), $1, repeat('x', 10000), repeat('x', 10000), 5
        FROM generate_series(1, 2000)`,
     [client.account.userId],
   );
@@ -521,10 +522,10 @@ describe('an import that is sent again', () => {
     await other.connect();
     try {
       await other.query('BEGIN');
-      await other.query(`INSERT INTO entries (id, user_id, text, mood) VALUES ($1, $2, 'not to stay', 1)`, [
-        early,
-        ada.account.userId,
-      ]);
+      await other.query(
+        `INSERT INTO entries (id, user_id, text, search_text, mood) VALUES ($1, $2, 'not to stay', '', 1)`,
+        [early, ada.account.userId],
+      );
       const report = imported(file.join(''));
       await until('the first batch waits', async () => {
         const { rows } = await other.query(

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
+import { bumpRevision } from './harness/journal.js';
 import { describeWithRedis, redisUrl } from './harness/redis.js';
 
 let service: TestApp;
@@ -49,11 +50,12 @@ interface Entry {
 
 async function fill(client: ApiClient, instants: readonly string[]): Promise<Entry[]> {
   const rows = await service.database.query<{ id: string; occurred: Date; created: Date }>(
-    `INSERT INTO entries (id, user_id, text, mood, category, tags, occurred_at, created_at)
-     SELECT gen_random_uuid(), $1, 'walk', 5, 'work', '{river}', at, at FROM unnest($2::timestamptz[]) AS at
+    `INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at, created_at)
+     SELECT gen_random_uuid(), $1, 'walk', 'walk', 5, 'work', '{river}', at, at FROM unnest($2::timestamptz[]) AS at
      RETURNING id, occurred_at AS occurred, created_at AS created`,
     [client.account.userId, instants],
   );
+  await bumpRevision(service.database, client.account.userId);
   return rows.map(({ id, occurred, created }) => ({
     id,
     occurredAt: occurred.toISOString(),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import fc from 'fast-check';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
+import { bumpRevision } from './harness/journal.js';
 import { expectProblem } from './harness/problem.js';
 import { describeWithRedis, redisUrl } from './harness/redis.js';
 
@@ -24,12 +25,13 @@ interface Written {
 
 async function write(...entries: readonly Written[]): Promise<void> {
   await service.database.query(
-    `INSERT INTO entries (id, user_id, text, mood, category, tags, occurred_at)
-     SELECT gen_random_uuid(), $1, 'a', coalesce((e ->> 'mood')::smallint, 5), coalesce(e ->> 'category', 'general'),
+    `INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at)
+     SELECT gen_random_uuid(), $1, 'a', 'a', coalesce((e ->> 'mood')::smallint, 5), coalesce(e ->> 'category', 'general'),
             ARRAY(SELECT jsonb_array_elements_text(coalesce(e -> 'tags', '[]'))), (e ->> 'occurredAt')::timestamptz
        FROM jsonb_array_elements($2::jsonb) AS e`,
     [ada.account.userId, JSON.stringify(entries)],
   );
+  await bumpRevision(service.database, ada.account.userId);
 }
 
 interface Bucket {

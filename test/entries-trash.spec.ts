@@ -240,8 +240,8 @@ describe('an entry in the trash', () => {
     await blocker.connect();
     try {
       const { rowCount } = await blocker.query(
-        `INSERT INTO entries (id, user_id, text, mood, deleted_at)
-         SELECT gen_random_uuid(), $1, 'old', 5, now() - interval '31 days' FROM generate_series(1, 1200)`,
+        `INSERT INTO entries (id, user_id, text, search_text, mood, deleted_at)
+         SELECT gen_random_uuid(), $1, 'old', 'old', 5, now() - interval '31 days' FROM generate_series(1, 1200)`,
         [ada.account.userId],
       );
       // The first to delete a row stops there, in the middle of its statement, until the blocker lets go.

@@ -7,7 +7,7 @@ import { createDatabase, onServer, type TestDatabase } from './harness/database.
 import { Program } from './harness/program.js';
 import { copyProject, type ProjectCopy } from './harness/project-copy.js';
 
-const NEWEST = 'AddUnconfirmedScopes1795572747076';
+const NEWEST = 'DropEntryRollups1795765183000';
 /** Whom the commands run as: what they leave behind is told by its owner from what other suites have under way. */
 const ROLE = `commander_${randomBytes(6).toString('hex')}`;
 const SCRATCH = `
@@ -72,8 +72,8 @@ describe('npm run migration:run, :show and :revert', () => {
       code: 0,
       stdout: expect.stringContaining(`migration reverted: ${NEWEST}`),
     });
-    expect(await database.query(`SELECT to_regclass('unconfirmed_scopes') AS newest`)).toEqual([
-      { newest: null },
+    expect(await database.query(`SELECT to_regclass('entry_days')::text AS newest`)).toEqual([
+      { newest: 'entry_days' },
     ]);
     expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[ \\] ${NEWEST}`));
     expect((await migration(['run'])).stdout).toContain(`migrations applied: ${NEWEST}`);

@@ -173,8 +173,8 @@ describe('GET /users/me/export', () => {
     const ada = await service.signUp();
     // Many of the same instant: a batch may end in their midst.
     await service.database.query(
-      `INSERT INTO entries (id, user_id, text, mood, created_at)
-       SELECT gen_random_uuid(), $1, 'number ' || n, 5, '2026-01-01Z'::timestamptz + make_interval(secs => n / 150)
+      `INSERT INTO entries (id, user_id, text, search_text, mood, created_at)
+       SELECT gen_random_uuid(), $1, 'number ' || n, 'number ' || n, 5, '2026-01-01Z'::timestamptz + make_interval(secs => n / 150)
          FROM generate_series(1, 1001) AS n`,
       [ada.account.userId],
     );
@@ -194,8 +194,8 @@ describe('GET /users/me/export', () => {
   it('reads on only as the client does: what is not read is not loaded', async () => {
     const ada = await service.signUp();
     await service.database.query(
-      `INSERT INTO entries (id, user_id, text, mood)
-       SELECT gen_random_uuid(), $1, repeat('x', 10000), 5 FROM generate_series(1, 4000) AS n`,
+      `INSERT INTO entries (id, user_id, text, search_text, mood)
+       SELECT gen_random_uuid(), $1, repeat('x', 10000), repeat('x', 10000), 5 FROM generate_series(1, 4000) AS n`,
       [ada.account.userId],
     );
     let yielded = 0;
@@ -239,8 +239,8 @@ describe('GET /users/me/export', () => {
   it('answers 429 while two of the same user are not read, and no longer', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
     await service.database.query(
-      `INSERT INTO entries (id, user_id, text, mood)
-       SELECT gen_random_uuid(), $1, repeat('x', 10000), 5 FROM generate_series(1, 2000) AS n`,
+      `INSERT INTO entries (id, user_id, text, search_text, mood)
+       SELECT gen_random_uuid(), $1, repeat('x', 10000), repeat('x', 10000), 5 FROM generate_series(1, 2000) AS n`,
       [ada.account.userId],
     );
     const headers = { authorization: `Bearer ${ada.account.accessToken}` };
@@ -330,7 +330,7 @@ describe('DELETE /users/me', () => {
   it('erases more entries than one statement takes', async () => {
     const ada = await service.signUp();
     await service.database.query(
-      `INSERT INTO entries (id, user_id, text, mood) SELECT gen_random_uuid(), $1, 'x', 5 FROM generate_series(1, 4100)`,
+      `INSERT INTO entries (id, user_id, text, search_text, mood) SELECT gen_random_uuid(), $1, 'x', 'x', 5 FROM generate_series(1, 4100)`,
       [ada.account.userId],
     );
     expect((await erase(ada)).status).toBe(204);

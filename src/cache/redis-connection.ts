@@ -1,14 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { createClient } from '@redis/client';
 import { Config } from '../config/config.js';
 
-type CreateClient = typeof import('@redis/client').createClient;
-type RedisClient = ReturnType<CreateClient>;
+type RedisClient = ReturnType<typeof createClient>;
 
-/**
- * A healthy Redis on the same network answers in well under a millisecond. With what a write then waits for PostgreSQL
- * instead (unconfirmed-scopes.ts), a request is not to be later by more than 50 ms.
- */
+/** ms. A healthy Redis on the same network answers in well under a millisecond. */
 export const COMMAND_TIMEOUT_MS = 30;
 
 /** After a command that timed out, how long Redis is left alone before the next request tries it. */
@@ -17,14 +14,14 @@ const PAUSE_MS = 1000;
 const CONNECT_TIMEOUT_MS = 2000;
 const LONGEST_RECONNECT_PAUSE_MS = 1000;
 
-/** Redis did not answer, or not in time. Whoever catches it goes on without. */
+/** Redis did not answer, or not in time. */
 export class RedisUnavailableError extends Error {
   override readonly name = 'RedisUnavailableError';
 }
 
 /**
  * The one connection to Redis, which cache and rate limits share. It connects in the background, again and again,
- * so that neither boot nor a request ever waits for a Redis that is away.
+ * so that neither boot nor a request ever waits for a Redis that is unavailable.
  */
 @Injectable()
 export class RedisConnection implements OnApplicationShutdown {
@@ -36,23 +33,14 @@ export class RedisConnection implements OnApplicationShutdown {
   /** Not of the wall clock, which may be set back. */
   private pausedUntil = 0;
 
-  /** Its 1,200 commands cost a start 15 ms and 3 MB: they are loaded where a Redis is configured. */
-  static async open(config: Config): Promise<RedisConnection> {
-    if (!config.redis) return new RedisConnection(config);
-    // As its default export: the bundle gives a CommonJS module no names.
-    const module: unknown = await import('@redis/client');
-    const { createClient } = (module as { default: { createClient: CreateClient } }).default;
-    return new RedisConnection(config, createClient);
-  }
-
-  private constructor({ redis }: Config, createClient?: CreateClient) {
-    if (!redis || !createClient) return;
+  constructor({ redis }: Config) {
+    if (!redis) return;
     this.client = createClient({
       ...(redis.username !== undefined && { username: redis.username }),
       ...(redis.password !== undefined && { password: redis.password }),
       database: redis.database,
       name: 'entries',
-      // Without this, commands given while Redis is away would wait for it instead of failing.
+      // Without this, commands given while Redis is unavailable would wait for it instead of failing.
       disableOfflineQueue: true,
       socket: {
         host: redis.host,
@@ -67,7 +55,7 @@ export class RedisConnection implements OnApplicationShutdown {
     this.client.on('error', (error: Error) => {
       if (this.outageLogged) return;
       this.outageLogged = true;
-      this.logger.warn(`${where} is away, going on without it: ${error.message || error.name}`);
+      this.logger.warn(`${where} is unavailable, working without it: ${error.message || error.name}`);
     });
     this.client.on('ready', () => {
       this.outageLogged = false;
@@ -88,10 +76,10 @@ export class RedisConnection implements OnApplicationShutdown {
   /**
    * Runs one command, for at most {@link COMMAND_TIMEOUT_MS}.
    *
-   * @throws {RedisUnavailableError} at once when Redis is known to be away
+   * @throws {RedisUnavailableError} at once when Redis is known to be unavailable
    */
   async attempt<T>(command: () => Promise<T>): Promise<T> {
-    if (!this.available) throw new RedisUnavailableError('Redis is away');
+    if (!this.available) throw new RedisUnavailableError('Redis is unavailable');
     let stop: (() => void) | undefined;
     const timeout = new Promise<never>((_resolve, reject) => {
       stop = afterSending(COMMAND_TIMEOUT_MS, () => {

@@ -1,8 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpException, Module, type DynamicModule, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { CacheModule } from '../cache/cache.module.js';
-import { RedisConnection } from '../cache/redis-connection.js';
 import type { CommandConfig, Config } from '../config/config.js';
 import { ConfigModule } from '../config/config.module.js';
 import { DatabaseModule } from '../database/database.module.js';
@@ -22,7 +19,6 @@ const EXIT_REFUSED_LINES = 3;
 
 /** ms. A person waits in front of it. */
 const DATABASE_WAIT_MS = 10_000;
-const REDIS_WAIT_MS = 2000;
 
 /** What is wrong and can be mended by whoever called: told by its message alone. */
 class CommandError extends Error {
@@ -42,13 +38,7 @@ class CommandModule {
   static forRoot(config: CommandConfig): DynamicModule {
     return {
       module: CommandModule,
-      imports: [
-        ConfigModule.forRoot(config as Config),
-        DatabaseModule,
-        CacheModule,
-        UsersModule,
-        EntryTransferModule,
-      ],
+      imports: [ConfigModule.forRoot(config as Config), DatabaseModule, UsersModule, EntryTransferModule],
       providers: [EntryQueries],
     };
   }
@@ -81,14 +71,7 @@ export async function runCommand(
       console.error(`exported ${rows} entries${file === STANDARD ? '' : ` to ${file}`}`);
       return 0;
     }
-    const redis = app.get(RedisConnection, { strict: false });
-    await ready(redis);
     const { imported, skipped, failed, errors } = await importFile(app.get(EntryImport), transfer);
-    if (redis.configured && !(await redis.ping())) {
-      console.error(
-        'Redis did not answer: running services may show what they knew before for another minute',
-      );
-    }
     console.log(`imported ${imported}, skipped ${skipped} that were there already, refused ${failed}`);
     for (const { line, message } of errors) console.error(`line ${line}: ${message}`);
     if (failed > errors.length) console.error(`and ${failed - errors.length} more`);
@@ -96,12 +79,6 @@ export async function runCommand(
   } finally {
     await app.close();
   }
-}
-
-/** Redis connects in the background, and must have before what services keep there can be made void. */
-async function ready(redis: RedisConnection): Promise<void> {
-  const deadline = Date.now() + REDIS_WAIT_MS;
-  while (redis.configured && !redis.available && Date.now() < deadline) await sleep(20);
 }
 
 /** What went wrong, in words where it can be mended by whoever called. */

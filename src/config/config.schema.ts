@@ -14,39 +14,6 @@ const KNOWN_SECRETS = new Set([
 /** RFC 7518 §3.2: a key for HS256 has at least the size of the hash output, 256 bits. */
 const JWT_SECRET_MIN_BYTES = 32;
 
-/** PostgreSQL's own text search configurations; one that an old server lacks is told of at the start. */
-const SEARCH_LANGUAGES = [
-  'simple',
-  'arabic',
-  'armenian',
-  'basque',
-  'catalan',
-  'danish',
-  'dutch',
-  'english',
-  'finnish',
-  'french',
-  'german',
-  'greek',
-  'hindi',
-  'hungarian',
-  'indonesian',
-  'irish',
-  'italian',
-  'lithuanian',
-  'nepali',
-  'norwegian',
-  'portuguese',
-  'romanian',
-  'russian',
-  'serbian',
-  'spanish',
-  'swedish',
-  'tamil',
-  'turkish',
-  'yiddish',
-] as const;
-
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 function integer(min: number, max: number) {
@@ -266,14 +233,6 @@ export const environmentSchema = z.object({
     example: 'true',
   }),
 
-  SEARCH_LANGUAGE: z
-    .enum(SEARCH_LANGUAGES, `must be one of ${SEARCH_LANGUAGES.join(', ')}`)
-    .default('english')
-    .meta({
-      description: 'whose word forms a search knows; simple: of none, for diaries in several languages',
-      example: 'german',
-    }),
-
   METRICS_ENABLED: boolean.default(true).meta({ description: 'serve /metrics', example: 'true' }),
   METRICS_PORT: integer(0, 65_535)
     .optional()
@@ -318,13 +277,6 @@ export const migrationNames = [
   'MIGRATIONS_BACKUP',
   'BACKUP_FOLDER',
   'BACKUP_REQUESTS',
-] as const satisfies readonly EnvironmentName[];
-
-export const redisNames = [
-  'REDIS_URL',
-  'REDIS_HOST',
-  'REDIS_PORT',
-  'REDIS_PASSWORD',
 ] as const satisfies readonly EnvironmentName[];
 
 export const databaseNames = [

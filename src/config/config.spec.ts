@@ -95,7 +95,6 @@ describe('loadConfig', () => {
       passwords: { memoryKib: 19_456, timeCost: 2, parallelism: 1, concurrency: expect.any(Number) },
       rateLimit: { enabled: true, anonymousPerMinute: 100, userPerMinute: 1000, loginPerMinute: 10 },
       overload: { shedding: true },
-      search: { language: 'english' },
       log: { level: 'info', format: 'json' },
       metrics: { enabled: true },
       docs: { enabled: true },
@@ -150,7 +149,6 @@ describe('loadConfig', () => {
       LOG_LEVEL: 'warn',
       LOG_FORMAT: 'pretty',
       OVERLOAD_SHEDDING: 'off',
-      SEARCH_LANGUAGE: 'german',
       METRICS_ENABLED: '0',
       DOCS_ENABLED: 'no',
     });
@@ -183,7 +181,6 @@ describe('loadConfig', () => {
       passwords: { memoryKib: 65_536, timeCost: 4, parallelism: 2, concurrency: 5 },
       rateLimit: { enabled: false, anonymousPerMinute: 1, userPerMinute: 2, loginPerMinute: 3 },
       overload: { shedding: false },
-      search: { language: 'german' },
       log: { level: 'warn', format: 'pretty' },
       metrics: { enabled: false },
       docs: { enabled: false },
@@ -501,13 +498,9 @@ describe('the database', () => {
 
   it('is the same for the commands, which need no JWT secret and run no migration', () => {
     const env = { ...LEAST, REDIS_URL: 'redis://localhost' };
-    const { database, migrations, redis } = loadConfig(env);
+    const { database, migrations } = loadConfig(env);
     const config = loadCommandConfig({ ...env, JWT_SECRET: undefined, PORT: 'broken' });
-    expect(config).toEqual({ database, redis, migrations: { ...migrations, run: false } });
-    expect(errorOf(() => loadCommandConfig({ ...LEAST, REDIS_PORT: 'x' })).faults).toContainEqual({
-      name: 'REDIS_PORT',
-      reason: 'must be a whole number from 1 to 65535',
-    });
+    expect(config).toEqual({ database, migrations: { ...migrations, run: false } });
   });
 
   it('has its faults listed for the migration commands too', () => {
@@ -896,7 +889,6 @@ describe('.env.example', () => {
       passwords: defaults.passwords,
       rateLimit: defaults.rateLimit,
       overload: defaults.overload,
-      search: defaults.search,
       log: defaults.log,
       metrics: defaults.metrics,
       docs: defaults.docs,

@@ -9,7 +9,6 @@ import {
   environmentSchema,
   isGuessable,
   migrationNames,
-  redisNames,
   secretNames,
 } from './config.schema.js';
 import { parseDatabaseUrl, type DatabaseUrl, type SslMode } from './database-url.js';
@@ -94,10 +93,6 @@ export abstract class Config {
     readonly loginPerMinute: number;
   };
   abstract readonly overload: { readonly shedding: boolean };
-  abstract readonly search: {
-    /** A text search configuration of PostgreSQL. */
-    readonly language: string;
-  };
   abstract readonly log: { readonly level: string; readonly format: 'json' | 'pretty' };
   /** Without a port of their own, they are on that of the API. */
   abstract readonly metrics: { readonly enabled: boolean; readonly port: number | undefined };
@@ -180,7 +175,6 @@ export function loadConfig(env: Environment = processEnvironment()): Config {
       loginPerMinute: e.RATE_LIMIT_LOGIN_PER_MINUTE,
     },
     overload: { shedding: e.OVERLOAD_SHEDDING },
-    search: { language: e.SEARCH_LANGUAGE },
     log: { level: e.LOG_LEVEL, format: e.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json') },
     metrics: { enabled: e.METRICS_ENABLED, port: e.METRICS_PORT },
     docs: { enabled: e.DOCS_ENABLED },
@@ -203,7 +197,7 @@ export function loadMigrationsConfig(env: Environment = processEnvironment()): M
 }
 
 /** What a command works with that is no server. */
-export type CommandConfig = Pick<Config, 'database' | 'migrations' | 'redis'>;
+export type CommandConfig = Pick<Config, 'database' | 'migrations'>;
 
 /**
  * Reads what a command needs: no JWT secret, no port. It leaves migrations to those whose work they are.
@@ -211,15 +205,16 @@ export type CommandConfig = Pick<Config, 'database' | 'migrations' | 'redis'>;
  * @throws {ConfigError}
  */
 export function loadCommandConfig(env: Environment = processEnvironment()): CommandConfig {
-  const given = readValues(env, [...databaseNames, ...migrationNames, ...redisNames]);
-  const parsed = commandSchema.safeParse(given.values);
+  const given = readValues(env, [...databaseNames, ...migrationNames]);
+  const parsed = migrationsSchema.safeParse(given.values);
   if (!parsed.success) given.faults.push(...faultsOf(parsed.error, given));
   const database = resolveDatabase(given);
   const direct = resolveDirectDatabase(given, database);
-  const redis = resolveRedis(given);
   if (given.faults.length > 0 || !parsed.success || !database) throw new ConfigError(given.faults);
-  const migrations = { ...migrationsConfig(parsed.data, database, direct), run: false };
-  return deepFreeze({ database, migrations, redis });
+  return deepFreeze({
+    database,
+    migrations: { ...migrationsConfig(parsed.data, database, direct), run: false },
+  });
 }
 
 /** The process's environment, over what `.env` holds in development. Nothing else reads `process.env`. */
@@ -365,8 +360,6 @@ const migrationsSchema = environmentSchema.pick({
   BACKUP_FOLDER: true,
   BACKUP_REQUESTS: true,
 });
-
-const commandSchema = migrationsSchema.extend({ REDIS_PORT: environmentSchema.shape.REDIS_PORT });
 
 function migrationsConfig(
   e: z.infer<typeof migrationsSchema>,

@@ -65,12 +65,14 @@ export function dataSourceOptions(database: DatabaseConfig) {
 }
 
 /**
- * No statement of a request runs for long enough to earn back what compiling it takes, and PostgreSQL's estimate of a
- * recursive one is beyond `jit_above_cost`. A process that stands still within a transaction, or is cut off, holds its
- * locks for no longer than one that works. Not startup parameters, which a pooler would refuse.
+ * No statement of a request runs for long enough to earn back what compiling it takes. A process that stalls within a
+ * transaction, or is cut off, holds its locks for no longer than one that works. Timestamps come as ISO 8601 in UTC, which
+ * needs no parsing. Not startup parameters, which a pooler would refuse.
  */
 async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
-  await client.query(`SET jit = off; SET idle_in_transaction_session_timeout = ${timeoutMs}`);
+  await client.query(
+    `SET jit = off; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET idle_in_transaction_session_timeout = ${timeoutMs}`,
+  );
 }
 
 /** The options of the data source that migrates: no entities, and statements that take as long as they take. */

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { refuseErasedUser } from './erased-user.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';
 import { Idempotency, type IdempotentAnswer } from './idempotency.js';
@@ -11,7 +10,6 @@ export class EntriesBulk {
   constructor(
     private readonly entries: EntryTransferQueries,
     private readonly idempotency: Idempotency,
-    private readonly cache: ReadThroughCache,
   ) {}
 
   /**
@@ -22,16 +20,14 @@ export class EntriesBulk {
    * @throws {UnauthorizedException} where the user was erased while the request was under way
    * @throws what {@link Idempotency.run} does
    */
-  async create(userId: string, entries: readonly EntryCreate[], key?: string): Promise<IdempotentAnswer> {
+  create(userId: string, entries: readonly EntryCreate[], key?: string): Promise<IdempotentAnswer> {
     const request = { userId, route: 'POST /entries/bulk', key, body: entries };
-    const answer = await this.idempotency
+    return this.idempotency
       .run(request, async (statements) => {
         const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
         const created = await this.entries.insertAll(userId, rows, statements);
-        return { status: 201, headers: {}, body: `{"entries":[${created.join(',')}]}` };
+        return { status: 201, headers: {}, body: JSON.stringify({ entries: created }) };
       })
       .catch(refuseErasedUser);
-    await this.cache.invalidate(userId);
-    return answer;
   }
 }

@@ -1,4 +1,5 @@
 import {
+  applyDecorators,
   Body,
   Controller,
   Delete,
@@ -25,10 +26,17 @@ import {
 import type { FastifyReply } from 'fastify';
 import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
-import { etagOf, noneMatchHolds, preconditionOf, versionsToMatch } from '../http/etag.js';
+import {
+  etagOf,
+  hasValidator,
+  noneMatchHolds,
+  preconditionOf,
+  versionsToMatch,
+  weakEtagOf,
+} from '../http/etag.js';
 import { EntryStatsService } from './entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
-import type { EntryDocument } from './entry.queries.js';
+import type { Entry } from './entry-row.js';
 import { ApiIdempotencyKey, sendAnswer } from './idempotency.js';
 import {
   EntryCreateSchema,
@@ -40,15 +48,26 @@ import {
   EntryStatsQuerySchema,
   EntryStatsSchema,
   type EntryCreate,
+  type EntryList,
   type EntryListQuery,
   type EntryPatch,
+  type EntryStats,
   type EntryStatsQuery,
 } from './entry.schemas.js';
 
-/** The service answers in JSON that PostgreSQL made: a string, which would otherwise be sent as text. */
-const JsonString = () => Header('content-type', 'application/json; charset=utf-8');
-
 const ETAG = { ETag: { description: 'the version, in quotes', schema: { type: 'string' as const } } };
+const WEAK_ETAG = {
+  ETag: { description: 'weak: of all entries of the user', schema: { type: 'string' as const } },
+};
+const Unchanged = () =>
+  applyDecorators(
+    ApiHeader({
+      name: 'If-None-Match',
+      required: false,
+      description: 'the ETag seen last: 304 when no entry has changed since',
+    }),
+    ApiResponse({ status: 304, description: 'No entry has changed', headers: WEAK_ETAG }),
+  );
 const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
@@ -72,7 +91,7 @@ export class EntriesController {
   ) {}
 
   @Post()
-  @JsonString()
+  @Header('content-type', 'application/json; charset=utf-8')
   @ApiOperation({ summary: 'Write an entry' })
   @ApiCreatedResponse({
     standardSchema: EntrySchema,
@@ -93,55 +112,64 @@ export class EntriesController {
   }
 
   @Get()
-  @JsonString()
   @ApiOperation({ summary: 'List entries, page by page' })
-  @ApiOkResponse({ standardSchema: EntryListSchema })
+  @Unchanged()
+  @ApiOkResponse({ standardSchema: EntryListSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
   list(
     @CurrentUser() { userId }: Principal,
     @Query({ schema: EntryListQuerySchema }) query: EntryListQuery,
-  ): Promise<string> {
-    return this.entries.list(userId, query);
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<EntryList | undefined> {
+    return this.sendList(userId, query, false, ifNoneMatch, reply);
   }
 
   @Get('trash')
-  @JsonString()
   @ApiOperation({ summary: 'List what is in the trash, where entries stay for 30 days' })
-  @ApiOkResponse({ standardSchema: EntryListSchema })
+  @Unchanged()
+  @ApiOkResponse({ standardSchema: EntryListSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
   listTrash(
     @CurrentUser() { userId }: Principal,
     @Query({ schema: EntryListQuerySchema }) query: EntryListQuery,
-  ): Promise<string> {
-    return this.entries.list(userId, query, true);
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<EntryList | undefined> {
+    return this.sendList(userId, query, true, ifNoneMatch, reply);
   }
 
   @Delete('trash/:id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete what is in the trash, for good' })
+  @ApiOperation({ summary: 'Delete an entry in the trash permanently' })
   @ApiNoContentResponse()
   @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
-  deleteForGood(
+  deletePermanently(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: EntryIdSchema }) id: string,
   ): Promise<void> {
-    return this.entries.deleteForGood(userId, id);
+    return this.entries.deletePermanently(userId, id);
   }
 
   @Get('stats')
-  @JsonString()
   @ApiOperation({ summary: 'Count entries and moods, by category, by tag and over time' })
-  @ApiOkResponse({ standardSchema: EntryStatsSchema })
+  @Unchanged()
+  @ApiOkResponse({ standardSchema: EntryStatsSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
-  readStats(
+  async readStats(
     @CurrentUser() { userId }: Principal,
     @Query({ schema: EntryStatsQuerySchema }) query: EntryStatsQuery,
-  ): Promise<string> {
-    return this.stats.read(userId, query);
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<EntryStats | undefined> {
+    const { validator, load } = await this.stats.prepare(userId, query);
+    reply.header('etag', weakEtagOf(validator));
+    if (ifNoneMatch === undefined || !hasValidator(ifNoneMatch, validator)) return load();
+    reply.code(304);
+    return undefined;
   }
 
   @Get(':id')
-  @JsonString()
   @ApiOperation({ summary: 'Read an entry' })
   @IfMatch()
   @ApiHeader({
@@ -158,15 +186,14 @@ export class EntriesController {
     @Headers('if-match') ifMatch: string | undefined,
     @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string | undefined> {
+  ): Promise<Entry | undefined> {
     const entry = await this.entries.read(userId, id, versionsToMatch(ifMatch));
     if (!noneMatchHolds(ifNoneMatch, entry.version)) return send(entry, reply);
-    reply.code(304).header('etag', etagOf(entry.version)).removeHeader('content-type');
+    reply.code(304).header('etag', etagOf(entry.version));
     return undefined;
   }
 
   @Patch(':id')
-  @JsonString()
   @ApiOperation({ summary: 'Change an entry' })
   @IfMatch()
   @IfNoneMatch()
@@ -179,7 +206,7 @@ export class EntriesController {
     @Headers('if-match') ifMatch: string | undefined,
     @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<Entry> {
     return send(await this.entries.update(userId, id, patch, preconditionOf(ifMatch, ifNoneMatch)), reply);
   }
 
@@ -201,7 +228,6 @@ export class EntriesController {
 
   @Post(':id/restore')
   @HttpCode(200)
-  @JsonString()
   @ApiOperation({ summary: 'Take an entry out of the trash' })
   @IfMatch()
   @IfNoneMatch()
@@ -213,12 +239,27 @@ export class EntriesController {
     @Headers('if-match') ifMatch: string | undefined,
     @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<Entry> {
     return send(await this.entries.restore(userId, id, preconditionOf(ifMatch, ifNoneMatch)), reply);
+  }
+
+  private async sendList(
+    userId: string,
+    query: EntryListQuery,
+    trash: boolean,
+    ifNoneMatch: string | undefined,
+    reply: FastifyReply,
+  ): Promise<EntryList | undefined> {
+    const isKnown =
+      ifNoneMatch === undefined ? undefined : (revision: string) => hasValidator(ifNoneMatch, revision);
+    const { revision, list } = await this.entries.list(userId, query, { trash, isKnown });
+    reply.header('etag', weakEtagOf(revision));
+    if (!list) reply.code(304);
+    return list;
   }
 }
 
-function send({ version, json }: EntryDocument, reply: FastifyReply): string {
-  reply.header('etag', etagOf(version));
-  return json;
+function send(entry: Entry, reply: FastifyReply): Entry {
+  reply.header('etag', etagOf(entry.version));
+  return entry;
 }

@@ -5,11 +5,8 @@ import { UsersModule } from '../users/users.module.js';
 import { EntriesBulk } from './entries-bulk.js';
 import { EntriesController } from './entries.controller.js';
 import { EntriesService } from './entries.service.js';
-import { EntryDay } from './entry-day.entity.js';
-import { EntryLabel } from './entry-label.entity.js';
 import { Entry } from './entry.entity.js';
 import { EntryPersonalData } from './entry-personal-data.js';
-import { EntrySearchQueries } from './entry-search.queries.js';
 import { EntryStatsQueries } from './entry-stats.queries.js';
 import { EntryStatsService } from './entry-stats.service.js';
 import { EntryQueries } from './entry.queries.js';
@@ -20,13 +17,13 @@ import { Idempotency } from './idempotency.js';
 import { IdempotencyPersonalData } from './idempotency-personal-data.js';
 import { IdempotencyPurge } from './idempotency-purge.js';
 import { IdempotencyKey } from './idempotency-key.entity.js';
-import { SearchLanguage } from './search-language.js';
+import { Journal } from './journal.entity.js';
 import { TrashPurge } from './trash-purge.js';
 
 @Module({
   imports: [
     UsersModule,
-    TypeOrmModule.forFeature([Entry, EntryDay, EntryLabel, IdempotencyKey]),
+    TypeOrmModule.forFeature([Entry, IdempotencyKey, Journal]),
     EntryTransferModule,
     OpenRequestsModule,
   ],
@@ -36,13 +33,11 @@ import { TrashPurge } from './trash-purge.js';
     EntriesService,
     EntryPersonalData,
     EntryQueries,
-    EntrySearchQueries,
     EntryStatsQueries,
     EntryStatsService,
     Idempotency,
     IdempotencyPersonalData,
     IdempotencyPurge,
-    SearchLanguage,
     TransferAdmission,
     TrashPurge,
   ],

@@ -1,3 +1,5 @@
+import type { Entry } from './entry-row.js';
+
 /**
  * Entries as CSV (RFC 4180). A file begins with a byte-order mark, without which spreadsheets take UTF-8 for something
  * else; on the way in it may be there or not.
@@ -14,7 +16,7 @@ const COLUMNS = [
   'createdAt',
   'updatedAt',
   'version',
-] as const;
+] as const satisfies readonly (keyof Entry)[];
 type Column = (typeof COLUMNS)[number];
 
 const REQUIRED: readonly Column[] = ['text', 'mood'];
@@ -32,9 +34,7 @@ export class CsvHeaderError extends Error {
   override readonly name = 'CsvHeaderError';
 }
 
-/** @param json an entry, as PostgreSQL has made JSON of it */
-export function csvLine(json: string): string {
-  const entry = JSON.parse(json) as Readonly<Record<Column, string | number | readonly string[]>>;
+export function csvLine(entry: Entry): string {
   const cells = COLUMNS.map((column) => {
     const value = entry[column];
     const cell = typeof value === 'object' ? joinTags(value) : String(value);

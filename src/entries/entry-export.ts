@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { CursorPosition } from '../http/cursor.js';
 import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './entry-csv.js';
+import type { Entry } from './entry-row.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';
 import type { EntryFilters } from './entry.schemas.js';
 import type { Format } from './entry-transfer.schemas.js';
@@ -32,15 +33,14 @@ export class EntryExport {
     let head = format === 'csv' ? BYTE_ORDER_MARK + CSV_HEADER : '';
     for (;;) {
       const asked = limit;
-      const lines = await turn(() => this.entries.next(selection, after, asked));
-      const text = head + (format === 'csv' ? lines.map(csvLine) : lines.map((line) => `${line}\n`)).join('');
+      const entries = await turn(() => this.entries.next(selection, after, asked));
+      const text = head + entries.map(format === 'csv' ? csvLine : jsonLine).join('');
       head = '';
-      yield { text, rows: lines.length };
-      const last = lines.at(-1);
-      if (last === undefined || lines.length < asked) return;
-      const { id, createdAt } = JSON.parse(last) as { id: string; createdAt: string };
-      after = { id, key: createdAt };
-      const rowLength = text.length / lines.length;
+      yield { text, rows: entries.length };
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < asked) return;
+      after = { id: last.id, key: last.createdAt };
+      const rowLength = text.length / entries.length;
       limit = Math.max(1, Math.min(MAX_BATCH_ROWS, asked * 4, Math.floor(BATCH_CHARACTERS / rowLength)));
     }
   }
@@ -49,4 +49,8 @@ export class EntryExport {
 export interface ExportBatch {
   readonly text: string;
   readonly rows: number;
+}
+
+function jsonLine(entry: Entry): string {
+  return `${JSON.stringify(entry)}\n`;
 }

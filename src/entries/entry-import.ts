@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Injectable, UnprocessableEntityException } from '@nestjs/common';
-import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { retryDeadlocks } from '../database/deadlock.js';
 import { userIsNoMore } from '../users/users.service.js';
 import { CsvHeaderError } from './entry-csv.js';
 import { recordReader, type EntryRecord } from './entry-records.js';
-import { EntryTransferQueries, type EntryRow } from './entry-transfer.queries.js';
+import { EntryTransferQueries, type NewEntry } from './entry-transfer.queries.js';
 import {
   EntryImportSchema,
   type EntryImportFields,
@@ -39,10 +38,7 @@ export interface ImportOptions {
 
 @Injectable()
 export class EntryImport {
-  constructor(
-    private readonly entries: EntryTransferQueries,
-    private readonly cache: ReadThroughCache,
-  ) {}
+  constructor(private readonly entries: EntryTransferQueries) {}
 
   /**
    * Writes what a file holds, batch by batch, each whole or not at all. Sent again, a file adds what is missing: an
@@ -60,7 +56,7 @@ export class EntryImport {
   ): Promise<ImportReport> {
     const report: ImportReport = { imported: 0, skipped: 0, failed: 0, errors: [] };
     const reader = recordReader(format, maxLineBytes);
-    let batch: EntryRow[] = [];
+    let batch: NewEntry[] = [];
     let characters = 0;
     /** Batches under way, the oldest first: some are written while the next is read. */
     const writing: { readonly ids: ReadonlySet<string>; readonly done: Promise<void> }[] = [];
@@ -70,7 +66,7 @@ export class EntryImport {
       batch = [];
       characters = 0;
       // Of two lines with one id it is the first that counts.
-      const isUnderWay = ({ id }: EntryRow) => writing.some(({ ids }) => ids.has(id));
+      const isUnderWay = ({ id }: NewEntry) => writing.some(({ ids }) => ids.has(id));
       while (writing.length === WRITERS || rows.some(isUnderWay)) {
         await writing[0]?.done;
         writing.shift();
@@ -111,21 +107,15 @@ export class EntryImport {
   }
 
   /** @returns how many of the rows are new */
-  private async write(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
-    let imported: number;
+  private async write(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     try {
-      imported = await this.insertNew(userId, rows, turn);
+      return await this.insertNew(userId, rows, turn);
     } catch (error) {
-      // Of a user who was erased, the cache is to know nothing any more.
-      if (isUserErased(error)) throw userIsNoMore();
-      await this.cache.invalidate(userId);
-      throw error;
+      throw isUserErased(error) ? userIsNoMore() : error;
     }
-    await this.cache.invalidate(userId);
-    return imported;
   }
 
-  private async insertNew(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
+  private async insertNew(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     const imported = await this.insert(userId, rows, turn);
     if (imported === rows.length) return imported;
     const ids = rows.map(({ id }) => id);
@@ -137,7 +127,7 @@ export class EntryImport {
     return imported + (await this.insert(userId, renamed, turn));
   }
 
-  private insert(userId: string, rows: readonly EntryRow[], turn: Turn): Promise<number> {
+  private insert(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     // It can be sent again: it skips what is there.
     return retryDeadlocks(() => turn(() => this.entries.insertMissing(userId, rows)));
   }
@@ -148,7 +138,7 @@ function rowOf(
   userId: string,
   { line, fields, fault }: EntryRecord,
   report: ImportReport,
-): EntryRow | undefined {
+): NewEntry | undefined {
   if (fault === undefined) {
     const parsed = EntryImportSchema.safeParse(fields);
     if (parsed.success) return { ...parsed.data, id: parsed.data.id ?? contentId(userId, line, parsed.data) };

@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { CacheService } from '../cache/cache.service.js';
 import { Sql } from '../database/sql.js';
 import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
-import { ENTRY, iso } from './entry.queries.js';
+import { ENTRY_COLUMNS, toEntry, toIso, type EntryRow } from './entry-row.js';
 
 /** Entries of at most 40 KB each that are in memory at once. */
 const EXPORT_BATCH = 50;
@@ -20,7 +20,7 @@ export class EntryPersonalData implements PersonalData, OnModuleInit {
 
   constructor(
     private readonly sql: Sql,
-    private readonly cache: ReadThroughCache,
+    private readonly cache: CacheService,
     private readonly personalData: PersonalDataService,
   ) {}
 
@@ -32,17 +32,18 @@ export class EntryPersonalData implements PersonalData, OnModuleInit {
   async *export(userId: string): AsyncGenerator<string> {
     let after: readonly [createdAt: string, id: string] = BEGINNING;
     for (let rows = EXPORT_BATCH; rows === EXPORT_BATCH;) {
-      const batch = await this.sql.queryArrays<[json: string, createdAt: string, id: string]>(
+      const batch = await this.sql.queryTexts<EntryRow>(
         'entries-personal-export',
-        `SELECT row_to_json(e)::text, "createdAt", id
-           FROM (SELECT ${ENTRY}, ${iso('deleted_at')} AS "deletedAt" FROM entries
-                  WHERE user_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
-                  ORDER BY created_at, id LIMIT $4) e`,
+        `SELECT ${ENTRY_COLUMNS}, deleted_at FROM entries
+          WHERE user_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
+          ORDER BY created_at, id LIMIT $4`,
         [userId, ...after, EXPORT_BATCH],
       );
-      for (const [json, createdAt, id] of batch) {
-        after = [createdAt, id];
-        yield json;
+      for (const row of batch) {
+        const entry = toEntry(row);
+        const deletedAt = row[9] as string | null;
+        after = [entry.createdAt, entry.id];
+        yield JSON.stringify({ ...entry, deletedAt: deletedAt === null ? null : toIso(deletedAt) });
       }
       rows = batch.length;
     }

@@ -1,4 +1,5 @@
 import type { EntryFilters } from './entry.schemas.js';
+import { parseSearch } from './search-text.js';
 
 /** Which entries of a user a list is of. */
 export interface EntrySelection {
@@ -7,59 +8,43 @@ export interface EntrySelection {
   readonly trash: boolean;
 }
 
-/** Adds a value to those of a statement. @returns its placeholder */
-export type Bind = (value: unknown) => string;
+/** The values of a statement. The first, `$1`, is the user. */
+export class Parameters {
+  readonly values: unknown[];
 
-/** The words of an entry, as the search index has them. */
-export const WORDS = `to_tsvector('entries_search', text)`;
+  constructor(userId: string) {
+    this.values = [userId];
+  }
 
-/**
- * More minus signs one after the other, with what `websearch_to_tsquery` passes over between them, than anybody means. It
- * keeps each until the word comes, 32 at most, and beyond that answers XX000 "tsquery stack too small" (STACKDEPTH in
- * PostgreSQL's tsquery.c).
- */
-const MANY_NOTS = /-(?:[\s!&|()]*-){15,}/g;
-
-/** @param q any text: nothing in it is an error */
-export function wordsIn(q: string, bind: Bind): string {
-  const bounded = q.replace(MANY_NOTS, (nots) => (nots.split('-').length % 2 === 0 ? '-' : ''));
-  return `websearch_to_tsquery('entries_search', ${bind(bounded)})`;
+  /** @returns the placeholder */
+  add(value: unknown): string {
+    return `$${this.values.push(value)}`;
+  }
 }
 
-/** What every entry of the selection fulfils, but for its user and for `from` and `to`. */
-export function conditionsOf({ filters, trash }: EntrySelection, bind: Bind): string[] {
-  const { q, category, tag, mood, moodMin, moodMax } = filters;
-  return [
-    `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`,
-    q !== undefined && `${WORDS} @@ ${wordsIn(q, bind)}`,
-    category !== undefined && `category = ${bind(category)}`,
-    tag !== undefined && `tags @> ${bind(tag)}::text[]`,
-    mood !== undefined && `mood = ${bind(mood)}`,
-    moodMin !== undefined && `mood >= ${bind(moodMin)}`,
-    moodMax !== undefined && `mood <= ${bind(moodMax)}`,
-  ].filter((condition) => typeof condition === 'string');
+/** The condition that the entries of a selection fulfil, as SQL. */
+export function whereOf({ filters, trash }: EntrySelection, parameters: Parameters): string {
+  const { q, category, tag, mood, moodMin, moodMax, from, to } = filters;
+  const conditions = ['user_id = $1', `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`];
+  const where = (condition: (placeholder: string) => string, value: unknown) => {
+    if (value !== undefined) conditions.push(condition(parameters.add(value)));
+  };
+  if (q !== undefined) {
+    const { all, none } = parseSearch(q);
+    for (const pattern of all) where((value) => `search_text LIKE ${value}`, pattern);
+    for (const pattern of none) where((value) => `search_text NOT LIKE ${value}`, pattern);
+    if (all.length + none.length === 0) conditions.push('false');
+  }
+  where((value) => `category = ${value}`, category);
+  where((value) => `tags @> ${value}::text[]`, tag);
+  where((value) => `mood = ${value}`, mood);
+  where((value) => `mood >= ${value}`, moodMin);
+  where((value) => `mood <= ${value}`, moodMax);
+  where((value) => `occurred_at >= ${value}::timestamptz`, from);
+  where((value) => `occurred_at < ${value}::timestamptz`, to);
+  return conditions.join(' AND ');
 }
 
-/** From and up to when. */
-export function rangeOf({ filters: { from, to } }: EntrySelection, bind: Bind): string[] {
-  return [
-    from !== undefined && `occurred_at >= ${bind(from)}::timestamptz`,
-    to !== undefined && `occurred_at < ${bind(to)}::timestamptz`,
-  ].filter((condition) => typeof condition === 'string');
-}
-
-/** @param bind `$1` is the user */
-export function whereOf(selection: EntrySelection, bind: Bind): string {
-  return ['user_id = $1', ...conditionsOf(selection, bind), ...rangeOf(selection, bind)].join(' AND ');
-}
-
-/** A list of values, and how to add to it. */
-export function statementValues(userId: string): { values: unknown[]; bind: Bind } {
-  const values: unknown[] = [userId];
-  return { values, bind: (value) => `$${values.push(value)}` };
-}
-
-export function filtersGiven(filters: EntryFilters): string[] {
-  const pairs: [string, unknown][] = Object.entries(filters);
-  return pairs.filter(([, value]) => value !== undefined).map(([name]) => name);
+export function hasFilters(filters: EntryFilters): boolean {
+  return Object.values<unknown>(filters).some((value) => value !== undefined);
 }

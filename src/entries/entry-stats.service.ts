@@ -1,44 +1,186 @@
 import { createHash } from 'node:crypto';
 import { BadRequestException, Injectable } from '@nestjs/common';
-import { ReadThroughCache } from '../cache/read-through-cache.js';
+import { CacheService } from '../cache/cache.service.js';
 import { userIsNoMore } from '../users/users.service.js';
-import { EntryStatsQueries, MOST_BUCKETS } from './entry-stats.queries.js';
-import type { EntryStatsQuery } from './entry.schemas.js';
+import {
+  EntryStatsQueries,
+  type DayNumber,
+  type StatsContext,
+  type StatsGroup,
+} from './entry-stats.queries.js';
+import type { EntryStats, EntryStatsQuery } from './entry.schemas.js';
+
+type Bucket = EntryStatsQuery['bucket'];
 
 /** What PostgreSQL says of a time zone that Node knows and it does not. */
 const INVALID_PARAMETER_VALUE = '22023';
 
-/** Midnight is at one of these everywhere, and the current streak depends on which day it is. */
-const QUARTER_HOUR_MS = 900_000;
+/** A series of days of eleven years. */
+const MOST_BUCKETS = 4000;
+
+const MOST_CATEGORIES = 100;
+
+const DAY_MS = 86_400_000;
+
+export interface PreparedStats {
+  /** Changes whenever the statistics may: for a weak entity tag. */
+  readonly validator: string;
+  /** @throws {BadRequestException} for too many buckets */
+  readonly load: () => Promise<EntryStats>;
+}
 
 @Injectable()
 export class EntryStatsService {
   constructor(
     private readonly stats: EntryStatsQueries,
-    private readonly cache: ReadThroughCache,
+    private readonly cache: CacheService,
   ) {}
 
   /**
-   * @returns the answer's JSON: `EntryStatsSchema`
-   * @throws {BadRequestException} for too many buckets, or a time zone that PostgreSQL does not know
-   * @throws {UnauthorizedException} where the user is no more
+   * Looks up what the statistics depend on, without reading entries.
+   *
+   * @throws {BadRequestException} for a time zone that PostgreSQL does not know
+   * @throws {UnauthorizedException} where the user was erased
    */
-  async read(userId: string, { from, to, bucket, timezone }: EntryStatsQuery): Promise<string> {
-    const asked = JSON.stringify([from, to, bucket, timezone, Math.floor(Date.now() / QUARTER_HOUR_MS)]);
-    const digest = createHash('sha256').update(asked).digest('base64url').slice(0, 22);
-    const read = await this.cache.read(userId, `stats:${digest}`, () =>
-      this.stats.read(userId, { from, to, bucket, timezone }).catch((error: unknown) => {
-        if ((error as { code?: string }).code !== INVALID_PARAMETER_VALUE) throw error;
-        throw refused('timezone', 'is not known to the database');
-      }),
-    );
-    if (!read) throw userIsNoMore();
-    if (read.buckets > MOST_BUCKETS) {
-      const message = `gives ${read.buckets} buckets, and ${MOST_BUCKETS} are the most: take a longer bucket, or from and to`;
-      throw refused('bucket', message);
-    }
-    return read.json;
+  async prepare(userId: string, query: EntryStatsQuery): Promise<PreparedStats> {
+    const context = await this.stats.context(userId, query).catch((error: unknown) => {
+      if ((error as { code?: string }).code !== INVALID_PARAMETER_VALUE) throw error;
+      throw refused('timezone', 'is not known to the database');
+    });
+    if (!context) throw userIsNoMore();
+    const { revision, timezone, today } = context;
+    const { from, to, bucket } = query;
+    const digest = createHash('sha256')
+      .update(JSON.stringify([from, to, bucket, timezone, today]))
+      .digest('base64url');
+    return {
+      validator: `${revision}-${timezone}-${dateOf(today)}`,
+      load: () =>
+        this.cache.read(userId, revision, `stats:${digest.slice(0, 22)}`, () =>
+          this.load(userId, query, context),
+        ),
+    };
   }
+
+  private async load(
+    userId: string,
+    { from, to, bucket }: EntryStatsQuery,
+    { timezone, today, firstDay, lastDay }: StatsContext,
+  ): Promise<EntryStats> {
+    const groups = await this.stats.groups(userId, { timezone, from, to });
+    const days = groups.filter(([day]) => day !== null).sort((a, b) => Number(a[0]) - Number(b[0]));
+    // The streak is of all entries, whatever the range.
+    const written =
+      from === undefined && to === undefined
+        ? days.map(([day]) => Number(day))
+        : (await this.stats.days(userId, timezone)).sort((a, b) => a - b);
+    const count = sum(days, 4);
+    const isEmptyRange = from !== undefined && to !== undefined && from >= to;
+    return {
+      count,
+      averageMood: average(sum(days, 5), count),
+      moods: moodsOf(groups),
+      byCategory: mostOf(groups, 2, MOST_CATEGORIES).map(([category, n]) => ({ category, count: n })),
+      byTag: mostOf(groups, 3, Infinity).map(([tag, n]) => ({ tag, count: n })),
+      series: isEmptyRange
+        ? []
+        : seriesOf(days, bucket, firstDay ?? days[0]?.[0], lastDay ?? days.at(-1)?.[0]),
+      streak: streakOf(written, today),
+    };
+  }
+}
+
+function moodsOf(groups: readonly StatsGroup[]): EntryStats['moods'] {
+  const moods: Record<string, number> = {};
+  for (let mood = 1; mood <= 10; mood += 1) moods[mood] = 0;
+  for (const [, mood, , , count] of groups) if (mood !== null) moods[mood] = count;
+  return moods;
+}
+
+/** The names in a column, the ones with most entries first. */
+function mostOf(groups: readonly StatsGroup[], column: 2 | 3, most: number): [name: string, count: number][] {
+  return groups
+    .flatMap((group): [string, number][] => {
+      const name = group[column];
+      return name === null ? [] : [[name, group[4]]];
+    })
+    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    .slice(0, most);
+}
+
+/** A bucket for each day, week or month from the first day to the last, also of no entries. */
+function seriesOf(
+  days: readonly StatsGroup[],
+  bucket: Bucket,
+  firstDay: DayNumber | null | undefined,
+  lastDay: DayNumber | null | undefined,
+): EntryStats['series'] {
+  if (typeof firstDay !== 'number' || typeof lastDay !== 'number') return [];
+  const [first, last] = [numberOf(bucket, firstDay), numberOf(bucket, lastDay)];
+  const size = last - first + 1;
+  if (size > MOST_BUCKETS) {
+    throw refused(
+      'bucket',
+      `gives ${size} buckets, and ${MOST_BUCKETS} are the most: take a longer bucket, or from and to`,
+    );
+  }
+  const buckets = Array.from({ length: size }, () => ({ count: 0, moodSum: 0 }));
+  for (const [day, , , , count, moodSum] of days) {
+    const its = buckets[numberOf(bucket, Number(day)) - first];
+    if (!its) continue;
+    its.count += count;
+    its.moodSum += moodSum;
+  }
+  return buckets.map(({ count, moodSum }, index) => ({
+    start: dateOf(startOf(bucket, first + index)),
+    count,
+    averageMood: average(moodSum, count),
+  }));
+}
+
+/** Numbers days, weeks or months in a row; weeks are those of ISO 8601, from Monday on. */
+function numberOf(bucket: Bucket, day: DayNumber): number {
+  if (bucket === 'day') return day;
+  // Day 0 was a Thursday.
+  if (bucket === 'week') return Math.floor((day + 3) / 7);
+  const date = new Date(day * DAY_MS);
+  return date.getUTCFullYear() * 12 + date.getUTCMonth();
+}
+
+/** The first day of the bucket with this number. */
+function startOf(bucket: Bucket, number: number): DayNumber {
+  if (bucket === 'day') return number;
+  if (bucket === 'week') return number * 7 - 3;
+  return new Date(0).setUTCFullYear(0, number, 1) / DAY_MS;
+}
+
+/**
+ * Days in a row with an entry. The current streak ends today, or yesterday as long as today has no entry.
+ *
+ * @param days in ascending order
+ */
+function streakOf(days: readonly DayNumber[], today: DayNumber): EntryStats['streak'] {
+  let [current, longest, length, before] = [0, 0, 0, NaN];
+  for (const day of days) {
+    length = day === before + 1 ? length + 1 : 1;
+    before = day;
+    longest = Math.max(longest, length);
+    if (day === today || day === today - 1) current = length;
+  }
+  return { current, longest };
+}
+
+function sum(groups: readonly StatsGroup[], column: 4 | 5): number {
+  return groups.reduce((total, group) => total + group[column], 0);
+}
+
+/** To two decimals, halves up. */
+function average(moodSum: number, count: number): number | null {
+  return count === 0 ? null : Math.round((moodSum * 100) / count) / 100;
+}
+
+function dateOf(day: DayNumber): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
 function refused(path: string, message: string): BadRequestException {

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/cursor.js';
-import { filtersGiven, statementValues, whereOf, type EntrySelection } from './entry-selection.js';
-import { ENTRY } from './entry.queries.js';
+import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
+import { hasFilters, Parameters, whereOf, type EntrySelection } from './entry-selection.js';
+import { bumpRevisions } from './journal-revision.js';
+import { foldText } from './search-text.js';
 
-/** A row to be written; undefined fields get what a new entry has. */
-export interface EntryRow {
+/** An entry to be written; undefined fields get what a new entry has. */
+export interface NewEntry {
   readonly id: string;
   readonly text: string;
   readonly mood: number;
@@ -19,18 +21,20 @@ export interface EntryRow {
 
 /** One parameter for each column, whatever the number of rows. Arrays of arrays must be even, so tags come as text. */
 const INSERT = `
-  INSERT INTO entries (id, user_id, text, mood, category, tags, occurred_at, created_at, updated_at, version)
-  SELECT id, $1, text, mood, category, tags::text[], coalesce(occurred_at, now()), coalesce(created_at, now()),
-         coalesce(updated_at, created_at, now()), coalesce(version, 1)
-    FROM unnest($2::uuid[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::timestamptz[],
-                $8::timestamptz[], $9::timestamptz[], $10::int[])
-         AS given (id, text, mood, category, tags, occurred_at, created_at, updated_at, version)`;
+  INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at, created_at, updated_at, version)
+  SELECT id, $1, text, search_text, mood, category, tags::text[], coalesce(occurred_at, now()),
+         coalesce(created_at, now()), coalesce(updated_at, created_at, now()), coalesce(version, 1)
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::timestamptz[],
+                $9::timestamptz[], $10::timestamptz[], $11::int[])
+         AS given (id, text, search_text, mood, category, tags, occurred_at, created_at, updated_at, version)`;
 
 const STATEMENTS = {
   insertAll: `
-    WITH created AS (${INSERT} RETURNING *)
-    SELECT id, row_to_json(e)::text FROM (SELECT ${ENTRY} FROM created) e`,
-  insertMissing: `${INSERT} ON CONFLICT (id) DO NOTHING`,
+    WITH created AS (${INSERT} RETURNING *), bumped AS (${bumpRevisions('created')})
+    SELECT ${ENTRY_COLUMNS} FROM created`,
+  insertMissing: `
+    WITH created AS (${INSERT} ON CONFLICT (id) DO NOTHING RETURNING user_id), bumped AS (${bumpRevisions('created')})
+    SELECT count(*)::int FROM created`,
   held: 'SELECT id FROM entries WHERE id = ANY ($2::uuid[]) AND user_id = $1',
 } as const;
 
@@ -41,33 +45,32 @@ export class EntryTransferQueries {
 
   /**
    * @param statements of the transaction that it is part of, where there is one
-   * @returns the JSON of each, in the order given
+   * @returns each as it was written, in the order given
    */
   async insertAll(
     userId: string,
-    rows: readonly EntryRow[],
+    entries: readonly NewEntry[],
     statements: Statements = this.sql,
-  ): Promise<string[]> {
-    const created = new Map(
-      await statements.queryArrays<[id: string, json: string]>(
-        'entries-insert-all',
-        STATEMENTS.insertAll,
-        parameters(userId, rows),
-      ),
+  ): Promise<Entry[]> {
+    const rows = await statements.queryTexts<EntryRow>(
+      'entries-insert-all',
+      STATEMENTS.insertAll,
+      parametersOf(userId, entries),
     );
-    return rows.map(({ id }) => created.get(id) ?? unreachable());
+    const created = new Map(rows.map((row) => [row[0], toEntry(row)]));
+    return entries.map(({ id }) => created.get(id) ?? unreachable());
   }
 
   /** Writes those whose id nobody has. @returns how many */
-  async insertMissing(userId: string, rows: readonly EntryRow[]): Promise<number> {
-    // In one order, so that two imports of the same rows wait for each other and never in a circle.
-    const sorted = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const { rowCount } = await this.sql.query(
+  async insertMissing(userId: string, entries: readonly NewEntry[]): Promise<number> {
+    // In one order, so that two imports of the same rows never wait for each other in a circle.
+    const sorted = entries.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    const [row] = await this.sql.queryArrays<[number]>(
       'entries-insert-missing',
       STATEMENTS.insertMissing,
-      parameters(userId, sorted),
+      parametersOf(userId, sorted),
     );
-    return rowCount ?? 0;
+    return row?.[0] ?? 0;
   }
 
   /** Which of the ids are the user's, in the trash too. */
@@ -80,41 +83,38 @@ export class EntryTransferQueries {
    * The next rows of a selection, by when they were created: of all that a row could be ordered by, that and its id
    * never change, so a walk through them meets each row once, whatever is written meanwhile.
    *
-   * @returns lines of JSON, one a row
+   * @param limit rows
    */
-  async next(selection: EntrySelection, after: CursorPosition | undefined, limit: number): Promise<string[]> {
-    const { values, bind } = statementValues(selection.userId);
-    const where = whereOf(selection, bind);
+  async next(selection: EntrySelection, after: CursorPosition | undefined, limit: number): Promise<Entry[]> {
+    const parameters = new Parameters(selection.userId);
+    const where = whereOf(selection, parameters);
     const keyset = after
-      ? ` AND (created_at, id) > (${bind(after.key)}::timestamptz, ${bind(after.id)}::uuid)`
+      ? ` AND (created_at, id) > (${parameters.add(after.key)}::timestamptz, ${parameters.add(after.id)}::uuid)`
       : '';
-    // A row each: one large value would be put together by pg in buffers of its own, twice its size.
-    const rows = await this.sql.queryArrays<[json: string]>(
-      // Of which the text is one of two, and worth preparing.
-      filtersGiven(selection.filters).length === 0
-        ? `entries-export-${after ? 'after' : 'first'}`
-        : undefined,
-      `SELECT row_to_json(e)::text
-         FROM (SELECT ${ENTRY} FROM entries WHERE ${where}${keyset}
-                ORDER BY created_at, id LIMIT ${bind(limit)}) e`,
-      values,
+    const rows = await this.sql.queryTexts<EntryRow>(
+      // One of two texts, worth preparing.
+      hasFilters(selection.filters) ? undefined : `entries-export-${after ? 'after' : 'first'}`,
+      `SELECT ${ENTRY_COLUMNS} FROM entries WHERE ${where}${keyset}
+        ORDER BY created_at, id LIMIT ${parameters.add(limit)}`,
+      parameters.values,
     );
-    return rows.map(([json]) => json);
+    return rows.map(toEntry);
   }
 }
 
-function parameters(userId: string, rows: readonly EntryRow[]): unknown[] {
+function parametersOf(userId: string, entries: readonly NewEntry[]): unknown[] {
   return [
     userId,
-    rows.map(({ id }) => id),
-    rows.map(({ text }) => text),
-    rows.map(({ mood }) => mood),
-    rows.map(({ category }) => category),
-    rows.map(({ tags }) => arrayLiteral(tags)),
-    rows.map(({ occurredAt }) => occurredAt ?? null),
-    rows.map(({ createdAt }) => createdAt ?? null),
-    rows.map(({ updatedAt }) => updatedAt ?? null),
-    rows.map(({ version }) => version ?? null),
+    entries.map(({ id }) => id),
+    entries.map(({ text }) => text),
+    entries.map(({ text }) => foldText(text)),
+    entries.map(({ mood }) => mood),
+    entries.map(({ category }) => category),
+    entries.map(({ tags }) => arrayLiteral(tags)),
+    entries.map(({ occurredAt }) => occurredAt ?? null),
+    entries.map(({ createdAt }) => createdAt ?? null),
+    entries.map(({ updatedAt }) => updatedAt ?? null),
+    entries.map(({ version }) => version ?? null),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { User } from '../users/user.entity.js';
 
-/** The table. What a client sees of it is `EntrySchema`, and `entry.queries.ts` reads and writes it. */
+/** The table. `entry-row.ts` maps a row to what a client sees of it, and `entry.queries.ts` reads and writes it. */
 @Entity('entries')
 @Check('entries_mood_check', 'mood BETWEEN 1 AND 10')
 @Index('entries_user_id_occurred_at_idx', ['userId', 'occurredAt', 'id'])
@@ -10,13 +10,13 @@ import { User } from '../users/user.entity.js';
   where: 'deleted_at IS NOT NULL',
   concurrent: true,
 })
-// Of those that count: it holds all that a count of a category looks at.
+// Holds all that a count of entries, or of a category, needs.
 @Index('entries_category_idx', ['userId', 'category', 'occurredAt', 'id'], {
   where: 'deleted_at IS NULL',
   concurrent: true,
 })
-// Of expressions, which TypeORM cannot describe: docs/search.md tells what it is, a migration makes it.
-@Index('entries_search_idx', { synchronize: false })
+// GIN on user_id, tags and the trigrams of search_text, which TypeORM cannot describe: docs/search.md.
+@Index('entries_search_text_idx', { synchronize: false })
 export class Entry {
   /** UUIDv7, made by the application. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'entries_pkey' })
@@ -31,6 +31,10 @@ export class Entry {
 
   @Column('text')
   text!: string;
+
+  /** What a search looks in: `text` without case and accents, see `search-text.ts`. */
+  @Column('text', { name: 'search_text' })
+  searchText!: string;
 
   @Column('smallint')
   mood!: number;

@@ -281,8 +281,8 @@ describe('the id of an entry', () => {
 });
 
 describe('the query of GET /entries', () => {
-  it('has a limit of 20 by default, and no sort: that depends on whether something is searched for', () => {
-    expect(list({})).toEqual({ limit: 20 });
+  it('has a limit of 20 by default, and the newest first', () => {
+    expect(list({})).toEqual({ limit: 20, sort: '-occurredAt' });
   });
 
   it('refuses a parameter that is not known', () => {

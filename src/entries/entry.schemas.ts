@@ -107,12 +107,12 @@ const mood = wholeNumber(1, 10).optional();
 
 /** What narrows a list, and an export. */
 export const filters = {
-  q: z
-    .string()
-    .trim()
-    .pipe(text(1, 200))
-    .optional()
-    .meta({ description: 'words of the text, "a phrase", or, -not', minLength: 1, maxLength: 200 }),
+  q: z.string().trim().pipe(text(1, 200)).optional().meta({
+    description:
+      'words that must all occur anywhere in the text, whatever the case and accents; "a phrase"; -not',
+    minLength: 1,
+    maxLength: 200,
+  }),
   category: CategorySchema.optional(),
   tag: z
     .union([label('river'), z.array(label('river')).max(MAX_TAGS)], `must be given ${MAX_TAGS} times at most`)
@@ -133,10 +133,7 @@ export const EntryListQuerySchema = z
     page: wholeNumber(1, Number.MAX_SAFE_INTEGER, 'must be a whole number from 1')
       .optional()
       .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; never with cursor`, maximum: MAX_OFFSET }),
-    sort: z
-      .enum(SORTS, `must be ${SORTS.join(', ')}`)
-      .optional()
-      .meta({ description: 'where it is left out, with q: the best first', default: '-occurredAt' }),
+    sort: z.enum(SORTS, `must be ${SORTS.join(', ')}`).default('-occurredAt'),
     ...filters,
   })
   .refine(({ page, cursor }) => page === undefined || cursor === undefined, {
@@ -164,6 +161,7 @@ export const EntryListSchema = z
     nextCursor: z.string().nullable().meta({ description: 'null on the last page' }),
   })
   .meta({ id: 'EntryList' });
+export type EntryList = z.infer<typeof EntryListSchema>;
 
 export const BUCKETS = ['day', 'week', 'month'] as const;
 
@@ -207,3 +205,4 @@ export const EntryStatsSchema = z
     }),
   })
   .meta({ id: 'EntryStats' });
+export type EntryStats = z.infer<typeof EntryStatsSchema>;

@@ -1,10 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Sql } from '../database/sql.js';
 import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
-import { iso } from './entry.queries.js';
 
 /** Answers in memory at once: that to a bulk request has up to 1000 entries. */
 const EXPORT_BATCH = 5;
+
+interface KeptAnswer {
+  readonly key: string;
+  readonly createdAt: Date;
+  readonly status: number;
+  /** JSON */
+  readonly body: string;
+}
 
 /** The answers that are kept to be given again, whose texts outlive the entries that they tell of. */
 @Injectable()
@@ -23,16 +30,15 @@ export class IdempotencyPersonalData implements PersonalData, OnModuleInit {
   async *export(userId: string): AsyncGenerator<string> {
     let after = '';
     for (let rows = EXPORT_BATCH; rows === EXPORT_BATCH;) {
-      const batch = await this.sql.queryArrays<[json: string, key: string]>(
+      const { rows: batch } = await this.sql.query<KeptAnswer>(
         'idempotency-personal-export',
-        `SELECT row_to_json(k)::text, key
-           FROM (SELECT key, ${iso('created_at')} AS "createdAt", status, body::json FROM idempotency_keys
-                  WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3) k`,
+        `SELECT key, created_at AS "createdAt", status, body FROM idempotency_keys
+          WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3`,
         [userId, after, EXPORT_BATCH],
       );
-      for (const [json, key] of batch) {
-        after = key;
-        yield json;
+      for (const answer of batch) {
+        after = answer.key;
+        yield JSON.stringify({ ...answer, body: JSON.parse(answer.body) as unknown });
       }
       rows = batch.length;
     }

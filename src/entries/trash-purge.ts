@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { BatchPurge } from '../database/batch-purge.js';
 import { EntryQueries } from './entry.queries.js';
 
@@ -8,22 +7,15 @@ const KEPT_DAYS = 30;
 
 const EVERY_MS = 3_600_000;
 
-/** Deletes for good what has been in the trash for 30 days. Of several replicas one does it at a time; another leaves it to that one. */
+/** Deletes permanently what has been in the trash for 30 days. Of several replicas, one does it at a time. */
 @Injectable()
 export class TrashPurge extends BatchPurge {
-  constructor(
-    private readonly entries: EntryQueries,
-    private readonly cache: ReadThroughCache,
-  ) {
+  constructor(private readonly entries: EntryQueries) {
     super(new Logger('Trash'), EVERY_MS);
   }
 
   protected override async purge(): Promise<void> {
-    const purged = await this.inBatches(async (batch) => {
-      const owners = await this.entries.purge(KEPT_DAYS, batch);
-      for (const owner of new Set(owners)) await this.cache.invalidate(owner);
-      return owners.length;
-    });
+    const purged = await this.inBatches((batch) => this.entries.purge(KEPT_DAYS, batch));
     if (purged > 0)
       this.logger.log(`${purged} entries had been in the trash for ${KEPT_DAYS} days and are deleted`);
   }

@@ -1,9 +1,38 @@
 import { describe, expect, it } from '@jest/globals';
-import { etagOf, holds, noneMatchHolds, preconditionOf, versionsToMatch } from './etag.js';
+import {
+  etagOf,
+  hasValidator,
+  holds,
+  noneMatchHolds,
+  preconditionOf,
+  versionsToMatch,
+  weakEtagOf,
+} from './etag.js';
 
 describe('etagOf', () => {
   it('is the version in quotes', () => {
     expect(etagOf(12)).toBe('"12"');
+  });
+});
+
+describe('weakEtagOf', () => {
+  it('is the validator in quotes, marked as weak', () => {
+    expect(weakEtagOf('a-1')).toBe('W/"a-1"');
+  });
+});
+
+describe('If-None-Match of a weak tag', () => {
+  it.each([
+    ['the tag', 'W/"a-1"', true],
+    ['the same as a strong tag, for it compares weakly', '"a-1"', true],
+    ['a list with the tag in it', '"x", W/"a-1"', true],
+    ['a star', '*', true],
+    ['another tag', 'W/"a-2"', false],
+    ['a longer tag', 'W/"a-11"', false],
+    ['a tag in no quotes', 'a-1', false],
+    ['nothing', '', false],
+  ])('of %s: %s matches a-1 is %s', (_what, header, matches) => {
+    expect(hasValidator(header, 'a-1')).toBe(matches);
   });
 });
 

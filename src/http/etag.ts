@@ -3,6 +3,16 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
+/** A weak entity tag: what it stands for means the same, and need not be the same bytes. */
+export function weakEtagOf(validator: string): string {
+  return `W/"${validator}"`;
+}
+
+/** Whether `If-None-Match` names this validator, so that the client has what it asks for (RFC 9110 §13.1.2). */
+export function hasValidator(header: string, validator: string): boolean {
+  return isAny(header) || tagsOf(header).some(({ opaque }) => opaque === validator);
+}
+
 /** The versions for which a request is to be carried out: RFC 9110 §13.1.1 and §13.1.2. */
 export interface Precondition {
   /** Undefined: any. */

@@ -4,9 +4,6 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 /** Seconds. Finer than prom-client's default below 10 ms, where a healthy answer lies. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Seconds. A cache that takes longer than 30 ms is given up. */
-const CACHE_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05];
-
 /** Node's parser knows some thirty more, which clients can send. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'none']);
 
@@ -25,18 +22,10 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  private readonly cacheReads = new Histogram({
-    name: 'cache_read_duration_seconds',
-    help: 'What the cache took for a read, without the load after a miss, by outcome: hit, miss or error',
+  private readonly cacheReads = new Counter({
+    name: 'cache_reads_total',
+    help: 'Totals and statistics asked of the cache, by outcome: hit or miss',
     labelNames: ['outcome'] as const,
-    buckets: CACHE_BUCKETS,
-    registers: [this.registry],
-  });
-
-  private readonly cacheBytes = new Counter({
-    name: 'cache_value_bytes_total',
-    help: 'Bytes of the values that the cache served, and that were stored in it',
-    labelNames: ['direction'] as const,
     registers: [this.registry],
   });
 
@@ -57,14 +46,8 @@ export class Metrics {
     this.requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);
   }
 
-  /** @param bytes that it served */
-  observeCacheRead(outcome: string, seconds: number, bytes: number): void {
-    this.cacheReads.observe({ outcome }, seconds);
-    if (bytes > 0) this.countCacheBytes('served', bytes);
-  }
-
-  countCacheBytes(direction: 'served' | 'stored', bytes: number): void {
-    this.cacheBytes.inc({ direction }, bytes);
+  countCacheRead(outcome: string): void {
+    this.cacheReads.inc({ outcome });
   }
 
   countRefusal(limit: string): void {

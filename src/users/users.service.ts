@@ -2,7 +2,6 @@ import { ConflictException, Injectable, UnauthorizedException } from '@nestjs/co
 import { InjectRepository } from '@nestjs/typeorm';
 import { QueryFailedError, Repository, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { ReadThroughCache } from '../cache/read-through-cache.js';
 import { User } from './user.entity.js';
 import type { UserPatch } from './user.schemas.js';
 
@@ -10,10 +9,7 @@ const UNIQUE_VIOLATION = '23505';
 
 @Injectable()
 export class UsersService {
-  constructor(
-    @InjectRepository(User) private readonly users: Repository<User>,
-    private readonly cache: ReadThroughCache,
-  ) {}
+  constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
 
   /** @throws {ConflictException} where the e-mail is taken; the unique constraint decides between two at once */
   async create(
@@ -52,11 +48,7 @@ export class UsersService {
   }
 
   async update(id: string, patch: UserPatch): Promise<User> {
-    if (Object.keys(patch).length > 0) {
-      await this.users.update({ id }, patch);
-      // What is cached of a user may depend on the time zone.
-      await this.cache.invalidate(id);
-    }
+    if (Object.keys(patch).length > 0) await this.users.update({ id }, patch);
     return this.get(id);
   }
 

@@ -1,0 +1,58 @@
+import { types } from 'pg';
+import type { z } from 'zod';
+import type { EntrySchema } from './entry.schemas.js';
+
+export type Entry = z.infer<typeof EntrySchema>;
+
+/** The select list that {@link toEntry} reads. */
+export const ENTRY_COLUMNS = 'id, text, mood, category, tags, occurred_at, created_at, updated_at, version';
+
+/** A row of {@link ENTRY_COLUMNS}, each as PostgreSQL writes it. */
+export type EntryRow = readonly [
+  id: string,
+  text: string,
+  mood: string,
+  category: string,
+  tags: string,
+  occurredAt: string,
+  createdAt: string,
+  updatedAt: string,
+  version: string,
+  ...more: unknown[],
+];
+
+/** The one place that knows how a row becomes a response. */
+export function toEntry(row: EntryRow): Entry {
+  return {
+    id: row[0],
+    text: row[1],
+    mood: Number(row[2]),
+    category: row[3],
+    tags: toTags(row[4]),
+    occurredAt: toIso(row[5]),
+    createdAt: toIso(row[6]),
+    updatedAt: toIso(row[7]),
+    version: Number(row[8]),
+  };
+}
+
+/** `2026-03-01 08:30:00.5+00` → `2026-03-01T08:30:00.500Z`, five times as fast as by a Date. */
+export function toIso(timestamp: string): string {
+  if (!timestamp.endsWith('+00')) return (parseTimestamp(timestamp) as Date).toISOString();
+  const fraction = timestamp.slice(20, -3).padEnd(3, '0');
+  return `${timestamp.slice(0, 10)}T${timestamp.slice(11, 19)}.${fraction}Z`;
+}
+
+/** `{a,"b c"}`; nearly no tag needs quotes. */
+function toTags(array: string): string[] {
+  if (array === '{}') return [];
+  if (array.includes('"')) return parseTextArray(array) as string[];
+  return array.slice(1, -1).split(',');
+}
+
+/** pg's own parser of a type, by its OID. */
+const parserOf = types.getTypeParser as (oid: number) => (text: string) => unknown;
+const parseTimestamp = parserOf(types.builtins.TIMESTAMPTZ);
+
+/** The OID of `text[]` in pg_type.dat. */
+const parseTextArray = parserOf(1009);
