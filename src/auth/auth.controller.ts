@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req, UseGuards } from '@nestjs/common';
 import {
   ApiBearerAuth,
+  ApiBody,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -8,6 +9,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
@@ -17,7 +19,6 @@ import {
   RefreshSchema,
   RegisterSchema,
   SignedInSchema,
-  type Login,
   type Refresh,
   type Register,
   type SignedIn,
@@ -26,6 +27,11 @@ import { AuthService } from './auth.service.js';
 import { LocalAuthGuard } from './local-auth.guard.js';
 import { SessionIdSchema, SessionListSchema, type SessionList } from './session.schemas.js';
 import { SessionsService, type Client } from './sessions.service.js';
+
+/** Of a body that no parameter stands for, @nestjs/swagger takes no zod schema. */
+const LOGIN_BODY = {
+  schema: z.toJSONSchema(LoginSchema, { io: 'input' }).$defs?.['Login'],
+} as Parameters<typeof ApiBody>[0];
 
 @ApiTags('Auth')
 @Controller('auth')
@@ -52,13 +58,11 @@ export class AuthController {
   @UseGuards(LocalAuthGuard)
   @HttpCode(200)
   @ApiOperation({ summary: 'Sign in' })
+  // The guard reads the body.
+  @ApiBody(LOGIN_BODY)
   @ApiOkResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 401, 413, 415, 422, 429, 503)
-  login(
-    // Read by the guard; named here so that it is described.
-    @Body({ schema: LoginSchema }) _body: Login,
-    @Req() request: FastifyRequest & { user: User },
-  ): Promise<SignedIn> {
+  login(@Req() request: FastifyRequest & { user: User }): Promise<SignedIn> {
     return this.auth.login(request.user, clientOf(request));
   }
 

@@ -2,29 +2,44 @@ import { Injectable, UnauthorizedException, type ExecutionContext } from '@nestj
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
 import { networkOf } from '../http/client-network.js';
 import type { Principal } from '../http/current-user.decorator.js';
 import { IS_PUBLIC } from '../http/public.decorator.js';
 import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
+import type { VerifiedToken } from './jwt.strategy.js';
+import { SessionsService } from './sessions.service.js';
 
-/** Global: a route needs an access token unless it says `@Public()`. */
+/** Verified tokens that are remembered: some 6 MB. */
+const REMEMBERED_TOKENS = 10_000;
+
+/**
+ * Global: a route needs an access token unless it says `@Public()`. Passport verifies a token when it comes for the first
+ * time; it is then remembered until it expires. Whether its session has ended is asked for every request.
+ */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard('jwt') {
+  /** By the header Authorization, as it was sent. */
+  private readonly remembered = new LRUCache<string, VerifiedToken>({ max: REMEMBERED_TOKENS });
+
   constructor(
     private readonly reflector: Reflector,
     private readonly limiter: RateLimiter,
+    private readonly sessions: SessionsService,
   ) {
     super();
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.reflector.getAllAndOverride(IS_PUBLIC, [context.getHandler(), context.getClass()])) return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user: Principal }>();
     try {
-      await super.canActivate(context);
+      request.user = await this.verify(context, request.headers.authorization);
+      if (await this.sessions.hasEnded(request.user.sessionId))
+        throw new UnauthorizedException('The session has ended');
     } catch (error) {
       if (!(error instanceof UnauthorizedException)) throw error;
+      const reply = context.switchToHttp().getResponse<FastifyReply>();
       // Guessing tokens is limited like any other anonymous request.
       await this.limiter.consume('anonymous', networkOf(request.ip), reply);
       // RFC 6750 §3: no error code where the request brought no token at all.
@@ -34,9 +49,18 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
       );
       throw error;
     }
-    const { userId } = (request as FastifyRequest & { user: Principal }).user;
-    if (request.context) request.context.userId = userId;
+    if (request.context) request.context.userId = request.user.userId;
     return true;
+  }
+
+  private async verify(context: ExecutionContext, authorization = ''): Promise<VerifiedToken> {
+    const known = this.remembered.get(authorization);
+    const now = Math.floor(Date.now() / 1000);
+    if (known && known.validFrom <= now && now < known.validUntil) return known;
+    await super.canActivate(context);
+    const { user } = context.switchToHttp().getRequest<{ user: VerifiedToken }>();
+    this.remembered.set(authorization, user);
+    return user;
   }
 
   override handleRequest<TUser>(error: unknown, user: TUser | false, info?: unknown): TUser {

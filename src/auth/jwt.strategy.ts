@@ -4,18 +4,25 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 import { validate as isUuid } from 'uuid';
 import { Config } from '../config/config.js';
 import type { Principal } from '../http/current-user.decorator.js';
-import { AccessTokens, AUDIENCE, ISSUER, type AccessClaims } from './access-tokens.js';
-import { SessionsService } from './sessions.service.js';
+import {
+  AccessTokens,
+  AUDIENCE,
+  CLOCK_TOLERANCE_SECONDS,
+  ISSUER,
+  type AccessClaims,
+} from './access-tokens.js';
 
-/** Seconds that the clocks of two replicas may differ. */
-const CLOCK_TOLERANCE_SECONDS = 5;
+/** What a verified token says, and when it is valid, seconds since the epoch. */
+export interface VerifiedToken extends Principal {
+  readonly validFrom: number;
+  readonly validUntil: number;
+}
 
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   constructor(
     accessTokens: AccessTokens,
-    private readonly sessions: SessionsService,
-    config: Config,
+    private readonly config: Config,
   ) {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
@@ -43,7 +50,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     });
   }
 
-  async validate({ sub, sid, jti, iat, exp }: Partial<AccessClaims>): Promise<Principal> {
+  validate({ sub, sid, jti, iat, exp }: Partial<AccessClaims>): VerifiedToken {
     if (
       sub === undefined ||
       !isUuid(sub) ||
@@ -58,7 +65,11 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
       throw new UnauthorizedException('The access token is from the future');
     }
-    if (await this.sessions.hasEnded(sid)) throw new UnauthorizedException('The session has ended');
-    return { userId: sub, sessionId: sid };
+    return {
+      userId: sub,
+      sessionId: sid,
+      validFrom: iat - CLOCK_TOLERANCE_SECONDS,
+      validUntil: Math.min(exp, iat + this.config.jwt.accessTtlSeconds) + CLOCK_TOLERANCE_SECONDS,
+    };
   }
 }
