@@ -12,27 +12,33 @@ export class StartMigrations {
   seconds = 0;
 }
 
+/** SQLSTATE: there is no such table. */
+const UNDEFINED_TABLE = '42P01';
+
 @Injectable()
 export class MigrationStatus {
   private known: Promise<readonly string[]> | undefined;
 
   constructor(private readonly connection: ProbeConnection) {}
 
-  /** The names of the migrations that this program has and the database lacks, oldest first. */
+  /**
+   * By one query, so that it also tells whether the database answers.
+   *
+   * @returns the names of the migrations that this program has and the database lacks, oldest first
+   */
   async pending(): Promise<string[]> {
     this.known ??= findMigrations().then((migrations) => migrations.map(({ name }) => name));
     const known = await this.known;
-    const tables = await this.connection.query<{ exists: boolean }>(
-      'migrations-exist',
-      `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
-      [],
-    );
-    if (!tables.rows[0]?.exists) return [...known];
-    const rows = await this.connection.queryArrays<[name: string]>(
-      'migrations-pending',
-      'SELECT name FROM unnest($1::text[]) AS known (name) WHERE NOT EXISTS (SELECT FROM migrations m WHERE m.name = known.name)',
-      [known],
-    );
-    return rows.map(([name]) => name);
+    try {
+      const rows = await this.connection.queryArrays<[name: string]>(
+        'migrations-pending',
+        'SELECT name FROM unnest($1::text[]) AS known (name) WHERE NOT EXISTS (SELECT FROM migrations m WHERE m.name = known.name)',
+        [known],
+      );
+      return rows.map(([name]) => name);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== UNDEFINED_TABLE) throw error;
+      return [...known];
+    }
   }
 }

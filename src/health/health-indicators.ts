@@ -2,7 +2,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
-import { ProbeConnection } from '../database/probe-connection.js';
 import { OpenRequests } from '../http/open-requests.js';
 
 /** A probe that hangs is worse than one that says no: Docker and Kubernetes give theirs a few seconds. */
@@ -11,52 +10,43 @@ const TIMEOUT_MS = 2000;
 @Injectable()
 export class HealthIndicators {
   private readonly logger = new Logger('Health');
-  /** What was down when it was looked at last. */
+  /** What was down at the last probe. */
   private readonly down = new Set<string>();
 
   constructor(
     private readonly indicator: HealthIndicatorService,
-    private readonly connection: ProbeConnection,
     private readonly migrationStatus: MigrationStatus,
     private readonly redis: RedisConnection,
     private readonly requests: OpenRequests,
   ) {}
 
-  /** Told only when it is down: that a service which serves does not end goes without saying. */
+  /** Only shown when it is down. */
   shutdown() {
     if (!this.requests.ending) return {};
     return this.indicator.check('shutdown').down('takes no more requests');
   }
 
-  async database() {
-    const session = this.indicator.check('database');
-    try {
-      await within(TIMEOUT_MS, this.connection.query('health', 'SELECT 1', []));
-      this.tellUp('database');
-      return session.up();
-    } catch (error) {
-      // The reason names hosts and ports: it is not for whoever probes.
-      this.tellDown('database', 'does not answer', error);
-      return session.down('does not answer');
-    }
-  }
-
-  async migrations() {
-    const session = this.indicator.check('migrations');
+  /** Both by one query. */
+  async databaseAndMigrations() {
+    const database = this.indicator.check('database');
+    const migrations = this.indicator.check('migrations');
     try {
       const pending = await within(TIMEOUT_MS, this.migrationStatus.pending());
+      this.tellUp('database');
       if (pending.length === 0) {
         this.tellUp('migrations');
-        return session.up({ pending: 0 });
+        return { ...database.up(), ...migrations.up({ pending: 0 }) };
       }
       this.tellDown('migrations', `pending: ${pending.join(', ')}`);
-      return session.down({ pending: pending.length });
-    } catch {
-      return session.down('the database does not answer');
+      return { ...database.up(), ...migrations.down({ pending: pending.length }) };
+    } catch (error) {
+      // The reason names hosts and ports: it is for the log alone.
+      this.tellDown('database', 'does not answer', error);
+      return { ...database.down('does not answer'), ...migrations.down('the database does not answer') };
     }
   }
 
-  /** Never down: the service goes on without its cache. */
+  /** Never down: the service works without its cache. */
   async cache() {
     const session = this.indicator.check('cache');
     if (!this.redis.configured) return session.up({ store: 'memory' });
@@ -64,7 +54,7 @@ export class HealthIndicators {
     return session.up({ store: 'memory', degraded: true });
   }
 
-  /** Once, and not with each probe. */
+  /** Logged once, and not with each probe. */
   private tellDown(indicator: string, why: string, error?: unknown): void {
     if (this.down.has(indicator)) return;
     this.down.add(indicator);

@@ -36,8 +36,7 @@ export class HealthController {
   ready() {
     return this.health.check([
       () => this.indicators.shutdown(),
-      () => this.indicators.database(),
-      () => this.indicators.migrations(),
+      () => this.indicators.databaseAndMigrations(),
       () => this.indicators.cache(),
     ]);
   }
