@@ -381,6 +381,38 @@ describe('POST /auth/refresh', () => {
     expectProblem(await refresh(token), 401);
   });
 
+  it.each([
+    ['without a MAC, as tokens of before', 48],
+    ['with a MAC', 64],
+  ])(
+    'answers 401 to a token made up for a known session, %s, and the session lives',
+    async (_form, length) => {
+      const { account } = await service.signUp();
+      const { sid } = read(account.accessToken).claims as { sid: string };
+      const forged = Buffer.alloc(length, 7);
+      forged.write(sid.replaceAll('-', ''), 'hex');
+      expectProblem(await refresh(forged.toString('base64url')), 401);
+      expect((await anonymous.withToken(account.accessToken).get('/users/me')).status).toBe(200);
+      expect((await refresh(account.refreshToken)).status).toBe(200);
+    },
+  );
+
+  it('takes a token of the release before, which has no MAC, and punishes its reuse', async () => {
+    const { account } = await service.signUp();
+    const { sid } = read(account.accessToken).claims as { sid: string };
+    const old = Buffer.from(account.refreshToken, 'base64url').subarray(0, 48).toString('base64url');
+    await service.database.query('UPDATE sessions SET refresh_token_hash = sha256($2::bytea) WHERE id = $1', [
+      sid,
+      Buffer.from(old),
+    ]);
+    const { body } = await refresh(old);
+    await service.database.query(`UPDATE sessions SET last_used_at = now() - interval '11 s' WHERE id = $1`, [
+      sid,
+    ]);
+    expectProblem(await refresh(old), 401);
+    expectProblem(await refresh(body.refreshToken), 401);
+  });
+
   it('answers 401 to the same token with another last bit, and tells it from the real one', async () => {
     const { account } = await service.signUp();
     const last = account.refreshToken.at(-1)!;

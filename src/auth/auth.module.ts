@@ -17,6 +17,7 @@ import { JwtStrategy } from './jwt.strategy.js';
 import { LocalStrategy } from './local.strategy.js';
 import { PasswordAttempts } from './password-attempts.js';
 import { Passwords } from './passwords.js';
+import { RefreshTokens } from './refresh-tokens.js';
 import { SessionPersonalData } from './session-personal-data.js';
 import { SessionPurge } from './session-purge.js';
 import { Session } from './session.entity.js';
@@ -39,6 +40,7 @@ import { SessionsService } from './sessions.service.js';
     SessionPurge,
     SessionPersonalData,
     Passwords,
+    RefreshTokens,
     AccessTokens,
     JwtStrategy,
     LocalStrategy,

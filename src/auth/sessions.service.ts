@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Config } from '../config/config.js';
 import { EndedSessions } from './ended-sessions.js';
 import { ErasedSession } from './erased-session.entity.js';
-import { issueRefreshToken, readRefreshToken } from './refresh-token.js';
+import { RefreshTokens, type PresentedRefreshToken } from './refresh-tokens.js';
 import { Session } from './session.entity.js';
 import { toSessionBody, type SessionBody } from './session.schemas.js';
 
@@ -40,6 +40,7 @@ export class SessionsService {
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
     private readonly ended: EndedSessions,
+    private readonly refreshTokens: RefreshTokens,
     private readonly config: Config,
   ) {}
 
@@ -48,7 +49,7 @@ export class SessionsService {
     client: Client,
     manager: EntityManager = this.sessions.manager,
   ): Promise<IssuedSession> {
-    const { token, sessionId, hash } = issueRefreshToken(uuidv7());
+    const { token, sessionId, hash } = this.refreshTokens.issue(uuidv7());
     await manager.withRepository(this.sessions).insert({
       id: sessionId,
       userId,
@@ -73,9 +74,9 @@ export class SessionsService {
    *   for the newest spent one within 10 s
    */
   async refresh(refreshToken: string): Promise<IssuedSession> {
-    const presented = readRefreshToken(refreshToken);
+    const presented = this.refreshTokens.read(refreshToken);
     if (!presented) throw refused();
-    const next = issueRefreshToken(presented.sessionId);
+    const next = this.refreshTokens.issue(presented.sessionId);
     const spent = await this.sessions
       .createQueryBuilder()
       .update()
@@ -93,7 +94,7 @@ export class SessionsService {
       .execute();
     const [row] = spent.raw as { user_id: string }[];
     if (row) return { userId: row.user_id, sessionId: presented.sessionId, refreshToken: next.token };
-    await this.punishReuse(presented.sessionId, presented.hash);
+    await this.punishReuse(presented);
     throw refused();
   }
 
@@ -171,18 +172,21 @@ export class SessionsService {
     return this.ended.has(sessionId);
   }
 
-  /** What is presented is no token in force: where it was once, and not a moment ago, somebody has stolen it. */
-  private async punishReuse(sessionId: string, hash: Buffer): Promise<void> {
+  /**
+   * Ends the session of a token that was spent, and not a moment ago: somebody has stolen it. One that cannot be told from
+   * an invented one ends nothing, but for the newest spent one, whose hash is kept.
+   */
+  private async punishReuse({ sessionId, hash, isAuthentic }: PresentedRefreshToken): Promise<void> {
     const ended = await this.endWhere(
-      `id = :sessionId AND ${LIVE}
-       AND NOT (refresh_token_hash = :hash
-                OR (previous_refresh_token_hash IS NOT DISTINCT FROM :hash
-                    AND last_used_at > now() - make_interval(secs => ${RETRY_GRACE_SECONDS})))`,
-      { sessionId, hash },
+      `id = :sessionId AND ${LIVE} AND refresh_token_hash <> :hash
+       AND CASE WHEN previous_refresh_token_hash = :hash
+                THEN last_used_at <= now() - make_interval(secs => ${RETRY_GRACE_SECONDS})
+                ELSE :isAuthentic END`,
+      { sessionId, hash, isAuthentic },
     );
     this.known(ended);
     if (ended.length > 0)
-      this.logger.warn(`a spent refresh token was presented: session ${sessionId} is ended`);
+      this.logger.warn(`a spent refresh token was presented: session ${sessionId} has ended`);
   }
 
   /** @returns the ids of those that it ended */

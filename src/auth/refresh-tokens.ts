@@ -1,0 +1,69 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { parse as uuidParse, stringify as uuidStringify } from 'uuid';
+import { Config } from '../config/config.js';
+
+const ID_BYTES = 16;
+const SECRET_BYTES = 32;
+const MAC_BYTES = 16;
+
+export interface RefreshToken {
+  readonly sessionId: string;
+  /** SHA-256 of the token: what is stored. The secret is random, so a fast hash is enough. */
+  readonly hash: Buffer;
+}
+
+/** A token that somebody has presented. */
+export interface PresentedRefreshToken extends RefreshToken {
+  /** Whether it was certainly issued here, for this session. False of tokens of releases up to 0.1, which have no MAC. */
+  readonly isAuthentic: boolean;
+}
+
+/**
+ * Refresh tokens: base64url of the session's id, 256 random bits, and a MAC of both. Only the newest two hashes are kept,
+ * so the MAC is what tells a spent token of any age, whose reuse ends its session, from one that was made up.
+ */
+@Injectable()
+export class RefreshTokens {
+  private readonly keys: readonly Buffer[];
+
+  constructor({ jwt }: Config) {
+    this.keys = [jwt.secret, jwt.previousSecret]
+      .filter((secret) => secret !== undefined)
+      .map((secret) => createHmac('sha256', secret).update('refresh token').digest());
+  }
+
+  issue(sessionId: string): RefreshToken & { readonly token: string } {
+    const content = Buffer.concat([uuidParse(sessionId), randomBytes(SECRET_BYTES)]);
+    const [key = Buffer.alloc(0)] = this.keys;
+    const token = Buffer.concat([content, macOf(content, key)]).toString('base64url');
+    return { token, sessionId, hash: hashOf(token) };
+  }
+
+  /** Undefined for what cannot be a token of ours. */
+  read(token: string): PresentedRefreshToken | undefined {
+    const bytes = Buffer.from(token, 'base64url');
+    if (bytes.toString('base64url') !== token) return undefined;
+    const [content, mac] = [
+      bytes.subarray(0, ID_BYTES + SECRET_BYTES),
+      bytes.subarray(ID_BYTES + SECRET_BYTES),
+    ];
+    const hasMac = mac.length === MAC_BYTES;
+    if (content.length !== ID_BYTES + SECRET_BYTES || (!hasMac && mac.length > 0)) return undefined;
+    const isAuthentic = hasMac && this.keys.some((key) => timingSafeEqual(mac, macOf(content, key)));
+    if (hasMac && !isAuthentic) return undefined;
+    try {
+      return { sessionId: uuidStringify(content.subarray(0, ID_BYTES)), hash: hashOf(token), isAuthentic };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function macOf(content: Buffer, key: Buffer): Buffer {
+  return createHmac('sha256', key).update(content).digest().subarray(0, MAC_BYTES);
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
