@@ -540,6 +540,17 @@ describe('a body in bytes that are no UTF-8', () => {
   });
 });
 
+describe('a body in another charset than UTF-8', () => {
+  it.each(['latin1', 'iso-8859-1', '"utf-16"', 'windows-1252'])(
+    'is 415 where it says %s',
+    async (charset) => {
+      const headers = { 'content-type': `application/json; charset=${charset}` };
+      const body = Buffer.from('{"text":"caf\xe9","mood":5}', 'latin1');
+      expectProblem(await ada.request('POST', '/entries', { body, headers }), 415);
+    },
+  );
+});
+
 describe('a DELETE that names a media type and has no body', () => {
   it('is taken as one without', async () => {
     const { body } = await ada.post('/entries', ENTRY);

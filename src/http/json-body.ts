@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { BadRequestException } from '@nestjs/common';
+import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { isUtf8 } from './charset.js';
 
 /** RFC 8259 §8.1: JSON is UTF-8. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -15,6 +16,11 @@ export function acceptJsonOnly(fastify: FastifyInstance): void {
     // Some clients name a media type with every request, a DELETE without a body too.
     if (body.length === 0 && request.method === 'DELETE') {
       done(null, undefined);
+      return;
+    }
+    // RFC 8259 §8.1: JSON is UTF-8, and what says that it is something else is not guessed at.
+    if (!isUtf8(request.headers['content-type'])) {
+      done(new UnsupportedMediaTypeException('Send the body in UTF-8'));
       return;
     }
     let text: string;

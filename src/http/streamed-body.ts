@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isUtf8 } from './charset.js';
 import { allowLongUpload } from './long-upload.js';
 
 /** ms between two pieces of a body: a client that sends nothing for longer has gone. */
@@ -55,9 +56,7 @@ export function receiveBody(request: FastifyRequest, signal: AbortSignal): Recei
   if (encoding.trim().toLowerCase() !== 'identity') {
     throw new UnsupportedMediaTypeException('Send the body without Content-Encoding');
   }
-  const charset =
-    /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
-  if (!/^(utf-?8|us-ascii)$/i.test(charset))
+  if (!isUtf8(request.headers['content-type']))
     throw new UnsupportedMediaTypeException('Send the body in UTF-8');
   return { mediaType, chunks: chunksOf(request.raw, signal) };
 }
