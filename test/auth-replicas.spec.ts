@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { ApiClient } from './harness/client.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
@@ -56,4 +58,26 @@ describeWithRedis('a session that ended on one replica', () => {
     expect((await lastAccepted(elsewhere)) - ended).toBeLessThan(REFUSED_WITHIN_MS);
     expectProblem(await there.post('/auth/refresh', { refreshToken: ada.account.refreshToken }), 401);
   });
+
+  it('is refused within a second of its commit, also where the transaction took longer than a poll looks back', async () => {
+    const ada = await here.signUp();
+    const elsewhere = there.as(ada.account);
+    const transaction = new Client({ connectionString: database.url });
+    await transaction.connect();
+    try {
+      await transaction.query('BEGIN');
+      const { rowCount } = await transaction.query(
+        'UPDATE sessions SET ended_at = clock_timestamp() WHERE user_id = $1',
+        [ada.account.userId],
+      );
+      expect(rowCount).toBe(1);
+      await sleep(7000);
+      expect((await elsewhere.get('/users/me')).status).toBe(200);
+      await transaction.query('COMMIT');
+      const ended = Date.now();
+      expect((await lastAccepted(elsewhere)) - ended).toBeLessThan(REFUSED_WITHIN_MS);
+    } finally {
+      await transaction.end();
+    }
+  }, 30_000);
 });

@@ -9,11 +9,8 @@ const POLL_MS = 400;
 /** How long what the last look saw is taken for the truth. Past it, a session is looked up by itself. */
 const TRUST_MS = 900;
 
-/** A row's `ended_at` is older than its commit by as long as its transaction took: what a look goes back. */
-const OVERLAP_SECONDS = 5;
-
 /** Beyond its life, how long an access token may still pass: the clock tolerance, and the clocks' differences. */
-const SKEW_SECONDS = 15;
+const SKEW_SECONDS = 20;
 
 /** The clock was set back where it has lost more than this, ms: less is within what {@link SKEW_SECONDS} allows for. */
 const SET_BACK_MS = 5000;
@@ -42,7 +39,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
     private readonly sql: Sql,
     private readonly config: Config,
   ) {
-    this.memoryMs = (config.jwt.accessTtlSeconds + OVERLAP_SECONDS + SKEW_SECONDS) * 1000;
+    this.memoryMs = (config.jwt.accessTtlSeconds + SKEW_SECONDS) * 1000;
   }
 
   async onModuleInit(): Promise<void> {
@@ -105,13 +102,12 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
 
   private async look(): Promise<void> {
     const started = performance.now();
-    const sinceSeconds =
-      this.lastLook === -Infinity ? this.memoryMs / 1000 : (started - this.lastLook) / 1000 + OVERLAP_SECONDS;
+    // All of them each time: a row appears with the commit of its transaction, which may come long after `ended_at`.
     const { rows } = await this.sql.query<{ id: string }>(
       'sessions-ended',
       `SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)
        UNION ALL SELECT id FROM erased_sessions WHERE erased_at > now() - make_interval(secs => $1)`,
-      [sinceSeconds],
+      [this.memoryMs / 1000],
     );
     for (const { id } of rows) if (!this.ended.has(id)) this.add(id);
     this.lastLook = started;
