@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nes
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { Unqueued } from '../http/unqueued.decorator.js';
 import { ErasureSchema, PasswordChangeSchema, type Erasure, type PasswordChange } from './account.schemas.js';
 import { AccountService } from './account.service.js';
 
@@ -14,6 +15,7 @@ export class AccountController {
   constructor(private readonly account: AccountService) {}
 
   @Put('password')
+  @Unqueued()
   @HttpCode(204)
   @ApiOperation({ summary: 'Change the password, which ends every other session' })
   @ApiNoContentResponse()
@@ -28,6 +30,7 @@ export class AccountController {
   }
 
   @Delete()
+  @Unqueued()
   @HttpCode(204)
   @ApiOperation({ summary: 'Erase the user, with sessions and entries, for good' })
   @ApiNoContentResponse()

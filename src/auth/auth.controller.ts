@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
+import { Unqueued } from '../http/unqueued.decorator.js';
 import type { User } from '../users/user.entity.js';
 import {
   LoginSchema,
@@ -43,6 +44,7 @@ export class AuthController {
 
   @Post('register')
   @Public()
+  @Unqueued()
   @ApiOperation({ summary: 'Open an account and sign in' })
   @ApiCreatedResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 409, 413, 415, 422, 429, 503)
@@ -55,6 +57,7 @@ export class AuthController {
 
   @Post('login')
   @Public()
+  @Unqueued()
   @UseGuards(LocalAuthGuard)
   @HttpCode(200)
   @ApiOperation({ summary: 'Sign in' })

@@ -55,11 +55,8 @@ export class Statements {
 /** Statements on the data source's own pool, past TypeORM's result mapping, for the hot path. */
 @Injectable()
 export class Sql extends Statements {
-  private served = 0;
-
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {
     super(() => this.pool);
-    this.pool.on('acquire', () => (this.served += 1));
   }
 
   /** @param work whose statements take effect together, or, when it throws, not at all */
@@ -89,11 +86,6 @@ export class Sql extends Statements {
   connections(): { readonly size: number; readonly idle: number; readonly waiting: number } {
     const { totalCount, idleCount, waitingCount } = this.pool;
     return { size: totalCount, idle: idleCount, waiting: waitingCount };
-  }
-
-  /** Queries that wait for a connection, and those that have got one, since the start. */
-  get load(): { readonly queued: number; readonly served: number } {
-    return { queued: this.pool.waitingCount, served: this.served };
   }
 
   private get pool(): Pool {

@@ -13,6 +13,7 @@ import { Config } from '../config/config.js';
 import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { OpenRequests } from '../http/open-requests.js';
+import { Unqueued } from '../http/unqueued.decorator.js';
 import { streamAnswer } from '../http/streamed-answer.js';
 import {
   ConnectionCutError,
@@ -74,6 +75,7 @@ export class EntryTransferController {
   }
 
   @Get('export')
+  @Unqueued()
   @ApiOperation({
     summary: 'Download all entries, or what the filters let through, without the trash',
     description:

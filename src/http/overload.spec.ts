@@ -1,114 +1,117 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
 import { until } from '../../test/harness/until.js';
-import { shedOverload } from './overload.js';
+import { queueRequests } from './overload.js';
 
-describe('shedOverload', () => {
+const CONNECTIONS = 2;
+/** As many as are at work at once. */
+const RUNNING = 16;
+
+describe('queueRequests', () => {
   let server: FastifyInstance;
   let url: string;
-  let queued: number;
+  /** Ends the requests at work, the oldest first. */
+  let working: { path: string; end: () => void }[];
   const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
   beforeAll(() => Logger.overrideLogger(log));
   afterAll(() => Logger.overrideLogger(true));
   beforeEach(async () => {
     jest.clearAllMocks();
-    queued = 0;
+    working = [];
     server = fastify();
-    shedOverload(server, () => ({ queued, served: 0 }), 10);
-    server.get('/', () => 'done');
+    queueRequests(server, CONNECTIONS);
+    const work = (request: { url: string }) =>
+      new Promise<string>((resolve) => working.push({ path: request.url, end: () => resolve('done') }));
+    server.get('/', work);
+    server.get('/free', { config: { unqueued: true } as object }, work);
     server.get('/health/live', () => 'alive');
     url = await server.listen({ host: '127.0.0.1', port: 0 });
   });
-  afterEach(() => server.close());
+  afterEach(async () => {
+    for (const { end } of working) end();
+    await server.close();
+  });
 
-  const ask = async (path = '/') => {
-    const answer = await fetch(url + path);
+  const ask = async (path = '/', signal?: AbortSignal) => {
+    const answer = await fetch(url + path, { ...(signal && { signal }) });
     await answer.arrayBuffer();
     return answer;
   };
-  const statuses = async (answers: Promise<Response>[]) =>
-    (await Promise.all(answers)).map(({ status }) => status);
+  const fill = async (count: number) => {
+    const answers = Array.from({ length: count }, () => ask());
+    await until('all are at work', () => working.length === count);
+    return answers;
+  };
 
-  it('lets everything through while nothing is queued, five hundred at once too', async () => {
-    expect(new Set(await statuses(Array.from({ length: 500 }, () => ask())))).toEqual(new Set([200]));
-  });
-
-  it('answers 503 with Retry-After to the oldest while too much is queued, and probes as ever', async () => {
-    queued = 200;
-    await sleep(30);
-    let refused = 0;
-    const answers = Array.from({ length: 230 }, async () => {
-      const answer = await ask();
-      if (answer.status === 503) {
-        refused += 1;
-        expect(answer.headers.get('retry-after')).toBe('1');
-      }
-      return answer;
-    });
-    await until('those beyond 200 are refused', () => refused === 30);
-    expect((await ask('/health/live')).status).toBe(200);
-    queued = 0;
-    // A rush that is over: the others are served.
-    expect((await statuses(answers)).filter((status) => status === 200)).toHaveLength(200);
-    expect((await ask()).status).toBe(200);
+  it('has no more than eight at work for each connection, and answers the others 503 with Retry-After', async () => {
+    const running = await fill(RUNNING);
+    const late = await Promise.all([ask(), ask()]);
+    expect(late.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
+      [503, '1'],
+      [503, '1'],
+    ]);
+    expect(working).toHaveLength(RUNNING);
+    for (const { end } of working) end();
+    expect(new Set((await Promise.all(running)).map(({ status }) => status))).toEqual(new Set([200]));
+    await until('the end is logged', () => log.log.mock.calls.length > 0);
     expect(log.warn.mock.calls).toEqual([
-      [
-        expect.stringMatching(/^requests are refused: 2\d\d wait at the gate, 200 queries for a connection/),
-        'Overload',
-      ],
+      [expect.stringMatching(/^requests are refused: \d are waiting$/), 'Overload'],
     ]);
-    await until('the end is told', () => log.log.mock.calls.length > 0);
-    expect(log.log.mock.calls).toEqual([
-      [expect.stringMatching(/^no more requests are refused: 30 were, within \d+\.\d s$/), 'Overload'],
-    ]);
+    expect(log.log.mock.calls).toEqual([['no more requests are refused: 2 were', 'Overload']]);
   });
 
-  it('lets a queue that stands for long have no more than a few', async () => {
-    queued = 11;
-    expect((await ask()).status).toBe(200);
-    await sleep(400);
-    let answered = false;
-    const answer = ask().finally(() => (answered = true));
-    await sleep(100);
-    expect(answered).toBe(false);
-    queued = 9;
-    expect((await answer).status).toBe(200);
+  it('serves the newest of those that wait, when one at work ends', async () => {
+    await fill(RUNNING);
+    const older = ask('/?older');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const newer = ask('/?newer');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    working[0]!.end();
+    await until('one more is at work', () => working.length === RUNNING + 1);
+    expect(working.at(-1)!.path).toBe('/?newer');
+    working[1]!.end();
+    await until('the other is at work', () => working.length === RUNNING + 2);
+    for (const { end } of working) end();
+    expect([(await older).status, (await newer).status]).toEqual([200, 200]);
+    expect(log.warn).not.toHaveBeenCalled();
   });
 
-  it('has a request wait for a moment, and serves it when the queue is shorter by then', async () => {
-    queued = 200;
-    await sleep(30);
-    const answers = Array.from({ length: 20 }, () => ask());
-    await sleep(60);
-    queued = 0;
-    expect(new Set(await statuses(answers))).toEqual(new Set([200]));
+  it('gives the turn of a client that has gone to the next', async () => {
+    await fill(RUNNING);
+    const waiting = ask('/?waiting');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const gone = new AbortController();
+    const left = ask('/?gone', gone.signal).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    gone.abort();
+    await left;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    working[0]!.end();
+    await until('one more is at work', () => working.length === RUNNING + 1);
+    expect(working.at(-1)!.path).toBe('/?waiting');
+    for (const { end } of working) end();
+    expect((await waiting).status).toBe(200);
   });
 
-  it('sheds while the event loop lags for long, and not because it did so once', async () => {
-    const block = (ms: number) => {
-      for (const end = performance.now() + ms; performance.now() < end;);
-    };
-    block(400);
-    expect((await ask()).status).toBe(200);
-    // Each turn is late, as with more requests than one thread can do.
-    const busy = setInterval(() => block(220), 1);
-    let refused = 0;
-    const answers: Promise<unknown>[] = [];
-    try {
-      await sleep(1000);
-      const asked = Array.from({ length: 220 }, async () => {
-        if ((await ask()).status === 503) refused += 1;
-      });
-      answers.push(...asked);
-      await until('some are refused', () => refused > 0, 25_000);
-    } finally {
-      clearInterval(busy);
-    }
-    await Promise.all(answers);
-    expect(refused).toBeLessThanOrEqual(20);
-    await sleep(30);
-    expect((await ask()).status).toBe(200);
+  it('frees the place of a client that goes away while its request is at work', async () => {
+    const gone = new AbortController();
+    const left = Array.from({ length: RUNNING }, () => ask('/', gone.signal).catch(() => {}));
+    await until('all are at work', () => working.length === RUNNING);
+    gone.abort();
+    await Promise.all(left);
+    const next = ask('/?next');
+    await until('the next is at work', () => working.length === RUNNING + 1);
+    working.at(-1)!.end();
+    expect((await next).status).toBe(200);
+  });
+
+  it('lets probes pass, and routes that have a queue of their own', async () => {
+    await fill(RUNNING);
+    expect((await ask('/health/live')).status).toBe(200);
+    const free = ask('/free');
+    await until('it is at work', () => working.length === RUNNING + 1);
+    working.at(-1)!.end();
+    expect((await free).status).toBe(200);
   });
 });

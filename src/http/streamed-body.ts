@@ -5,10 +5,10 @@ import {
   UnsupportedMediaTypeException,
   type CustomDecorator,
 } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isUtf8 } from './charset.js';
 import { allowLongUpload } from './long-upload.js';
+import { Unqueued } from './unqueued.decorator.js';
 
 /** ms between two pieces of a body: a client that sends nothing for longer has gone. */
 const SILENCE_MS = 30_000;
@@ -22,7 +22,7 @@ interface StreamedRouteConfig {
 
 /** The route reads its body by itself, piece by piece, in these media types. BODY_LIMIT_BYTES does not bound it. */
 export function StreamedBody(...mediaTypes: StreamedMediaType[]): CustomDecorator {
-  return RouteConfig({ streamedMediaTypes: mediaTypes } satisfies StreamedRouteConfig);
+  return Unqueued({ streamedMediaTypes: mediaTypes } satisfies StreamedRouteConfig);
 }
 
 /** Leaves bodies in these media types unread, on the routes that ask for it; elsewhere they are a 415 as before. */

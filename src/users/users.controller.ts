@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swa
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { Unqueued } from '../http/unqueued.decorator.js';
 import { PersonalDataService } from './personal-data.service.js';
 import {
   toUserBody,
@@ -46,6 +47,7 @@ export class UsersController {
   }
 
   @Get('me/export')
+  @Unqueued()
   @ApiOperation({ summary: 'Download all that is held of the user' })
   @ApiOkResponse({
     standardSchema: UserExportSchema,
