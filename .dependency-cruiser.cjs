@@ -15,7 +15,7 @@ module.exports = {
     },
     {
       name: 'database-imports-config-alone',
-      comment: 'migrate.ts is a program, and tells its errors as service.ts does.',
+      comment: 'migrate.ts is a program, and tells its errors as main.ts does.',
       severity: 'error',
       from: { path: '^src/database/', pathNot: '^src/database/migrate\\.ts$' },
       to: { path: '^src/(?!config/|database/)' },

@@ -1,17 +1,41 @@
-import { setFlagsFromString } from 'node:v8';
+import 'reflect-metadata';
+import { createApp } from './app.setup.js';
+import { ConfigError, EXIT_CONFIG, loadConfig } from './config/config.js';
+import { createLogger, exitOnceWritten } from './observability/logger.js';
+import { handleProcessEvents } from './observability/process-events.js';
+import { nameSourcesInStacks } from './observability/stack-trace.js';
+import { listenForShutdown, stoppable } from './shutdown.js';
+import { describeStartError } from './start-error.js';
 
-/** V8's, beside its interpreter: Sparkplug, Maglev and TurboFan (https://v8.dev/docs). */
-const COMPILERS = ['sparkplug', 'maglev', 'turbofan'];
-
-function useCompilers(used: boolean): void {
-  for (const compiler of COMPILERS) setFlagsFromString(`--${used ? '' : 'no-'}${compiler}`);
+async function bootstrap(): Promise<void> {
+  nameSourcesInStacks();
+  const config = readConfig();
+  const logger = await createLogger(config.log);
+  handleProcessEvents(logger);
+  const shutdown = listenForShutdown(config.http, logger);
+  try {
+    const app = await createApp(config, logger);
+    shutdown.onSignal(stoppable(app));
+    await app.init();
+    if (shutdown.begun) return;
+    await app.listen(config.http.port, config.http.host);
+    const url = await app.getUrl();
+    logger.info(`listening on ${url}${config.docs.enabled ? `, its API is described at ${url}/docs` : ''}`);
+  } catch (error) {
+    if (shutdown.begun) return;
+    logger.fatal(describeStartError(error, config));
+    exitOnceWritten(logger, 1);
+  }
 }
 
-// The start is interpreted: what runs once is not worth compiling, and a service at rest has 8 MB less, most of them pages
-// of the compilers themselves. So this comes before any other module, even one that only this file would need.
-useCompilers(false);
-// What Node keeps at the end (NODE_COMPILE_CACHE), V8 takes at the next start under the same flags only.
-process.once('exit', () => useCompilers(false));
+function readConfig() {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(EXIT_CONFIG);
+  }
+}
 
-const { serve } = await import('./service.js');
-await serve(() => useCompilers(true));
+await bootstrap();

@@ -43,7 +43,10 @@ describe('listenForShutdown', () => {
     'of %i ms, with a drain of %i, leaves streams %i, and ends at the limit',
     async (timeoutMs, drainMs, ms) => {
       const service = stoppable();
-      listenForShutdown({ timeoutMs, drainMs }, logger as unknown as Logger).onSignal(service);
+      listenForShutdown(
+        { shutdownTimeoutMs: timeoutMs, shutdownDrainMs: drainMs },
+        logger as unknown as Logger,
+      ).onSignal(service);
       process.emit('SIGTERM', 'SIGTERM');
       expect(service.announce).toHaveBeenCalledTimes(1);
       await jest.advanceTimersByTimeAsync(ms - 1);
@@ -61,7 +64,10 @@ describe('listenForShutdown', () => {
   it('closes only after the drain, and exits 0', async () => {
     // The drain's timers are of node:timers/promises, which Jest leaves alone.
     const close = jest.fn(() => Promise.resolve());
-    const shutdown = listenForShutdown({ timeoutMs: 10_000, drainMs: 200 }, logger as unknown as Logger);
+    const shutdown = listenForShutdown(
+      { shutdownTimeoutMs: 10_000, shutdownDrainMs: 200 },
+      logger as unknown as Logger,
+    );
     shutdown.onSignal(stoppable({ close }));
     expect(shutdown.begun).toBe(false);
     process.emit('SIGHUP', 'SIGHUP');
@@ -77,7 +83,7 @@ describe('listenForShutdown', () => {
 
   it('exits 1 where that fails, and tells why without a value that PostgreSQL quotes', async () => {
     const error = Object.assign(new Error('invalid input syntax: "dear diary"'), { code: '22P02' });
-    listenForShutdown({ timeoutMs: 5000, drainMs: 0 }, logger as unknown as Logger).onSignal(
+    listenForShutdown({ shutdownTimeoutMs: 5000, shutdownDrainMs: 0 }, logger as unknown as Logger).onSignal(
       stoppable({ close: () => Promise.reject(error) }),
     );
     process.emit('SIGINT', 'SIGINT');

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { Logger } from 'pino';
+import { OpenRequests } from './http/open-requests.js';
 import { messageOf } from './observability/error-description.js';
 import { exitOnceWritten } from './observability/logger.js';
 
@@ -27,6 +28,12 @@ export interface Stoppable {
   stillOpen(): string[];
 }
 
+/** ms */
+export interface ShutdownTimes {
+  readonly shutdownTimeoutMs: number;
+  readonly shutdownDrainMs: number;
+}
+
 export interface Shutdown {
   /** Says what to do at a signal from now on. Until then a signal ends the process at once. */
   onSignal(service: Stoppable): void;
@@ -36,12 +43,12 @@ export interface Shutdown {
 
 /**
  * Listens for the signals that ask the process to end. As process 1 of a container it would otherwise not even notice
- * them. The end is announced, `drainMs` later the service closes, and the process exits 0. Streams may use what time
- * there is, but for the last two seconds. `timeoutMs` after the signal, or at a second one, it exits 1 and tells what
+ * them. The end is announced, `shutdownDrainMs` later the service closes, and the process exits 0. Streams may use what time
+ * there is, but for the last two seconds. `shutdownTimeoutMs` after the signal, or at a second one, it exits 1 and tells what
  * was still open.
  */
 export function listenForShutdown(
-  { timeoutMs, drainMs }: { readonly timeoutMs: number; readonly drainMs: number },
+  { shutdownTimeoutMs: timeoutMs, shutdownDrainMs: drainMs }: ShutdownTimes,
   logger: Logger,
 ): Shutdown {
   let service: Stoppable | undefined;
@@ -99,12 +106,24 @@ async function drain(ms: number): Promise<void> {
   for (let step = 0; step < DRAIN_STEPS; step += 1) await sleep(ms / DRAIN_STEPS);
 }
 
+/** The application, as a shutdown ends it. */
+export function stoppable(app: INestApplication): Stoppable {
+  const requests = app.get(OpenRequests);
+  const stopping = watchStopping(app);
+  return {
+    announce: () => requests.announceEnd(),
+    breakOff: () => requests.breakOff(),
+    close: () => app.close(),
+    stillOpen: () => [...requests.describe(), ...stopping()],
+  };
+}
+
 /**
  * Watches the providers that Nest tells to stop (background jobs, pools), whichever there are.
  *
  * @returns tells which have been told and have not finished: `TrashPurge (87 ms)`
  */
-export function watchStopping(app: INestApplication): () => string[] {
+function watchStopping(app: INestApplication): () => string[] {
   const stopping = new Map<string, number>();
   const seen = new Set<object>();
   for (const { providers } of app.get(ModulesContainer).values()) {

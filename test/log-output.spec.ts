@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 /** A process that logs numbers from 0, far more than a pipe holds, and ends after that or some ms later. */
-function logAndExit(count: number, afterMs = 0) {
+function logAndExit(count: number, afterMs = 0, command = [process.execPath]) {
   const source = `
     import { createLogger, exitOnceWritten } from '${LOGGER}';
     const logger = await createLogger({ level: 'info', format: 'json' });
@@ -24,7 +24,8 @@ function logAndExit(count: number, afterMs = 0) {
     if (${afterMs} === 0) end();
     else setTimeout(end, ${afterMs});
   `;
-  return spawn(process.execPath, ['--input-type=module', '--eval', source], {
+  const [program, ...args] = [...command, '--input-type=module', '--eval', source];
+  return spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }
@@ -61,3 +62,18 @@ it('keeps no process that is to end, where nobody reads the log', async () => {
   child = logAndExit(20_000);
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
 });
+
+/** Runs a command as process 1 of a PID namespace of its own, as in a container. Only root may. */
+const AS_PROCESS_1 = ['unshare', '--fork', '--pid', '--kill-child', process.execPath];
+const canUnshare = spawnSync('unshare', ['--fork', '--pid', 'true']).status === 0;
+
+(canUnshare ? it : it.skip)(
+  'keeps no process 1 of a container either, which cannot kill itself',
+  async () => {
+    child = logAndExit(20_000, 0, AS_PROCESS_1);
+    const exited = once(child, 'exit');
+    const started = Date.now();
+    await exited;
+    expect(Date.now() - started).toBeLessThan(20_000);
+  },
+);

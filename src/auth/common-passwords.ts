@@ -25,16 +25,9 @@ export async function isCommonPassword(password: string): Promise<boolean> {
   return (await common).has(plain) || CONTEXT_WORDS.test(plain);
 }
 
-/**
- * The 49,000 commonest passwords of published breaches, in the order of how common they are, as zxcvbn-ts keeps them
- * (https://github.com/zxcvbn-ts/zxcvbn, MIT; its source is Mark Burnett's ten million passwords). Those of 8 characters
- * or more among them are some 18,000.
- */
 async function readCommon(): Promise<ReadonlySet<string>> {
-  // As its default export: the bundle gives a CommonJS module no names.
-  const module: unknown = await import('@zxcvbn-ts/language-common');
-  const { dictionary } = (module as { default: typeof import('@zxcvbn-ts/language-common') }).default;
-  return new Set(dictionary['passwords-common'].filter((each) => each.length >= MIN_LENGTH).map(normalize));
+  const { COMMON_PASSWORDS } = await import('./common-password-list.js');
+  return new Set(COMMON_PASSWORDS.filter((each) => each.length >= MIN_LENGTH).map(normalize));
 }
 
 /** Whether a password is the account's e-mail address, or what is before its @. */

@@ -7,7 +7,7 @@ const LEAST = {
   DATABASE_URL: 'postgres://localhost/entries',
   JWT_SECRET: 'a-secret-for-tests-0123456789abcdefghij',
 };
-const inMemory = new RedisConnection(loadConfig(LEAST));
+const inMemory = await RedisConnection.open(loadConfig(LEAST));
 
 async function takeAll(delay: GrowingDelay, key: string, count: number): Promise<number[]> {
   const waits: number[] = [];
@@ -78,9 +78,9 @@ const describeWithRedis = redisUrl === undefined ? describe.skip : describe;
 
 describeWithRedis('GrowingDelay with Redis', () => {
   let replicas: RedisConnection[] = [];
-  beforeAll(() => {
+  beforeAll(async () => {
     const config = loadConfig({ ...LEAST, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) });
-    replicas = [1, 2].map(() => new RedisConnection(config));
+    replicas = await Promise.all([1, 2].map(() => RedisConnection.open(config)));
   });
   afterAll(() => Promise.all(replicas.map((redis) => redis.onApplicationShutdown())));
 

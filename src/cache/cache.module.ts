@@ -1,9 +1,9 @@
 import { CacheModule as NestCacheModule } from '@nestjs/cache-manager';
 import { Global, Module } from '@nestjs/common';
 import { KeyvAdapter } from 'cache-manager';
-import { redisInsStore } from 'cache-manager-redis-yet';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
+import { Config } from '../config/config.js';
 import { CacheService, KEY_PREFIX } from './cache.service.js';
 import { RedisConnection } from './redis-connection.js';
 
@@ -14,7 +14,16 @@ const MEMORY_BYTES = 33_554_432;
 /** What a value takes beside its JSON, about. */
 const OVERHEAD_BYTES = 256;
 
-@Module({ providers: [RedisConnection], exports: [RedisConnection] })
+@Module({
+  providers: [
+    {
+      provide: RedisConnection,
+      inject: [Config],
+      useFactory: (config: Config) => RedisConnection.open(config),
+    },
+  ],
+  exports: [RedisConnection],
+})
 class RedisModule {}
 
 @Global()
@@ -24,8 +33,8 @@ class RedisModule {}
     NestCacheModule.registerAsync({
       imports: [RedisModule],
       inject: [RedisConnection],
-      useFactory: (redis: RedisConnection) => ({
-        stores: [memoryStore(), ...(redis.configured ? [redisStore(redis)] : [])],
+      useFactory: async (redis: RedisConnection) => ({
+        stores: [memoryStore(), ...(redis.configured ? [await redisStore(redis)] : [])],
       }),
     }),
   ],
@@ -61,7 +70,8 @@ function memoryStore(): Keyv {
 }
 
 /** Redis as a cache that may vanish at any time: what fails is a miss, and is not stored. */
-function redisStore(redis: RedisConnection): Keyv {
+async function redisStore(redis: RedisConnection): Promise<Keyv> {
+  const { redisInsStore } = await import('./redis-client.js');
   const store = redisInsStore(redis.client as unknown as Parameters<typeof redisInsStore>[0]);
   return keyvOf(
     new KeyvAdapter({

@@ -224,7 +224,7 @@ describe('PinoLogger', () => {
     },
   );
 
-  it('leaves a failed boot to service.ts, which tells it once', async () => {
+  it('leaves a failed boot to main.ts, which logs it once', async () => {
     const { nest, text } = await capture();
     nest.error(new Error('no database'), undefined, 'ExceptionHandler');
     expect(text()).toBe('');

@@ -99,8 +99,12 @@ export function exitOnceWritten(logger: Logger, code: number): void {
     process.exit(code);
     return;
   }
-  // An ordinary end would wait for a write that nobody reads.
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), LAST_LINES_MS);
+  // An ordinary end would wait for a write that nobody reads. As process 1 of a container a process cannot kill itself
+  // (pid_namespaces(7)), but it can abort.
+  setTimeout(() => {
+    process.kill(process.pid, 'SIGKILL');
+    process.abort();
+  }, LAST_LINES_MS);
   output.end(() => process.exit(code));
 }
 
@@ -119,7 +123,7 @@ export class PinoLogger implements LoggerService {
 
   error(message: unknown, ...rest: unknown[]): void {
     const context = rest.length > 0 ? String(rest.at(-1)) : undefined;
-    // Why a boot failed is told by service.ts, once.
+    // Why a boot failed is logged by main.ts, once.
     if (context === 'ExceptionHandler') return;
     const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
     this.write('error', message, context, stack !== undefined && { stack });

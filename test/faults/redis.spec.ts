@@ -141,7 +141,7 @@ describeWithRedis('Redis', () => {
 
   it('hangs, is waited for once, and then left alone: no request is later by 50 ms', async () => {
     const needed = { DATABASE_URL: service.database.url, JWT_SECRET: TEST_SECRET };
-    const connection = new RedisConnection(loadConfig({ ...needed, ...environment() }));
+    const connection = await RedisConnection.open(loadConfig({ ...needed, ...environment() }));
     try {
       await until('connected', () => connection.ping());
       proxy.hold();

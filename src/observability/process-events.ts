@@ -1,4 +1,17 @@
 import type { Logger } from 'pino';
+import { messageOf } from './error-description.js';
+import { exitOnceWritten } from './logger.js';
+
+/** Logs what nobody caught, before the process ends with it, and handles the signals that are not for its end. */
+export function handleProcessEvents(logger: Logger): void {
+  stepLevelBySignal(logger);
+  refuseDebuggerBySignal(logger);
+  // Node would print the error with all that hangs on it: of a failed query, the parameters.
+  process.on('uncaughtException', (error: unknown) => {
+    logger.fatal({ err: error }, `uncaught: ${messageOf(error)}`);
+    exitOnceWritten(logger, 1);
+  });
+}
 
 /**
  * The level after this one. Each step tells more, down to trace; the last leads back to the level that was configured, or
@@ -13,7 +26,7 @@ export function nextLevel(current: string, configured: string): string {
 }
 
 /** Changes the level of the running process at each SIGUSR2, and says so. */
-export function stepLevelBySignal(logger: Logger): void {
+function stepLevelBySignal(logger: Logger): void {
   const configured = logger.level;
   process.on('SIGUSR2', () => {
     const before = logger.level;
@@ -29,7 +42,7 @@ export function stepLevelBySignal(logger: Logger): void {
  * Node opens a debugger's port at SIGUSR1, by which whoever reaches it runs code in the process. A listener takes that away
  * (https://nodejs.org/api/process.html#signal-events); `node --inspect` is still there for those who mean it.
  */
-export function refuseDebuggerBySignal(logger: Logger): void {
+function refuseDebuggerBySignal(logger: Logger): void {
   process.on('SIGUSR1', () => {
     logger.warn('SIGUSR1: opens no debugger here; SIGUSR2 changes the log level');
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { nextLevel } from './log-level.js';
+import { nextLevel } from './process-events.js';
 
 function steps(configured: string, count: number): string[] {
   const levels = [configured];
