@@ -127,7 +127,7 @@ async function run() {
 async function revert() {
   return onOwnDatabase(async (target) => {
     const { revertNewest } = await built.applyMigrations();
-    const reverted = await revertNewest(await configOf(target), log);
+    const reverted = (await revertNewest(await configOf(target), log))?.name;
     console.log(reverted === undefined ? 'migrations: none is applied' : `migration reverted: ${reverted}`);
     return 0;
   });

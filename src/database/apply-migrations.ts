@@ -93,10 +93,15 @@ export async function applyMigrations(
 /**
  * Takes back the migration that was applied last.
  *
- * @returns its name; undefined where none is applied
+ * @param describeLosses of the migration with this name; called under the lock, so that what it finds is what is lost
+ * @returns its name and its losses; undefined where none is applied
  * @throws {MigrationError} when its `down` fails, its code is not in this build, or a backup before is not made
  */
-export async function revertNewest(config: MigrationsConfig, log: MigrationLog): Promise<string | undefined> {
+export async function revertNewest(
+  config: MigrationsConfig,
+  log: MigrationLog,
+  describeLosses: (name: string) => Promise<string[]> = () => Promise.resolve([]),
+): Promise<{ readonly name: string; readonly losses: string[] } | undefined> {
   const known = await findMigrations();
   return withMigrationLock(
     config,
@@ -111,6 +116,7 @@ export async function revertNewest(config: MigrationsConfig, log: MigrationLog):
         );
       }
       await keepBackup(config, log);
+      const losses = await describeLosses(newest.name);
       const type = await file.load();
       const context = { lock, log, journal: new MigrationJournal() };
       const dataSource = new DataSource({
@@ -129,7 +135,7 @@ export async function revertNewest(config: MigrationsConfig, log: MigrationLog):
       } finally {
         if (dataSource.isInitialized) await dataSource.destroy();
       }
-      return newest.name;
+      return { name: newest.name, losses };
     },
   );
 }
@@ -222,24 +228,27 @@ async function run(
   const types: MigrationClass[] = [];
   for (const file of pending) types.push(tracked(file, await file.load(), { lock, log, journal }));
   const deadline = Date.now() + config.lockTimeoutMs;
+  /** By earlier tries, which ended at a table in use. */
+  const applied: string[] = [];
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const dataSource = new DataSource({
       ...migrationDataSourceOptions(config.database),
       migrations: types,
-      migrationsRun: true,
       logger: journal,
     });
     try {
       await dataSource.initialize();
-      return journal.applied;
+      const run = await dataSource.runMigrations();
+      return [...applied, ...run.map(({ name }) => name)];
     } catch (error) {
       const isBusy = (error as { code?: string } | undefined)?.code === LOCK_NOT_AVAILABLE;
       if (!isBusy || Date.now() + pause > deadline) throw failure(journal, error);
       log.warn(
-        `migration ${journal.failed ?? ''} wants a table that is in use, and let the others pass after ` +
+        `migration ${journal.running ?? ''} needs a table that is in use, and gave up waiting after ` +
           `${LOCK_TIMEOUT_MS} ms; next try in ${pause} ms`,
       );
-      journal.failed = journal.failedQuery = undefined;
+      applied.push(...journal.completed.splice(0));
+      journal.running = journal.failedQuery = undefined;
     } finally {
       if (dataSource.isInitialized) await dataSource.destroy();
     }
@@ -265,10 +274,12 @@ function tracked(
 
     async up(runner: QueryRunner): Promise<void> {
       const started = performance.now();
+      journal.running = this.name;
       await this.migration.up(await this.prepare(runner));
       // Without the lock, another process may be at the same migration: then none of this is to be committed.
       await lock.assertHeld();
       await recordApplied(queryOf(runner), description, RELEASE, performance.now() - started);
+      journal.completed.push(this.name);
     }
 
     async down(runner: QueryRunner): Promise<void> {
@@ -292,7 +303,7 @@ function queryOf(runner: QueryRunner): Query {
   return (text, values) => runner.query(text, values) as Promise<unknown>;
 }
 
-function failure(journal: MigrationJournal, error: unknown, name = journal.failed): MigrationError {
+function failure(journal: MigrationJournal, error: unknown, name = journal.running): MigrationError {
   const { code, detail, hint } = (error ?? {}) as { code?: string; detail?: string; hint?: string };
   const ofClass = (classes: RegExp) => code !== undefined && classes.test(code);
   const reason = [
@@ -317,22 +328,14 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.faile
   );
 }
 
-/** TypeORM tells what it migrates to its logger alone. */
+/** What a failure is described by. TypeORM names the statement that failed to its logger alone. */
 class MigrationJournal implements Logger {
-  readonly applied: string[] = [];
-  failed: string | undefined;
+  /** The migration that was begun last. */
+  running: string | undefined;
+  readonly completed: string[] = [];
   failedQuery: string | undefined;
   /** Of migrations that run outside of a transaction: what a failed one had done is not rolled back. */
   readonly outside = new Set<string>();
-
-  logSchemaBuild(message: string): void {
-    const name = /^Migration (\S+) has been executed successfully\.$/.exec(message)?.[1];
-    if (name !== undefined) this.applied.push(name);
-  }
-
-  logMigration(message: string): void {
-    this.failed ??= /^Migration "([^"]+)" failed/.exec(message)?.[1];
-  }
 
   logQueryError(_error: string | Error, query: string): void {
     this.failedQuery ??= query;
@@ -340,5 +343,7 @@ class MigrationJournal implements Logger {
 
   logQuery(): void {}
   logQuerySlow(): void {}
+  logSchemaBuild(): void {}
+  logMigration(): void {}
   log(): void {}
 }

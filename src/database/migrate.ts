@@ -141,23 +141,26 @@ async function up(config: MigrationsConfig): Promise<Report> {
   };
 }
 
+const NONE_APPLIED: Report = { lines: ['none is applied'], json: { reverted: null, losses: [] } };
+
 async function down(config: MigrationsConfig, { yes }: { yes?: boolean | undefined }): Promise<Report> {
+  if (yes) {
+    const reverted = await revertNewest(config, log, (name) => lossesOf(name, config));
+    if (!reverted) return NONE_APPLIED;
+    return {
+      lines: [`taken back: ${reverted.name}`, ...reverted.losses.map((loss) => `lost: ${loss}`)],
+      json: { reverted: reverted.name, losses: reverted.losses },
+    };
+  }
   const newest = (await appliedIn(config)).at(-1);
-  if (!newest) return { lines: ['none is applied'], json: { reverted: null, losses: [] } };
+  if (!newest) return NONE_APPLIED;
   const losses = await lossesOf(newest.name, config);
   const told =
     losses.length === 0 ? ['nothing that is stored would be lost'] : losses.map((loss) => `lost: ${loss}`);
-  if (!yes) {
-    return {
-      lines: [`would take back ${newest.name}`, ...told, 'nothing was done: say --yes to do it'],
-      json: { reverted: null, wouldRevert: newest.name, losses },
-      exitCode: EXIT_UNCONFIRMED,
-    };
-  }
-  const reverted = await revertNewest(config, log);
   return {
-    lines: [`taken back: ${reverted}`, ...losses.map((loss) => `lost: ${loss}`)],
-    json: { reverted, losses },
+    lines: [`would take back ${newest.name}`, ...told, 'nothing was done: say --yes to do it'],
+    json: { reverted: null, wouldRevert: newest.name, losses },
+    exitCode: EXIT_UNCONFIRMED,
   };
 }
 
