@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import { observeModules } from './app.signals.js';
 import { Config } from './config/config.js';
-import { asDatabaseUnavailable } from './database/database-unavailable.js';
+import { asDatabaseUnavailable, asQueryTimeout } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/allowed-methods.js';
 import { serveApiDocs } from './http/api-docs.js';
 import { answerClientError, rememberAnswers } from './http/client-error.js';
@@ -41,7 +41,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const SLOW_CLIENTS_EVERY_MS = 5000;
 
 /**
- * Makes the application, ready to listen: what `service.ts` and the tests share. The schema is up to date when this
+ * Makes the application, ready to listen: what `main.ts` and the tests share. The schema is up to date when this
  * returns.
  *
  * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}
@@ -118,7 +118,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
     });
   }
   app.useGlobalPipes(new SchemaValidationPipe());
-  app.useGlobalFilters(new ProblemFilter(allowedMethods, [asDatabaseUnavailable]));
+  app.useGlobalFilters(new ProblemFilter(allowedMethods, [asQueryTimeout, asDatabaseUnavailable]));
   if (config.docs.enabled) serveDocs(app);
   return app;
 }

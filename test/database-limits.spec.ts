@@ -7,6 +7,7 @@ import { asDatabaseUnavailable } from '../src/database/database-unavailable.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../src/database/database-wait.js';
 import { Sql } from '../src/database/sql.js';
 import { startApp, type TestApp } from './harness/app.js';
+import { expectProblem } from './harness/problem.js';
 
 describe('a transaction in which the process stands still', () => {
   let service: TestApp;
@@ -33,6 +34,29 @@ describe('a transaction in which the process stands still', () => {
       await other.end();
     }
     expect((await ada.patch('/users/me', { displayName: 'Ada' })).status).toBe(200);
+  });
+});
+
+describe('a statement that takes longer than DB_STATEMENT_TIMEOUT_MS', () => {
+  it('is answered with 504 and no Retry-After: it would take as long again', async () => {
+    const service = await startApp({ DB_STATEMENT_TIMEOUT_MS: '300' });
+    const lock = new Client({ connectionString: service.database.url });
+    await lock.connect();
+    try {
+      const ada = await service.signUp();
+      await lock.query('BEGIN; LOCK TABLE entries');
+      for (const path of ['/entries', '/entries?q=river', '/entries/stats']) {
+        const answer = await ada.get(path);
+        expectProblem(answer, 504);
+        expect(answer.headers.has('retry-after')).toBe(false);
+        expect(answer.body.detail).toMatch(/^The query took too long/);
+      }
+      await lock.query('COMMIT');
+      expect((await ada.get('/entries')).status).toBe(200);
+    } finally {
+      await lock.end();
+      await service.close();
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { request, type IncomingMessage } from 'node:http';
 import { createClient } from '@redis/client';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { PersonalDataService } from '../src/users/personal-data.service.js';
 import { startApp, type TestApp } from './harness/app.js';
 import { ApiClient, type Answer } from './harness/client.js';
@@ -262,6 +262,50 @@ describe('GET /users/me/export', () => {
     await service.database.query('DELETE FROM entries WHERE user_id = $1', [ada.account.userId]);
     await until('it is allowed again', async () => (await ada.get('/users/me/export')).status === 200);
     expect((await ada.get('/users/me/export')).headers.has('retry-after')).toBe(false);
+  });
+
+  it('is not run for a HEAD, which has the same headers and no body', async () => {
+    const ada = await service.signUp();
+    const data = service.app.get(PersonalDataService);
+    const exported = jest.spyOn(data, 'export');
+    try {
+      const { status, headers, text } = await ada.request('HEAD', '/users/me/export');
+      expect([status, text]).toEqual([200, '']);
+      expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
+      expect(headers.get('content-disposition')).toMatch(/^attachment; filename="entries-/);
+      expect(exported).not.toHaveBeenCalled();
+    } finally {
+      exported.mockRestore();
+    }
+  });
+
+  it('answers 503 with Retry-After to more than 20 that are not read, whoever asks', async () => {
+    const accounts = await Promise.all(Array.from({ length: 21 }, () => service.signUp()));
+    for (const { account } of accounts) {
+      await service.database.query(
+        `INSERT INTO entries (id, user_id, text, search_text, mood)
+         SELECT gen_random_uuid(), $1, repeat('x', 10000), 'x', 5 FROM generate_series(1, 500) AS n`,
+        [account.userId],
+      );
+    }
+    const unread = await Promise.all(
+      accounts.slice(0, 20).map(
+        ({ account: { accessToken } }) =>
+          new Promise<IncomingMessage>((resolve, reject) => {
+            const headers = { authorization: `Bearer ${accessToken}` };
+            request(`${service.url}/users/me/export`, { headers, agent: false }, resolve)
+              .on('error', reject)
+              .end();
+          }),
+      ),
+    );
+    expect(unread.map(({ statusCode }) => statusCode)).toEqual(Array.from({ length: 20 }, () => 200));
+    const last = accounts.at(-1)!;
+    const refused = await last.get('/users/me/export');
+    expectProblem(refused, 503);
+    expect(refused.headers.get('retry-after')).toBe('10');
+    for (const response of unread) response.destroy();
+    await until('it is allowed again', async () => (await last.get('/users/me/export')).status === 200);
   });
 
   it('breaks off the connection when it cannot go on, so that half of it is not taken for all', async () => {

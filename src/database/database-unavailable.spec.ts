@@ -4,7 +4,7 @@ import { ServiceUnavailableException } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DatabaseError, Pool } from 'pg';
 import { QueryFailedError } from 'typeorm';
-import { asDatabaseUnavailable } from './database-unavailable.js';
+import { asDatabaseUnavailable, asQueryTimeout } from './database-unavailable.js';
 
 function withCode(code: string, message = 'an error'): Error {
   return Object.assign(new Error(message), { code });
@@ -33,7 +33,6 @@ describe('asDatabaseUnavailable', () => {
     ['08006', 'connection failure'],
     ['08P01', 'protocol violation'],
     ['53300', 'too many connections'],
-    ['57014', 'cancelled by the statement timeout'],
     ['25P03', 'idle for too long within a transaction'],
     ['57P01', 'shut down by an administrator'],
     ['57P02', 'shut down by a crash'],
@@ -170,5 +169,18 @@ describe('asDatabaseUnavailable', () => {
       await pool.end();
       expect(asDatabaseUnavailable(await errorOf(pool))).toBeInstanceOf(ServiceUnavailableException);
     });
+  });
+});
+
+describe('asQueryTimeout', () => {
+  it('is a 504 for a statement that was cancelled, also in the error that TypeORM makes of it', () => {
+    const cancelled = ofServer('57014');
+    expect(asQueryTimeout(cancelled)?.getStatus()).toBe(504);
+    expect(asQueryTimeout(new QueryFailedError('SELECT 1', [], cancelled))?.getStatus()).toBe(504);
+    expect(asDatabaseUnavailable(cancelled)).toBeUndefined();
+  });
+
+  it.each(['57P01', '57P03', '23505'])('is nothing for %s', (sqlState) => {
+    expect(asQueryTimeout(ofServer(sqlState))).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { ServiceUnavailableException } from '@nestjs/common';
+import { GatewayTimeoutException, ServiceUnavailableException, type HttpException } from '@nestjs/common';
 import { QueryFailedError } from 'typeorm';
 
 /** Of the socket and of the driver: there is no connection, or there is no more. */
@@ -19,12 +19,27 @@ const CONNECTION_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
 
 /**
- * PostgreSQL's own: connection exceptions (08), a full disk, no memory, too many connections (53100, 53200, 53300),
- * cancelled by the statement timeout (57014), idle for too long within a transaction (25P03), shutting down or starting up (57P01–57P03), a read-only standby after a
+ * PostgreSQL's own: connection exceptions (08), a full disk, no memory, too many connections (53100, 53200, 53300), idle
+ * for too long within a transaction (25P03), shutting down or starting up (57P01–57P03), a read-only standby after a
  * failover (25006), and a transaction that lost against another (40001, 40P01).
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const SQLSTATES = /^(08...|53100|53200|53300|57014|57P0[123]|25006|25P03|40001|40P01)$/;
+const SQLSTATES = /^(08...|53100|53200|53300|57P0[123]|25006|25P03|40001|40P01)$/;
+
+/** Cancelled, which is what the statement timeout does. */
+const QUERY_CANCELED = '57014';
+
+/**
+ * A 504 for a query that took too long: asked for again at once, it would take as long again. Undefined for any other
+ * error.
+ */
+export function asQueryTimeout(error: unknown): HttpException | undefined {
+  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  if (!types.isNativeError(cause) || (cause as { code?: unknown }).code !== QUERY_CANCELED) return undefined;
+  return new GatewayTimeoutException(
+    'The query took too long; ask for less, by from and to or other filters',
+  );
+}
 
 /** A 503 for an error that says no more than that the database cannot serve now; undefined for any other. */
 export function asDatabaseUnavailable(error: unknown): ServiceUnavailableException | undefined {

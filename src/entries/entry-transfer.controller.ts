@@ -113,7 +113,7 @@ export class EntryTransferController {
       await reply.send();
       return;
     }
-    const transfer = this.admission.admit(userId, reply);
+    const transfer = this.admission.admit(userId);
     const batches = this.exports.run(userId, filters, format, transfer.turn);
     let first: IteratorResult<ExportBatch, void>;
     try {
@@ -149,9 +149,8 @@ export class EntryTransferController {
   async import(
     @CurrentUser() { userId }: Principal,
     @Req() request: FastifyRequest,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ImportReport | undefined> {
-    const transfer = this.admission.admit(userId, reply);
+    const transfer = this.admission.admit(userId);
     try {
       const { mediaType, chunks } = receiveBody(request, this.requests.brokenOff);
       const { turn } = transfer;

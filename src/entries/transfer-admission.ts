@@ -1,13 +1,9 @@
-import { HttpException, HttpStatus, Injectable, ServiceUnavailableException } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { Admission } from '../http/admission.js';
 
-/** Imports and exports under way at once: each may hold a few MiB. */
-const MAX_OPEN = 50;
-const MAX_OPEN_PER_USER = 2;
-
-/** s */
-const RETRY_AFTER_SECONDS = 5;
+/** Each may hold a few MiB. */
+const LIMITS = { perUser: 2, inAll: 50, what: 'imports or exports', retryAfterSeconds: 5 };
 
 /** Lets a statement run when it is its turn. */
 export type Turn = <T>(statement: () => Promise<T>) => Promise<T>;
@@ -25,8 +21,7 @@ export interface Transfer {
  */
 @Injectable()
 export class TransferAdmission {
-  private readonly open = new Map<string, number>();
-  private total = 0;
+  private readonly admission = new Admission(LIMITS);
   private readonly maxStatements: number;
   private statements = 0;
   private readonly waiting: (() => void)[] = [];
@@ -35,31 +30,10 @@ export class TransferAdmission {
     this.maxStatements = Math.max(1, Math.floor(config.database.poolSize / 2));
   }
 
-  /** @throws {HttpException} 429 where the user has too many under way, 503 where the service has; with `Retry-After` */
-  admit(userId: string, reply: FastifyReply): Transfer {
-    const own = this.open.get(userId) ?? 0;
-    if (own >= MAX_OPEN_PER_USER || this.total >= MAX_OPEN) {
-      reply.header('retry-after', RETRY_AFTER_SECONDS);
-      if (own < MAX_OPEN_PER_USER)
-        throw new ServiceUnavailableException('Too many imports and exports are under way');
-      throw new HttpException(
-        `You have ${MAX_OPEN_PER_USER} imports or exports under way; wait for one of them`,
-        HttpStatus.TOO_MANY_REQUESTS,
-      );
-    }
-    this.open.set(userId, own + 1);
-    this.total += 1;
-    return {
-      turn: (statement) => this.turn(statement),
-      close: () => this.leave(userId),
-    };
-  }
-
-  private leave(userId: string): void {
-    const left = (this.open.get(userId) ?? 0) - 1;
-    if (left > 0) this.open.set(userId, left);
-    else this.open.delete(userId);
-    this.total -= 1;
+  /** Throws as {@link Admission.admit} does. */
+  admit(userId: string): Transfer {
+    const close = this.admission.admit(userId);
+    return { turn: (statement) => this.turn(statement), close };
   }
 
   private async turn<T>(statement: () => Promise<T>): Promise<T> {

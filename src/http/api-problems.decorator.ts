@@ -18,8 +18,9 @@ class ProblemComponent {}
  */
 export const BODY_PROBLEMS = [400, 413, 415] as const;
 
-/** Documents the statuses of the problems that a route may answer with. */
-export function ApiProblems(...statuses: number[]) {
+/** Documents the statuses of the problems that a route may answer with. Where a query can fail, it can take too long. */
+export function ApiProblems(...given: number[]) {
+  const statuses = given.includes(503) ? [...given, 504] : given;
   const [mediaType = ''] = PROBLEM_MEDIA_TYPE.split(';');
   const content = { [mediaType]: { schema: { $ref: getSchemaPath(NAME) } } };
   return applyDecorators(

@@ -15,6 +15,7 @@ interface Outcome {
   readonly status: number;
   readonly detail: string;
   readonly errors?: readonly ProblemError[] | undefined;
+  readonly retryAfterSeconds?: number | undefined;
   /** Sent as it is, in place of a problem: Terminus's report. */
   readonly report?: object;
 }
@@ -103,10 +104,12 @@ export function sendFrameworkProblem(
 }
 
 function send(outcome: Outcome, request: FastifyRequest, reply: FastifyReply): void {
+  if (outcome.retryAfterSeconds !== undefined) reply.header('retry-after', outcome.retryAfterSeconds);
   if (outcome.status === 503) {
     if (!reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER_SECONDS);
-    if (request.context) request.context.refusal = outcome.detail;
   }
+  if (request.context && (outcome.status === 503 || outcome.status === 504))
+    request.context.refusal = outcome.detail;
   const problem: Problem = {
     type: 'about:blank',
     title: titleOf(outcome.status),
@@ -123,12 +126,13 @@ function ofHttpException(exception: HttpException): Outcome {
   const status = exception.getStatus();
   const response = exception.getResponse();
   if (typeof response === 'string') return { status, detail: response };
-  const { message, errors, info, details } = response as Record<string, unknown>;
+  const { message, errors, retryAfterSeconds, info, details } = response as Record<string, unknown>;
   if (info !== undefined && details !== undefined) return { status, detail: '', report: response };
   return {
     status,
     detail: typeof message === 'string' ? message : exception.message,
     errors: Array.isArray(errors) ? (errors as ProblemError[]) : undefined,
+    retryAfterSeconds: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : undefined,
   };
 }
 

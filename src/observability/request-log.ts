@@ -86,10 +86,10 @@ export class RequestLog {
   }
 }
 
-/** A 503 is what the service means to say: it sheds load, ends, or lost its database, of which another line tells. */
+/** A 503 or 504 is meant: overload, a shutdown, a database that is lost or slow, which another line explains. */
 function levelOf(status: number, route: string): 'error' | 'warn' | 'info' | 'debug' {
   const isQuiet = PROBE_ROUTES.has(route);
-  if (status === 503) return isQuiet ? 'info' : 'warn';
+  if (status === 503 || status === 504) return isQuiet ? 'info' : 'warn';
   if (status >= 500) return 'error';
   return isQuiet ? 'debug' : 'info';
 }

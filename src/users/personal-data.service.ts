@@ -1,13 +1,14 @@
 import type { Readable } from 'node:stream';
-import { HttpException, HttpStatus, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Admission } from '../http/admission.js';
 import { OpenRequests } from '../http/open-requests.js';
 import { streamAnswer } from '../http/streamed-answer.js';
 
 /** In which an erased user's tokens are refused everywhere, and what was under way has ended, ms. */
 const SETTLED_MS = 2000;
 
-/** Of one user, in this process. */
-const DOWNLOADS_AT_ONCE = 2;
+/** A download that is not read holds some 2 MiB. */
+const DOWNLOADS = { perUser: 2, inAll: 20, what: 'exports', retryAfterSeconds: 10 };
 
 /** What one feature holds of its users, and how it lets go of it. */
 export interface PersonalData {
@@ -32,7 +33,7 @@ export interface PersonalData {
 export class PersonalDataService implements OnApplicationShutdown {
   private readonly logger = new Logger('PersonalData');
   private readonly registered: PersonalData[] = [];
-  private readonly downloads = new Map<string, number>();
+  private readonly downloads = new Admission(DOWNLOADS);
   private readonly pending = new Map<NodeJS.Timeout, () => Promise<void>>();
 
   constructor(private readonly requests: OpenRequests) {}
@@ -44,22 +45,9 @@ export class PersonalDataService implements OnApplicationShutdown {
     this.registered.push(data);
   }
 
-  /**
-   * A download of {@link export}.
-   *
-   * @throws {HttpException} 429 when the user has two under way here: each holds some entries in memory until it is read
-   */
+  /** A download of {@link export}. Throws as {@link Admission.admit} does. */
   download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
-    const running = this.downloads.get(userId) ?? 0;
-    if (running >= DOWNLOADS_AT_ONCE) {
-      throw new HttpException('Two exports are under way; read them first', HttpStatus.TOO_MANY_REQUESTS);
-    }
-    this.downloads.set(userId, running + 1);
-    const ended = () => {
-      const left = (this.downloads.get(userId) ?? 1) - 1;
-      if (left > 0) this.downloads.set(userId, left);
-      else this.downloads.delete(userId);
-    };
+    const ended = this.downloads.admit(userId);
     return streamAnswer(this.export(userId, first), { brokenOff: this.requests.brokenOff, ended });
   }
 
