@@ -60,25 +60,39 @@ async function describe(url) {
  * @param {number} [entries] of all of them together
  */
 export async function fill(url, userIds, entries = ENTRIES) {
+  const isFolded = await hasSearchText(url);
   await query(
     url,
     // A UUIDv7 (RFC 9562 §5.7) is a random one with the time, ms, in its first six bytes and another version.
-    `INSERT INTO entries (id, user_id, text, mood, category, tags, occurred_at, created_at, updated_at)
+    `INSERT INTO entries (id, user_id, text, ${isFolded ? 'search_text, ' : ''}mood, category, tags, occurred_at, created_at, updated_at)
      SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
               PLACING substring(int8send((extract(epoch FROM at) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
               52, 1), 53, 1), 'hex')::uuid,
             ($1::uuid[])[1 + n % cardinality($1::uuid[])],
-            'Entry number ' || n || '. ' || repeat('Walked by the river and wrote it down. ', 1 + n % 7),
-            1 + n % 10,
+            text, ${isFolded ? 'lower(text),' : ''} 1 + n % 10,
             (ARRAY['general', 'health', 'work', 'family'])[1 + n % 4],
             CASE n % 3 WHEN 0 THEN '{}' WHEN 1 THEN '{river}' ELSE '{river,walk}' END::text[],
             at, at, at
-       FROM (SELECT n, date_trunc('milliseconds', now()) - make_interval(mins => 10 * ($2::int - n)) AS at
+       FROM (SELECT n, date_trunc('milliseconds', now()) - make_interval(mins => 10 * ($2::int - n)) AS at,
+                    'Entry number ' || n || '. ' || repeat('Walked by the river and wrote it down. ', 1 + n % 7) AS text
                FROM generate_series(1, $2::int) AS n) AS entry`,
     [userIds, entries],
   );
   // Not ANALYZE alone: else the first to read the rows pays for their hint bits, and autovacuum comes in between.
   await query(url, 'VACUUM ANALYZE');
+}
+
+/**
+ * Whether entries have a folded text: releases up to 0.1 had none, and are measured too.
+ *
+ * @param {string} url
+ */
+export async function hasSearchText(url) {
+  const { rowCount } = await query(
+    url,
+    `SELECT 1 FROM information_schema.columns WHERE table_name = 'entries' AND column_name = 'search_text'`,
+  );
+  return rowCount === 1;
 }
 
 /**

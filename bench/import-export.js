@@ -11,7 +11,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../scripts/environment.js';
 import { createDatabase, fill, query } from './database.js';
-import { asMarkdown } from './report.js';
 import { Server } from './server.js';
 import { signUp } from './sign-up.js';
 
@@ -130,7 +129,8 @@ async function bench(server) {
     `${entries.toLocaleString('en-US')} entries of one user; RSS ${atRest.toFixed(0)} MiB at rest, and ` +
     `${before.toFixed(0)} at most with ${WARM_UP_ENTRIES.toLocaleString('en-US')} entries, from where growth is counted; the second export is the first, byte for byte; ` +
     `Node ${process.versions.node}, ${database.description}; everything on the same ${availableParallelism()} cores.`;
-  return `${conditions}\n\n${asMarkdown([head, ...rows])}`;
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+  return `${conditions}\n\n${lines.join('\n')}`;
 }
 
 /**

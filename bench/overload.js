@@ -16,7 +16,7 @@ import { signUp } from './sign-up.js';
  * rightly within a second, as users do not wait for longer. Exits 1 where it falls below 80 % of the peak, has not
  * recovered 2 s after, or says meanwhile that it is not ready.
  *
- * Asked for is the page of a list that costs PostgreSQL some milliseconds, as else the load generator, on the same
+ * Asked for is a search of two letters, which costs PostgreSQL some milliseconds, as else the load generator, on the same
  * machine, would be what is overloaded.
  */
 const { values } = parseArgs({
@@ -47,9 +47,9 @@ try {
     { signal: new AbortController().signal },
   );
   const { userId, accessToken } = await signUp(server.url, 'rush@example.org');
-  await fill(database.url, [userId]);
+  await fill(database.url, [userId], 20_000);
   const agent = new Agent({ keepAlive: true });
-  const ask = () => send(`${server.url}/entries?limit=1&page=8000`, accessToken, agent);
+  const ask = () => send(`${server.url}/entries?limit=1&q=zq`, accessToken, agent);
 
   const postmaster = await postmasterOf(database.url);
   const processors = () => processorTimes(server, postmaster);

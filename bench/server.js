@@ -27,18 +27,24 @@ export class Server {
    *
    * @param {string} program
    * @param {Environment} environment all of it, but for HOST and PORT
-   * @param {{ signal: AbortSignal, nodeOptions?: string[] }} options
+   * @param {{ signal: AbortSignal, nodeOptions?: string[], command?: string[], output?: 'ignore' }} options
+   *   command runs the program: Node. What it logs goes to standard error, if not ignored
    */
-  static async start(program, environment, { signal, nodeOptions = [] }) {
+  static async start(
+    program,
+    environment,
+    { signal, nodeOptions = [], command = [process.execPath], output },
+  ) {
     const port = await freePort();
     signal.throwIfAborted();
     const started = performance.now();
-    const child = spawn(process.execPath, [...nodeOptions, program], {
+    const [executable = program, ...args] = [...command, ...nodeOptions, program];
+    const child = spawn(executable, args, {
       cwd: ROOT,
       env: { ...environment, HOST: '127.0.0.1', PORT: String(port) },
       // A Ctrl-C is passed on by us alone. By the IPC channel it notices when we are killed.
       detached: true,
-      stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
+      stdio: ['ignore', output ?? process.stderr, process.stderr, 'ipc'],
     });
     const server = new Server(child, `http://127.0.0.1:${port}`);
     try {
