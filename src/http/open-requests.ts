@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { whenRequestEnds } from './request-end.js';
 
 /** The requests that are being served, and whether no more are wanted. */
 @Injectable()
@@ -36,7 +37,7 @@ export class OpenRequests {
     fastify.addHook('onRequest', (request, reply, done) => {
       this.since.set(request, performance.now());
       // Not the hook onResponse: it does not run where the client has gone.
-      reply.raw.once('close', () => this.since.delete(request));
+      whenRequestEnds(reply, () => this.since.delete(request));
       done();
     });
   }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
@@ -106,6 +107,40 @@ describe('queueRequests', () => {
     await until('the next is at work', () => working.length === RUNNING + 1);
     working.at(-1)!.end();
     expect((await next).status).toBe(200);
+  });
+
+  /** Sends the requests on one connection, without waiting for answers. @returns closes it */
+  const pipeline = (count: number) => {
+    const { port } = new URL(url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(count));
+    return () => socket.destroy();
+  };
+
+  it('frees every place of a client that pipelines requests and goes away', async () => {
+    const leave = pipeline(RUNNING);
+    await until('all are at work', () => working.length === RUNNING);
+    leave();
+    const next = Array.from({ length: RUNNING }, () => ask());
+    await until('as many others are at work', () => working.length === 2 * RUNNING);
+    for (const { end } of working) end();
+    expect((await Promise.all(next)).map(({ status }) => status)).toEqual(Array(RUNNING).fill(200));
+  });
+
+  it('passes over thousands of waiting requests whose client has gone', async () => {
+    await fill(RUNNING);
+    const waiting = ask('/?waiting');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const leave = pipeline(4900);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    leave();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    working[0]!.end();
+    await until('one more is at work', () => working.length === RUNNING + 1);
+    expect(working.at(-1)!.path).toBe('/?waiting');
+    for (const { end } of working) end();
+    expect((await waiting).status).toBe(200);
   });
 
   it('lets probes pass, and routes that have a queue of their own', async () => {

@@ -1,7 +1,8 @@
-import { AsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Logger, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { PROBE_ROUTES } from './probe-routes.js';
+import { whenRequestEnds } from './request-end.js';
 
 /** Requests at work at once for each connection to the database, so that none of these is idle. */
 const RUNNING_PER_CONNECTION = 4;
@@ -23,44 +24,35 @@ export function queueRequests(fastify: FastifyInstance, connections: number): vo
   fastify.addHook('onRequest', (request, reply, done) => {
     const run = () => {
       free -= 1;
-      reply.raw.once('close', () => {
+      whenRequestEnds(reply, () => {
         free += 1;
-        line.pop()?.run();
+        // A loop: what waits takes no place when its client has gone.
+        while (free > 0 && line.length > 0) line.pop()?.run();
         if (line.length > 0 || refusals === 0) return;
         logger.log(`no more requests are refused: ${refusals} were`);
         refusals = 0;
       });
       done();
     };
-    const { url = '', config } = request.routeOptions;
-    if (PROBE_ROUTES.has(url) || 'unqueued' in config) {
-      done();
-      return;
-    }
-    if (free > 0) {
-      run();
-      return;
-    }
-    // Each in the request's own context, not in that of the timer or of another request.
-    const waiting = {
-      run: AsyncResource.bind(() => {
-        clearTimeout(timer);
-        // Of a client that has gone, the connection will emit no other `close`.
-        if (reply.raw.destroyed) line.pop()?.run();
-        else run();
-      }),
-      refuse: AsyncResource.bind(() => {
-        clearTimeout(timer);
-        if (refusals === 0) logger.warn(`requests are refused: ${line.length} are waiting`);
-        refusals += 1;
-        reply.header('retry-after', 1);
-        done(new ServiceUnavailableException('The service is overloaded; try again shortly'));
-      }),
+    const refuse = () => {
+      if (refusals === 0) logger.warn(`requests are refused: ${line.length} are waiting`);
+      refusals += 1;
+      reply.header('retry-after', 1);
+      done(new ServiceUnavailableException('The service is overloaded; try again shortly'));
     };
-    const timer = setTimeout(() => {
-      line.splice(line.indexOf(waiting), 1);
-      waiting.refuse();
-    }, WAIT_AT_MOST_MS);
-    if (line.push(waiting) > WAITING_AT_MOST) line.shift()?.refuse();
+    const { url = '', config } = request.routeOptions;
+    if (PROBE_ROUTES.has(url) || 'unqueued' in config) done();
+    else if (free > 0) run();
+    else {
+      // The timer, or another request, is what continues this one. A snapshot costs 17 µs: only those that wait have one.
+      const inOwnContext = AsyncLocalStorage.snapshot();
+      const continueBy = (step: () => void) => () => {
+        clearTimeout(timer);
+        if (!request.raw.socket.destroyed) inOwnContext(step);
+      };
+      const waiting = { run: continueBy(run), refuse: continueBy(refuse) };
+      const timer = setTimeout(() => line.splice(line.indexOf(waiting), 1)[0]?.refuse(), WAIT_AT_MOST_MS);
+      if (line.push(waiting) > WAITING_AT_MOST) line.shift()?.refuse();
+    }
   });
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { PROBE_ROUTES } from '../http/probe-routes.js';
+import { whenRequestEnds } from '../http/request-end.js';
 import type { Metrics } from './metrics.js';
 import { requestContext, type RequestContext } from './request-context.js';
 
@@ -39,9 +40,9 @@ export class RequestLog {
       this.busy.delete(socket);
       this.tell(request, reply, performance.now() - started, () => socket.bytesWritten - sentBefore || 0);
     };
-    // `finish` does not come where the client has gone, and `close` not where requests are injected.
+    // `finish` is earlier, and comes where requests are injected, too.
     reply.raw.once('finish', tell);
-    reply.raw.once('close', tell);
+    whenRequestEnds(reply, tell);
     return context;
   }
 
