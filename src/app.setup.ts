@@ -9,7 +9,7 @@ import { Config } from './config/config.js';
 import { asDatabaseUnavailable, asQueryTimeout } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/allowed-methods.js';
 import { serveApiDocs } from './http/api-docs.js';
-import { answerClientError, rememberAnswers } from './http/client-error.js';
+import { answerClientError, rememberAnswer } from './http/client-error.js';
 import { closeConnectionsPolitely } from './http/connection-close.js';
 import { acceptJsonOnly } from './http/json-body.js';
 import { OpenRequests } from './http/open-requests.js';
@@ -17,11 +17,12 @@ import { queueRequests } from './http/overload.js';
 import { ProblemFilter, sendFrameworkProblem } from './http/problem.filter.js';
 import { requestIdOf } from './http/request-id.js';
 import { SchemaValidationPipe } from './http/schema-validation.pipe.js';
-import { answerProtocolErrors } from './http/protocol-errors.js';
-import { addSecurityHeaders, EXPOSED_HEADERS, SECURITY_HEADERS } from './http/security-headers.js';
+import { ignoreExpectations, missingHost } from './http/protocol-errors.js';
+import { EXPOSED_HEADERS, SECURITY_HEADERS } from './http/security-headers.js';
 import { acceptStreamedBodies } from './http/streamed-body.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { Metrics } from './observability/metrics.js';
+import { requestContext } from './observability/request-context.js';
 import { RequestLog } from './observability/request-log.js';
 
 /** Longer than any id: a path of more is no path of ours. */
@@ -67,7 +68,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
         requestLog.tellMalformed(socket, id, status, error.code),
       );
     },
-    // With a problem instead: answerProtocolErrors.
+    // With a problem instead: missingHost.
     http: {
       requireHostHeader: false,
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -93,19 +94,19 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
   });
   acceptJsonOnly(fastify);
   acceptStreamedBodies(fastify);
-  fastify.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
-    done();
-  });
   const metrics = config.metrics.enabled ? app.get(Metrics) : undefined;
-  requestLog.observe(fastify, metrics);
+  requestLog.metrics = metrics;
   observeModules(app, metrics);
-  addSecurityHeaders(fastify);
-  rememberAnswers(fastify);
-  answerProtocolErrors(fastify);
-  if (config.overload.shedding) queueRequests(fastify, config.database.poolSize);
   const requests = app.get(OpenRequests);
-  requests.observe(fastify);
+  // First, so that every answer has the headers and all that follows has the context.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id).headers(SECURITY_HEADERS);
+    rememberAnswer(reply);
+    requests.add(reply);
+    requestContext.run(requestLog.begin(request, reply), done, missingHost(request));
+  });
+  ignoreExpectations(fastify);
+  if (config.overload.shedding) queueRequests(fastify, config.database.poolSize);
   closeConnectionsPolitely(fastify, requests);
   if (config.http.corsOrigins.length > 0) {
     app.enableCors({

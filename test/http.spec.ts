@@ -240,6 +240,7 @@ describe('x-request-id', () => {
     const ids = answers.map(({ headers }) => headers.get('x-request-id'));
     for (const each of ids) expect(each).toMatch(UUID_V7);
     expect(new Set(ids).size).toBe(ids.length);
+    for (const { headers } of answers) expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { isLongUpload } from './long-upload.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
@@ -13,12 +13,9 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
 /** The last of each connection. */
 const replies = new WeakMap<Socket, FastifyReply>();
 
-/** To be called once, for {@link answerClientError}. */
-export function rememberAnswers(fastify: FastifyInstance): void {
-  fastify.addHook('onRequest', (request, reply, done) => {
-    replies.set(request.raw.socket, reply);
-    done();
-  });
+/** To be called with each request, for {@link answerClientError}. */
+export function rememberAnswer(reply: FastifyReply): void {
+  replies.set(reply.request.raw.socket, reply);
 }
 
 /**

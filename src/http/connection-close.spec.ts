@@ -14,7 +14,10 @@ describe('closeConnectionsPolitely', () => {
   beforeEach(() => {
     server = fastify({ return503OnClosing: false });
     requests = new OpenRequests();
-    requests.observe(server);
+    server.addHook('onRequest', (_request, reply, done) => {
+      requests.add(reply);
+      done();
+    });
     closeConnectionsPolitely(server, requests);
     agent = new Agent({ keepAlive: true });
   });

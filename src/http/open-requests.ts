@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Injectable, ServiceUnavailableException } from '@nestjs/common';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { whenRequestEnds } from './request-end.js';
 
 /** The requests that are being served, and whether no more are wanted. */
@@ -33,13 +33,11 @@ export class OpenRequests {
     );
   }
 
-  observe(fastify: FastifyInstance): void {
-    fastify.addHook('onRequest', (request, reply, done) => {
-      this.since.set(request, performance.now());
-      // Not the hook onResponse: it does not run where the client has gone.
-      whenRequestEnds(reply, () => this.since.delete(request));
-      done();
-    });
+  add(reply: FastifyReply): void {
+    const { request } = reply;
+    this.since.set(request, performance.now());
+    // Not the hook onResponse: it does not run where the client has gone.
+    whenRequestEnds(reply, () => this.since.delete(request));
   }
 
   /** On which they came. */

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyInstance } from 'fastify';
 import helmet from 'helmet';
 
 /** What comes from here is JSON, and the one page, Swagger UI, needs styles of its own. */
@@ -42,14 +41,6 @@ export const EXPOSED_HEADERS: readonly string[] = [
   'www-authenticate',
   'x-request-id',
 ];
-
-/** To be called before any route, so that errors have them too. */
-export function addSecurityHeaders(fastify: FastifyInstance): void {
-  fastify.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(SECURITY_HEADERS);
-    done();
-  });
-}
 
 function record(): Record<string, string> {
   const headers: Record<string, string> = {};

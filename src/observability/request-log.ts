@@ -1,31 +1,25 @@
 import type { Socket } from 'node:net';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { PROBE_ROUTES } from '../http/probe-routes.js';
 import { whenRequestEnds } from '../http/request-end.js';
 import type { Metrics } from './metrics.js';
-import { requestContext, type RequestContext } from './request-context.js';
+import type { RequestContext } from './request-context.js';
 
 /** Where no route was found: the path is the client's, and there may be any number of them. */
 const UNMATCHED = 'unmatched';
 
 /** One line and one observation a request, and the request's context around all of its work. */
 export class RequestLog {
-  private metrics: Metrics | undefined;
-
   /** Connections on which a request is being served. */
   private readonly busy = new WeakSet<Socket>();
 
+  /** Set once the application is made. */
+  metrics: Metrics | undefined;
+
   constructor(private readonly logger: Logger) {}
 
-  observe(fastify: FastifyInstance, metrics: Metrics | undefined): void {
-    this.metrics = metrics;
-    fastify.addHook('onRequest', (request, reply, done) => {
-      requestContext.run(this.begin(request, reply), done);
-    });
-  }
-
-  /** For a request that reaches no hook, too. Tells of it once it was answered, or the client went away. */
+  /** Tells of it once it was answered, or the client went away. */
   begin(request: FastifyRequest, reply: FastifyReply): RequestContext {
     const context: RequestContext = { requestId: request.id };
     request.context = context;
