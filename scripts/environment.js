@@ -28,8 +28,9 @@ export function readEnvironment() {
   try {
     return { ...parseEnv(readFileSync(join(ROOT, '.env'), 'utf8')), ...env };
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') return env;
-    throw error;
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code === 'ENOENT') return env;
+    throw new ExplainedError(`${join(ROOT, '.env')} cannot be read (${code})`);
   }
 }
 

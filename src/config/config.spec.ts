@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -8,6 +8,7 @@ import {
   loadCommandConfig,
   loadConfig,
   loadMigrationsConfig,
+  processEnvironment,
   type Environment,
 } from './config.js';
 import { environmentNames, environmentSchema } from './config.schema.js';
@@ -838,9 +839,8 @@ describe('.env', () => {
   });
 
   function loadThere(env: Environment) {
-    process.chdir(inFolder);
     process.env = { ...env };
-    return loadConfig();
+    return loadConfig(processEnvironment(inFolder));
   }
 
   it('is read in development', () => {
@@ -854,6 +854,21 @@ describe('.env', () => {
 
   it.each(['production', 'test'])('is not read in %s', (NODE_ENV) => {
     expect(() => loadThere({ NODE_ENV })).toThrow('DATABASE_URL is missing');
+  });
+
+  it('is that beside package.json, wherever the program is started', () => {
+    process.chdir(inFolder);
+    process.env = { ...LEAST };
+    expect(loadConfig().http.port).toBe(8080);
+  });
+
+  it('is a fault where it cannot be read', () => {
+    const unreadable = join(inFolder, 'unreadable');
+    mkdirSync(join(unreadable, '.env'), { recursive: true });
+    process.env = { ...LEAST };
+    expect(errorOf(() => loadConfig(processEnvironment(unreadable))).message).toBe(
+      `The configuration has a fault:\n  ${join(unreadable, '.env')} cannot be read (EISDIR)`,
+    );
   });
 
   it('may be absent', () => {

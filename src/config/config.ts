@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import {
@@ -13,6 +14,7 @@ import {
 } from './config.schema.js';
 import { parseDatabaseUrl, type DatabaseUrl, type SslMode } from './database-url.js';
 import { parseRedisUrl } from './redis-url.js';
+import { PROJECT_FOLDER } from './release.js';
 
 /** EX_CONFIG of sysexits.h: the configuration, not the program, is at fault. */
 export const EXIT_CONFIG = 78;
@@ -217,15 +219,22 @@ export function loadCommandConfig(env: Environment = processEnvironment()): Comm
   });
 }
 
-/** The process's environment, over what `.env` holds in development. Nothing else reads `process.env`. */
-function processEnvironment(): Environment {
+/**
+ * The process's environment, over what `.env` beside package.json holds in development, wherever the program is started.
+ * Nothing else reads `process.env`.
+ *
+ * @throws {ConfigError} where `.env` is there and cannot be read
+ */
+export function processEnvironment(folder = PROJECT_FOLDER): Environment {
   const env = process.env;
   if (env['NODE_ENV'] === 'production' || env['NODE_ENV'] === 'test') return env;
   let text: string;
   try {
-    text = readFileSync('.env', 'utf8');
-  } catch {
-    return env;
+    text = readFileSync(join(folder, '.env'), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return env;
+    throw new ConfigError([{ name: join(folder, '.env'), reason: `cannot be read (${code})` }]);
   }
   // What libuv reads by itself: there it would count for nothing, and must not be taken for true here.
   return { ...parseEnv(text), UV_THREADPOOL_SIZE: undefined, ...env };
