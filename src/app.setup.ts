@@ -76,7 +76,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
     },
     // What still comes is served: closeConnectionsPolitely.
     return503OnClosing: false,
-    // Schemas are zod's and answers are made by PostgreSQL or JSON.stringify: Ajv need not be loaded.
+    // Schemas are zod's, and responses are made by JSON.stringify: Ajv need not compile anything.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     // Nothing here is an Express middleware.
     skipMiddie: true,

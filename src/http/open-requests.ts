@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Injectable, ServiceUnavailableException } from '@nestjs/common';
@@ -10,6 +11,11 @@ export class OpenRequests {
   private readonly since = new Map<FastifyRequest, number>();
   private readonly streams = new AbortController();
   private announced = false;
+
+  constructor() {
+    // Each stream listens.
+    setMaxListeners(0, this.streams.signal);
+  }
 
   /** From {@link announceEnd} on: requests are still served, and clients are asked to take the next ones elsewhere. */
   get ending(): boolean {

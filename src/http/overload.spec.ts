@@ -7,7 +7,7 @@ import { queueRequests } from './overload.js';
 
 const CONNECTIONS = 4;
 /** As many as are at work at once. */
-const RUNNING = 16;
+const RUNNING = 8;
 
 describe('queueRequests', () => {
   let server: FastifyInstance;
@@ -20,11 +20,13 @@ describe('queueRequests', () => {
   beforeEach(async () => {
     jest.clearAllMocks();
     working = [];
-    server = fastify();
+    server = fastify({ forceCloseConnections: true });
     queueRequests(server, CONNECTIONS);
     const work = (request: { url: string }) =>
       new Promise<string>((resolve) => working.push({ path: request.url, end: () => resolve('done') }));
     server.get('/', work);
+    server.post('/', work);
+    server.get('/large', () => 'x'.repeat(16 * 1024 * 1024));
     server.get('/free', { config: { unqueued: true } }, work);
     server.get('/health/live', () => 'alive');
     url = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -45,7 +47,7 @@ describe('queueRequests', () => {
     return answers;
   };
 
-  it('has no more than four at work for each connection, and answers the others 503 with Retry-After', async () => {
+  it('has no more than two at work for each connection, and answers the others 503 with Retry-After', async () => {
     const running = await fill(RUNNING);
     const late = await Promise.all([ask(), ask()]);
     expect(late.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
@@ -128,11 +130,43 @@ describe('queueRequests', () => {
     expect((await Promise.all(next)).map(({ status }) => status)).toEqual(Array(RUNNING).fill(200));
   });
 
-  it('passes over thousands of waiting requests whose client has gone', async () => {
-    await fill(RUNNING);
+  it('keeps no place for a client whose body has not arrived', async () => {
+    const slow = Array.from({ length: RUNNING }, () => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(
+        'POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+      );
+      return socket;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const next = ask();
+    await until('the next is at work', () => working.length === 1);
+    working[0]!.end();
+    expect((await next).status).toBe(200);
+    for (const socket of slow) socket.destroy();
+  });
+
+  it('keeps no place for a client that does not read its answer', async () => {
+    const slow = Array.from({ length: RUNNING }, () => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1').pause();
+      socket.on('error', () => {});
+      socket.write('GET /large HTTP/1.1\r\nhost: a\r\n\r\n');
+      return socket;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const next = ask();
+    await until('the next is at work', () => working.length === 1);
+    working[0]!.end();
+    expect((await next).status).toBe(200);
+    for (const socket of slow) socket.destroy();
+  });
+
+  it('passes over hundreds of waiting requests whose client has gone', async () => {
+    const running = await fill(RUNNING);
     const waiting = ask('/?waiting');
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const leave = pipeline(4900);
+    const leave = pipeline(400);
     await new Promise((resolve) => setTimeout(resolve, 400));
     leave();
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -141,6 +175,7 @@ describe('queueRequests', () => {
     expect(working.at(-1)!.path).toBe('/?waiting');
     for (const { end } of working) end();
     expect((await waiting).status).toBe(200);
+    await Promise.all(running);
   });
 
   it('lets probes pass, and routes that have a queue of their own', async () => {

@@ -1,37 +1,42 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Logger, ServiceUnavailableException } from '@nestjs/common';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PROBE_ROUTES } from './probe-routes.js';
 import { whenRequestEnds } from './request-end.js';
 
 /** Requests at work at once for each connection to the database, so that none of these is idle. */
-const RUNNING_PER_CONNECTION = 4;
+const RUNNING_PER_CONNECTION = 2;
 /** How many requests may wait for their turn, and how long, ms. */
 const WAITING_AT_MOST = 500;
 const WAIT_AT_MOST_MS = 1000;
 
 /**
- * Bounds how many requests are at work. The others wait, and the newest is next, as its client is the likeliest to be
- * still there. One that has waited too long, or is the oldest of too many, is answered with 503 and `Retry-After`.
+ * Bounds how many requests are at work, from when the body has arrived to when the answer is made: a slow client takes
+ * no place. The others wait, and the newest is next, as its client is the likeliest to be still there. One that has
+ * waited too long, or is the oldest of too many, is answered with 503 and `Retry-After`.
  *
  * @param connections to the database
  */
 export function queueRequests(fastify: FastifyInstance, connections: number): void {
   const logger = new Logger('Overload');
+  const running = new WeakSet<FastifyRequest>();
   const line: Record<'run' | 'refuse', () => void>[] = [];
   let free = connections * RUNNING_PER_CONNECTION;
   let refusals = 0;
-  fastify.addHook('onRequest', (request, reply, done) => {
+  const leave = (request: FastifyRequest) => {
+    if (!running.delete(request)) return;
+    free += 1;
+    // A loop: what waits takes no place when its client has gone.
+    while (free > 0 && line.length > 0) line.pop()?.run();
+    if (line.length > 0 || refusals === 0) return;
+    logger.log(`no more requests are refused: ${refusals} were`);
+    refusals = 0;
+  };
+  fastify.addHook('preHandler', (request, reply, done) => {
     const run = () => {
       free -= 1;
-      whenRequestEnds(reply, () => {
-        free += 1;
-        // A loop: what waits takes no place when its client has gone.
-        while (free > 0 && line.length > 0) line.pop()?.run();
-        if (line.length > 0 || refusals === 0) return;
-        logger.log(`no more requests are refused: ${refusals} were`);
-        refusals = 0;
-      });
+      running.add(request);
+      whenRequestEnds(reply, () => leave(request));
       done();
     };
     const refuse = () => {
@@ -54,5 +59,9 @@ export function queueRequests(fastify: FastifyInstance, connections: number): vo
       const timer = setTimeout(() => line.splice(line.indexOf(waiting), 1)[0]?.refuse(), WAIT_AT_MOST_MS);
       if (line.push(waiting) > WAITING_AT_MOST) line.shift()?.refuse();
     }
+  });
+  fastify.addHook('onSend', (request, _reply, payload, done) => {
+    leave(request);
+    done(null, payload);
   });
 }
