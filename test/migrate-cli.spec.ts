@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+
+import { LOCK_KEY } from '../src/database/migration-lock.js';
 import { copyBuild, type BuildCopy } from './harness/build-copy.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
+import { until } from './harness/until.js';
 
 const NEWEST = 'AddThing9000000000001';
 
@@ -126,6 +130,36 @@ describe('migrate down', () => {
     expect(await database.query(`SELECT to_regclass('things') AS things`)).toEqual([{ things: null }]);
     expect(await database.query('SELECT 1 FROM migration_history WHERE name = $1', [NEWEST])).toEqual([]);
     expect((await migrateJson('up')).json).toEqual({ applied: [NEWEST] });
+  });
+});
+
+describe('migrate down --yes while another process migrates', () => {
+  it('counts the losses under the lock, of the migration that it then takes back', async () => {
+    await migrate('up');
+    await migrate('down', '--yes');
+    const other = new Client({ connectionString: database.url });
+    await other.connect();
+    try {
+      await other.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+      const reverting = migrateJson('down', '--yes');
+      await until('it waits for the lock', async () => {
+        const waiting = await database.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'entries % migrating on %'`,
+          [database.name],
+        );
+        return waiting.length > 0;
+      });
+      // What another release does, which holds the lock: now this is the newest migration.
+      await other.query(
+        'CREATE TABLE things (id integer PRIMARY KEY); ALTER TABLE users ADD COLUMN thing text',
+      );
+      await other.query('INSERT INTO things SELECT generate_series(1, 2)');
+      await other.query(`INSERT INTO migrations (name, timestamp) VALUES ($1, 9000000000001)`, [NEWEST]);
+      await other.query('SELECT pg_advisory_unlock($1)', [LOCK_KEY]);
+      expect((await reverting).json).toEqual({ reverted: NEWEST, losses: ['table "things": 2 rows'] });
+    } finally {
+      await other.end();
+    }
   });
 });
 

@@ -349,7 +349,7 @@ describe('a migration that wants a table in use', () => {
     await freed;
     expect(freed).toBeDefined();
     expect(complaints(migrating)).toEqual([]);
-    expect(migrating.stdout).toContain('Busy9000000000001 wants a table that is in use');
+    expect(migrating.stdout).toContain('Busy9000000000001 needs a table that is in use');
     expect(await columnsOf('entries')).toContain('busy');
     expect(reads).toBeGreaterThan(10);
     // Promised to the readers, and not a matter of this machine's speed: lock_timeout is 2 s.
