@@ -64,7 +64,7 @@ describe('queueRequests', () => {
     expect(log.log.mock.calls).toEqual([['no more requests are refused: 2 were', 'Overload']]);
   });
 
-  it('serves the newest of those that wait, when one at work ends', async () => {
+  it('serves the oldest of those that wait while they are few, when one at work ends', async () => {
     const running = await fill(RUNNING);
     const older = ask('/?older');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -72,13 +72,28 @@ describe('queueRequests', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     working[0]!.end();
     await until('one more is at work', () => working.length === RUNNING + 1);
-    expect(working.at(-1)!.path).toBe('/?newer');
+    expect(working.at(-1)!.path).toBe('/?older');
     working[1]!.end();
     await until('the other is at work', () => working.length === RUNNING + 2);
     for (const { end } of working) end();
     expect([(await older).status, (await newer).status]).toEqual([200, 200]);
     await Promise.all(running);
     expect(log.warn).not.toHaveBeenCalled();
+  });
+
+  it('serves the newest when more wait than are at work', async () => {
+    const running = await fill(RUNNING);
+    const older = Array.from({ length: RUNNING }, () => ask('/?older'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const newest = ask('/?newest');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    working[0]!.end();
+    await until('one more is at work', () => working.length === RUNNING + 1);
+    expect(working.at(-1)!.path).toBe('/?newest');
+    for (const { end } of working) end();
+    await until('all are at work', () => working.length === 2 * RUNNING + 1);
+    for (const { end } of working) end();
+    await Promise.all([...running, ...older, newest]);
   });
 
   it('gives the turn of a client that has gone to the next', async () => {

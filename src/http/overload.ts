@@ -8,12 +8,13 @@ import { whenRequestEnds } from './request-end.js';
 const RUNNING_PER_CONNECTION = 2;
 /** How many requests may wait for their turn, and how long, ms. */
 const WAITING_AT_MOST = 500;
-const WAIT_AT_MOST_MS = 1000;
+const WAIT_AT_MOST_MS = 700;
 
 /**
  * Bounds how many requests are at work, from when the body has arrived to when the answer is made: a slow client takes
- * no place. The others wait, and the newest is next, as its client is the likeliest to be still there. One that has
- * waited too long, or is the oldest of too many, is answered with 503 and `Retry-After`.
+ * no place. The others wait: while there are few, the oldest is next. When more wait than are at work, not all can be
+ * answered in time, and the newest is next, as its client is the likeliest to be still there. One that has waited too
+ * long, or is the oldest of too many, is answered with 503 and `Retry-After`.
  *
  * @param connections to the database
  */
@@ -21,13 +22,14 @@ export function queueRequests(fastify: FastifyInstance, connections: number): vo
   const logger = new Logger('Overload');
   const running = new WeakSet<FastifyRequest>();
   const line: Record<'run' | 'refuse', () => void>[] = [];
-  let free = connections * RUNNING_PER_CONNECTION;
+  const places = connections * RUNNING_PER_CONNECTION;
+  let free = places;
   let refusals = 0;
   const leave = (request: FastifyRequest) => {
     if (!running.delete(request)) return;
     free += 1;
     // A loop: what waits takes no place when its client has gone.
-    while (free > 0 && line.length > 0) line.pop()?.run();
+    while (free > 0 && line.length > 0) (line.length > places ? line.pop() : line.shift())?.run();
     if (line.length > 0 || refusals === 0) return;
     logger.log(`no more requests are refused: ${refusals} were`);
     refusals = 0;
