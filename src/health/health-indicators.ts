@@ -12,6 +12,7 @@ export class HealthIndicators {
   private readonly logger = new Logger('Health');
   /** What was down at the last probe. */
   private readonly down = new Set<string>();
+  private asked: ReturnType<HealthIndicators['askDatabase']> | undefined;
 
   constructor(
     private readonly indicator: HealthIndicatorService,
@@ -26,8 +27,13 @@ export class HealthIndicators {
     return this.indicator.check('shutdown').down('takes no more requests');
   }
 
-  /** Both by one query. */
-  async databaseAndMigrations() {
+  /** Both by one query, which all probes share that come while it runs. */
+  databaseAndMigrations() {
+    this.asked ??= this.askDatabase().finally(() => (this.asked = undefined));
+    return this.asked;
+  }
+
+  private async askDatabase() {
     const database = this.indicator.check('database');
     const migrations = this.indicator.check('migrations');
     try {
