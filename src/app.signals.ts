@@ -1,5 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Passwords } from './auth/passwords.js';
+import { Passwords } from './auth/passwords/passwords.js';
 import { CacheService } from './cache/cache.service.js';
 import { StartMigrations } from './database/migration-status.js';
 import { Sql } from './database/sql.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SessionPurge } from '../src/auth/session-purge.js';
+import { SessionPurge } from '../src/auth/sessions/session-purge.js';
 import { startApp, type TestApp } from './harness/app.js';
 import { ApiClient } from './harness/client.js';
 import { expectProblem } from './harness/problem.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Passwords } from '../src/auth/passwords.js';
+import { Passwords } from '../src/auth/passwords/passwords.js';
 import { loadConfig } from '../src/config/config.js';
 import { findMigrations } from '../src/database/migration-files.js';
 import { foldText } from '../src/entries/search-text.js';

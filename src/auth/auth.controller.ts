@@ -25,9 +25,9 @@ import {
   type SignedIn,
 } from './auth.schemas.js';
 import { AuthService } from './auth.service.js';
-import { LocalAuthGuard } from './local-auth.guard.js';
-import { SessionIdSchema, SessionListSchema, type SessionList } from './session.schemas.js';
-import { SessionsService, type Client } from './sessions.service.js';
+import { LocalAuthGuard } from './passwords/local-auth.guard.js';
+import { SessionIdSchema, SessionListSchema, type SessionList } from './sessions/session.schemas.js';
+import { SessionsService, type Client } from './sessions/sessions.service.js';
 
 /** Of a body that no parameter stands for, @nestjs/swagger takes no zod schema. */
 const LOGIN_BODY = {

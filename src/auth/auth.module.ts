@@ -5,23 +5,23 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RateLimitGuard } from '../http/rate-limit/rate-limit.guard.js';
 import { UsersModule } from '../users/users.module.js';
-import { AccountController } from './account.controller.js';
-import { AccountService } from './account.service.js';
-import { AccessTokens } from './access-tokens.js';
+import { AccountController } from './account/account.controller.js';
+import { AccountService } from './account/account.service.js';
+import { AccessTokens } from './tokens/access-tokens.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
-import { EndedSessions } from './ended-sessions.js';
-import { ErasedSession } from './erased-session.entity.js';
-import { JwtAuthGuard } from './jwt-auth.guard.js';
-import { JwtStrategy } from './jwt.strategy.js';
-import { LocalStrategy } from './local.strategy.js';
-import { PasswordAttempts } from './password-attempts.js';
-import { Passwords } from './passwords.js';
-import { RefreshTokens } from './refresh-tokens.js';
-import { SessionPersonalData } from './session-personal-data.js';
-import { SessionPurge } from './session-purge.js';
-import { Session } from './session.entity.js';
-import { SessionsService } from './sessions.service.js';
+import { EndedSessions } from './sessions/ended-sessions.js';
+import { ErasedSession } from './sessions/erased-session.entity.js';
+import { JwtAuthGuard } from './tokens/jwt-auth.guard.js';
+import { JwtStrategy } from './tokens/jwt.strategy.js';
+import { LocalStrategy } from './passwords/local.strategy.js';
+import { PasswordAttempts } from './passwords/password-attempts.js';
+import { Passwords } from './passwords/passwords.js';
+import { RefreshTokens } from './tokens/refresh-tokens.js';
+import { SessionPersonalData } from './sessions/session-personal-data.js';
+import { SessionPurge } from './sessions/session-purge.js';
+import { Session } from './sessions/session.entity.js';
+import { SessionsService } from './sessions/sessions.service.js';
 
 @Module({
   imports: [

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { text } from '../http/text.schema.js';
 import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
-import { isTheEmail } from './common-passwords.js';
+import { isTheEmail } from './passwords/common-passwords.js';
 
 /** Whether it is a common one, the service looks up: refuseCommonPassword. */
 export const NewPasswordSchema = text(8, 128).meta({

@@ -5,11 +5,11 @@ import { Config } from '../config/config.js';
 import type { User } from '../users/user.entity.js';
 import { toUserBody } from '../users/user.schemas.js';
 import { UsersService } from '../users/users.service.js';
-import { AccessTokens } from './access-tokens.js';
+import { AccessTokens } from './tokens/access-tokens.js';
 import type { Register, SignedIn } from './auth.schemas.js';
-import { refuseCommonPassword } from './common-passwords.js';
-import { Passwords } from './passwords.js';
-import { SessionsService, type Client, type IssuedSession } from './sessions.service.js';
+import { refuseCommonPassword } from './passwords/common-passwords.js';
+import { Passwords } from './passwords/passwords.js';
+import { SessionsService, type Client, type IssuedSession } from './sessions/sessions.service.js';
 
 @Injectable()
 export class AuthService {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { loadConfig } from '../config/config.js';
+import { loadConfig } from '../../config/config.js';
 import { Passwords } from './passwords.js';
 
 function passwordsWith(environment: Readonly<Record<string, string>> = {}): Passwords {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { hash, verify } from '@node-rs/argon2';
-import { Config } from '../config/config.js';
+import { Config } from '../../config/config.js';
 import { HashSlots } from './hash-slots.js';
 
 /** `Algorithm.Argon2id`: a const enum, which isolated modules cannot import. */

@@ -2,10 +2,10 @@ import { Injectable, Logger, NotFoundException, UnauthorizedException } from '@n
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository, type EntityManager, type ObjectLiteral } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { Config } from '../config/config.js';
+import { Config } from '../../config/config.js';
 import { EndedSessions } from './ended-sessions.js';
 import { ErasedSession } from './erased-session.entity.js';
-import { RefreshTokens, type PresentedRefreshToken } from './refresh-tokens.js';
+import { RefreshTokens, type PresentedRefreshToken } from '../tokens/refresh-tokens.js';
 import { Session } from './session.entity.js';
 import { toSessionBody, type SessionBody } from './session.schemas.js';
 

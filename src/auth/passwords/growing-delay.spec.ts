@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { RedisConnection } from '../cache/redis-connection.js';
-import { loadConfig } from '../config/config.js';
+import { RedisConnection } from '../../cache/redis-connection.js';
+import { loadConfig } from '../../config/config.js';
 import { GrowingDelay } from './growing-delay.js';
 
 const LEAST = {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { loadConfig } from '../config/config.js';
+import { loadConfig } from '../../config/config.js';
 import { RefreshTokens } from './refresh-tokens.js';
 
 const SECRET = 'a-secret-for-tests-0123456789abcdefghij';

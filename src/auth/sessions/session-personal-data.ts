@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Sql } from '../database/sql.js';
-import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
-import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
+import { Sql } from '../../database/sql.js';
+import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
+import { PersonalDataService, type PersonalData } from '../../users/personal-data.service.js';
 
 /** A user's sessions, without what could be spent or matched. Their rows go with the user's. */
 @Injectable()

@@ -2,17 +2,17 @@ import { ForbiddenException, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
-import { retryDeadlocks } from '../database/deadlock.js';
-import type { Principal } from '../http/current-user.decorator.js';
-import { unfitBody } from '../http/schema-validation.pipe.js';
-import { PersonalDataService } from '../users/personal-data.service.js';
-import type { User } from '../users/user.entity.js';
-import { UsersService } from '../users/users.service.js';
+import { retryDeadlocks } from '../../database/deadlock.js';
+import type { Principal } from '../../http/current-user.decorator.js';
+import { unfitBody } from '../../http/schema-validation.pipe.js';
+import { PersonalDataService } from '../../users/personal-data.service.js';
+import type { User } from '../../users/user.entity.js';
+import { UsersService } from '../../users/users.service.js';
 import type { PasswordChange } from './account.schemas.js';
-import { isTheEmail, refuseCommonPassword } from './common-passwords.js';
-import { PasswordAttempts } from './password-attempts.js';
-import { Passwords } from './passwords.js';
-import { SessionsService } from './sessions.service.js';
+import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
+import { PasswordAttempts } from '../passwords/password-attempts.js';
+import { Passwords } from '../passwords/passwords.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 
 interface Asked {
   readonly ip: string;

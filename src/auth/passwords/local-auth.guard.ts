@@ -1,8 +1,8 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { SchemaValidationPipe } from '../http/schema-validation.pipe.js';
-import { LoginSchema, type Login } from './auth.schemas.js';
+import { SchemaValidationPipe } from '../../http/schema-validation.pipe.js';
+import { LoginSchema, type Login } from '../auth.schemas.js';
 import { PasswordAttempts } from './password-attempts.js';
 
 /** Checks e-mail and password by Passport. Guards run before pipes, so the body meets its schema here. */

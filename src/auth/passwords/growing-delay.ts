@@ -1,5 +1,5 @@
-import type { RedisConnection } from '../cache/redis-connection.js';
-import { SharedCounter } from '../http/rate-limit/shared-counter.js';
+import type { RedisConnection } from '../../cache/redis-connection.js';
+import { SharedCounter } from '../../http/rate-limit/shared-counter.js';
 
 const WINDOW_SECONDS = 3600;
 

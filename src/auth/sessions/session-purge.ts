@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { BatchPurge } from '../database/batch-purge.js';
-import { Sql } from '../database/sql.js';
+import { BatchPurge } from '../../database/batch-purge.js';
+import { Sql } from '../../database/sql.js';
 import { EndedSessions } from './ended-sessions.js';
 
 const EVERY_MS = 60_000;

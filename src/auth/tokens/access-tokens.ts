@@ -1,7 +1,7 @@
 import { createHash, createSecretKey, randomUUID, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { Config } from '../config/config.js';
+import { Config } from '../../config/config.js';
 
 export const ISSUER = 'entries';
 export const AUDIENCE = 'entries';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { text } from '../http/text.schema.js';
-import { NewPasswordSchema } from './auth.schemas.js';
+import { text } from '../../http/text.schema.js';
+import { NewPasswordSchema } from '../auth.schemas.js';
 
 const CurrentPasswordSchema = text(1, 128).meta({ example: 'correct horse battery' });
 

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { loadConfig } from '../config/config.js';
-import type { Sql } from '../database/sql.js';
+import { loadConfig } from '../../config/config.js';
+import type { Sql } from '../../database/sql.js';
 import { EndedSessions } from './ended-sessions.js';
 
 const config = loadConfig({

@@ -1,8 +1,8 @@
 import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-local';
-import type { User } from '../users/user.entity.js';
-import { AuthService } from './auth.service.js';
+import type { User } from '../../users/user.entity.js';
+import { AuthService } from '../auth.service.js';
 
 @Injectable()
 export class LocalStrategy extends PassportStrategy(Strategy, 'local') {

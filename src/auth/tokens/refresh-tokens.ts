@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { parse as uuidParse, stringify as uuidStringify } from 'uuid';
-import { Config } from '../config/config.js';
+import { Config } from '../../config/config.js';
 
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;

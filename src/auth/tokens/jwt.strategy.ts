@@ -2,8 +2,8 @@ import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { validate as isUuid } from 'uuid';
-import { Config } from '../config/config.js';
-import type { Principal } from '../http/current-user.decorator.js';
+import { Config } from '../../config/config.js';
+import type { Principal } from '../../http/current-user.decorator.js';
 import {
   AccessTokens,
   AUDIENCE,

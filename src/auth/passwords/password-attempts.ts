@@ -7,12 +7,12 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { RedisConnection } from '../cache/redis-connection.js';
-import { Config } from '../config/config.js';
-import { networkOf } from '../http/client-network.js';
-import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
+import { RedisConnection } from '../../cache/redis-connection.js';
+import { Config } from '../../config/config.js';
+import { networkOf } from '../../http/client-network.js';
+import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
 import { GrowingDelay } from './growing-delay.js';
-import { SessionsService } from './sessions.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 
 /** Failures an hour that are free of delay: of an account, from wherever; and of a network, whatever the accounts. */
 const FREE_OF_ACCOUNT = 10;

@@ -3,12 +3,12 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import { networkOf } from '../http/client-network.js';
-import type { Principal } from '../http/current-user.decorator.js';
-import { IS_PUBLIC } from '../http/public.decorator.js';
-import { RateLimiter } from '../http/rate-limit/rate-limiter.js';
+import { networkOf } from '../../http/client-network.js';
+import type { Principal } from '../../http/current-user.decorator.js';
+import { IS_PUBLIC } from '../../http/public.decorator.js';
+import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
 import type { VerifiedToken } from './jwt.strategy.js';
-import { SessionsService } from './sessions.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 
 /** Verified tokens that are remembered: some 6 MB. */
 const REMEMBERED_TOKENS = 10_000;

@@ -1,6 +1,6 @@
 import { JwtService } from '@nestjs/jwt';
 import { describe, expect, it } from '@jest/globals';
-import { loadConfig } from '../config/config.js';
+import { loadConfig } from '../../config/config.js';
 import { AccessTokens } from './access-tokens.js';
 
 const USER = '0195503c-7d7e-7b6c-9a4e-0f2f6d1c2b3a';

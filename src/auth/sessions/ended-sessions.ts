@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { Config } from '../config/config.js';
-import { Sql } from '../database/sql.js';
+import { Config } from '../../config/config.js';
+import { Sql } from '../../database/sql.js';
 
 /** Between two looks at the table. An ended session is refused everywhere within {@link TRUST_MS}. */
 const POLL_MS = 400;
