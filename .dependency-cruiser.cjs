@@ -1,6 +1,6 @@
 /**
- * The arrows of the architecture: config <- database <- cache <- users <- auth <- entries; http and observability are
- * leaves that features import; health imports database and cache.
+ * The arrows of the architecture: config <- database <- cache <- users <- auth, idempotency <- entries; http, jobs and
+ * observability are leaves that features import; health imports database and cache.
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */
@@ -21,12 +21,10 @@ module.exports = {
       to: { path: '^src/(?!config/|database/)' },
     },
     {
-      name: 'cache-imports-config-and-sql',
-      comment:
-        'What Redis did not take, PostgreSQL tells the other replicas: src/cache/unconfirmed-scopes.ts.',
+      name: 'cache-imports-config-alone',
       severity: 'error',
       from: { path: '^src/cache/' },
-      to: { path: '^src/(?!config/|cache/|database/sql\\.ts$)' },
+      to: { path: '^src/(?!config/|cache/)' },
     },
     {
       name: 'http-knows-no-feature',
@@ -43,32 +41,44 @@ module.exports = {
       to: { path: '^src/(?!config/|http/|observability/)' },
     },
     {
+      name: 'jobs-import-nothing',
+      severity: 'error',
+      from: { path: '^src/jobs/' },
+      to: { path: '^src/(?!jobs/)' },
+    },
+    {
       name: 'health-imports-database-and-cache',
       severity: 'error',
       from: { path: '^src/health/' },
-      to: { path: '^src/(users|auth|entries)/' },
+      to: { path: '^src/(users|auth|idempotency|entries)/' },
     },
     {
       name: 'users-knows-no-later-feature',
       severity: 'error',
       from: { path: '^src/users/' },
-      to: { path: '^src/(auth|entries)/' },
+      to: { path: '^src/(auth|idempotency|entries)/' },
     },
     {
       name: 'auth-knows-no-later-feature',
       severity: 'error',
       from: { path: '^src/auth/' },
-      to: { path: '^src/entries/' },
+      to: { path: '^src/(idempotency|entries)/' },
+    },
+    {
+      name: 'idempotency-knows-no-feature-but-users',
+      severity: 'error',
+      from: { path: '^src/idempotency/' },
+      to: { path: '^src/(auth|entries)/' },
     },
     {
       name: 'a-feature-is-its-service',
       comment:
-        'Of another feature: its module, service, schemas, and the entity that a relation points to. Never its queries.',
+        'Of another feature: its module, service, schemas, response, and the entity that a relation points to. Never its queries.',
       severity: 'error',
-      from: { path: '^src/(users|auth|entries)/' },
+      from: { path: '^src/(users|auth|idempotency|entries)/' },
       to: {
-        path: '^src/(users|auth|entries)/',
-        pathNot: ['^src/$1/', '\\.(module|service|schemas|entity)\\.ts$'],
+        path: '^src/(users|auth|idempotency|entries)/',
+        pathNot: ['^src/$1/', '\\.(module|service|schemas|response|entity)\\.ts$'],
       },
     },
     {

@@ -15,7 +15,7 @@ import { until } from './harness/until.js';
 const NDJSON = 'application/x-ndjson';
 const CSV = 'text/csv';
 
-/** Of src/entries/entry-import.ts. */
+/** Of src/entries/transfer/entry-import.ts. */
 const BATCH_ROWS = 500;
 
 let service: TestApp;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { EntryImport } from '../src/entries/entry-import.js';
+import { EntryImport } from '../src/entries/transfer/entry-import.js';
 import { TrashPurge } from '../src/entries/trash-purge.js';
 import { startApp, type TestApp } from './harness/app.js';
 import { ApiClient } from './harness/client.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { foldText } from '../src/entries/search-text.js';
+import { foldText } from '../src/entries/search/search-text.js';
 import { startApp, type TestApp } from './harness/app.js';
 import type { ApiClient } from './harness/client.js';
 import { bumpRevision } from './harness/journal.js';

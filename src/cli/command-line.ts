@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { FORMATS, type Format } from '../entries/entry-transfer.schemas.js';
+import { FORMATS, type Format } from '../entries/transfer/entry-transfer.schemas.js';
 import { EmailSchema } from '../users/user.schemas.js';
 
 export const USAGE = `usage: node dist/cli.js entries import --user <email> [--format ndjson|csv] <file>

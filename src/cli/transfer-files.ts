@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { addAbortSignal, type Writable } from 'node:stream';
-import type { EntryExport } from '../entries/entry-export.js';
-import type { EntryImport } from '../entries/entry-import.js';
+import type { EntryExport } from '../entries/transfer/entry-export.js';
+import type { EntryImport } from '../entries/transfer/entry-import.js';
 import type { EntryQueries } from '../entries/entry.queries.js';
-import type { Format, ImportReport } from '../entries/entry-transfer.schemas.js';
+import type { Format, ImportReport } from '../entries/transfer/entry-transfer.schemas.js';
 import { Progress, type Screen } from './progress.js';
 
 /** The name that stands for standard input or output. */

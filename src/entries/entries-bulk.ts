@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { refuseErasedUser } from './erased-user.js';
-import { EntryTransferQueries } from './entry-transfer.queries.js';
-import { Idempotency, type IdempotentAnswer } from './idempotency.js';
+import { EntryTransferQueries } from './transfer/entry-transfer.queries.js';
+import { IdempotencyService, type IdempotentAnswer } from '../idempotency/idempotency.service.js';
 import type { EntryCreate } from './entry.schemas.js';
 
 @Injectable()
 export class EntriesBulk {
   constructor(
     private readonly entries: EntryTransferQueries,
-    private readonly idempotency: Idempotency,
+    private readonly idempotency: IdempotencyService,
   ) {}
 
   /**
@@ -18,7 +18,7 @@ export class EntriesBulk {
    * @param key the header `Idempotency-Key`: the same request with it is answered once, and then as before
    * @returns the answer: `EntryBulkResultSchema`
    * @throws {UnauthorizedException} where the user was erased while the request was under way
-   * @throws what {@link Idempotency.run} does
+   * @throws what {@link IdempotencyService.run} does
    */
   create(userId: string, entries: readonly EntryCreate[], key?: string): Promise<IdempotentAnswer> {
     const request = { userId, route: 'POST /entries/bulk', key, body: entries };

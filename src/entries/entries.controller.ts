@@ -34,10 +34,10 @@ import {
   versionsToMatch,
   weakEtagOf,
 } from '../http/etag.js';
-import { EntryStatsService } from './entry-stats.service.js';
+import { EntryStatsService } from './stats/entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { Entry } from './entry-row.js';
-import { ApiIdempotencyKey, sendAnswer } from './idempotency.js';
+import { ApiIdempotencyKey, sendAnswer } from '../idempotency/idempotency.response.js';
 import {
   EntryCreateSchema,
   EntryIdSchema,

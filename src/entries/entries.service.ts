@@ -15,7 +15,7 @@ import {
   type EntryListQuery,
   type EntryPatch,
 } from './entry.schemas.js';
-import { Idempotency, type IdempotentAnswer } from './idempotency.js';
+import { IdempotencyService, type IdempotentAnswer } from '../idempotency/idempotency.service.js';
 
 export interface ListOptions {
   readonly trash?: boolean;
@@ -35,14 +35,14 @@ export interface ListResult {
 export class EntriesService {
   constructor(
     private readonly entries: EntryQueries,
-    private readonly idempotency: Idempotency,
+    private readonly idempotency: IdempotencyService,
     private readonly cache: CacheService,
   ) {}
 
   /**
    * @param key the header `Idempotency-Key`: the same request with it is answered once, and then as before
    * @throws {UnauthorizedException} where the user was erased while the request was under way
-   * @throws what {@link Idempotency.run} does
+   * @throws what {@link IdempotencyService.run} does
    */
   async create(userId: string, fields: EntryCreate, key?: string): Promise<IdempotentAnswer> {
     const request = { userId, route: 'POST /entries', key, body: fields };

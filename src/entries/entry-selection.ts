@@ -1,5 +1,5 @@
 import type { EntryFilters } from './entry.schemas.js';
-import { parseSearch } from './search-text.js';
+import { parseSearch } from './search/search-text.js';
 
 /** Which entries of a user a list is of. */
 export interface EntrySelection {

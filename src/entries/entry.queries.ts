@@ -6,7 +6,7 @@ import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.j
 import { hasFilters, Parameters, whereOf, type EntrySelection } from './entry-selection.js';
 import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';
 import { bumpRevisions, REVISION } from './journal-revision.js';
-import { foldText } from './search-text.js';
+import { foldText } from './search/search-text.js';
 
 export interface EntryPage {
   readonly entries: Entry[];

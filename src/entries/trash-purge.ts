@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { BatchPurge } from '../database/batch-purge.js';
+import { BatchPurge } from '../jobs/batch-purge.js';
 import { EntryQueries } from './entry.queries.js';
 
 /** How long an entry stays in the trash. */

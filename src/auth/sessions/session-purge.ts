@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { BatchPurge } from '../../database/batch-purge.js';
+import { BatchPurge } from '../../jobs/batch-purge.js';
 import { Sql } from '../../database/sql.js';
 import { EndedSessions } from './ended-sessions.js';
 

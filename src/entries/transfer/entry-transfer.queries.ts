@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { Sql, type Statements } from '../database/sql.js';
-import type { CursorPosition } from '../http/cursor.js';
-import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
-import { hasFilters, Parameters, whereOf, type EntrySelection } from './entry-selection.js';
-import { bumpRevisions } from './journal-revision.js';
-import { foldText } from './search-text.js';
+import { Sql, type Statements } from '../../database/sql.js';
+import type { CursorPosition } from '../../http/cursor.js';
+import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from '../entry-row.js';
+import { hasFilters, Parameters, whereOf, type EntrySelection } from '../entry-selection.js';
+import { bumpRevisions } from '../journal-revision.js';
+import { foldText } from '../search/search-text.js';
 
 /** An entry to be written; undefined fields get what a new entry has. */
 export interface NewEntry {

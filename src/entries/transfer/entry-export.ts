@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { CursorPosition } from '../http/cursor.js';
-import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './entry-csv.js';
-import type { Entry } from './entry-row.js';
+import type { CursorPosition } from '../../http/cursor.js';
+import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './formats/entry-csv.js';
+import type { Entry } from '../entry-row.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';
-import type { EntryFilters } from './entry.schemas.js';
+import type { EntryFilters } from '../entry.schemas.js';
 import type { Format } from './entry-transfer.schemas.js';
 import { atOnce } from './transfer-admission.js';
 

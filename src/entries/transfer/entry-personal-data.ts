@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { CacheService } from '../cache/cache.service.js';
-import { Sql } from '../database/sql.js';
-import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
-import { ENTRY_COLUMNS, toEntry, toIso, type EntryRow } from './entry-row.js';
+import { CacheService } from '../../cache/cache.service.js';
+import { Sql } from '../../database/sql.js';
+import { PersonalDataService, type PersonalData } from '../../users/personal-data.service.js';
+import { ENTRY_COLUMNS, toEntry, toIso, type EntryRow } from '../entry-row.js';
 
 /** Entries of at most 40 KB each that are in memory at once. */
 const EXPORT_BATCH = 50;

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { BadRequestException, Injectable } from '@nestjs/common';
-import { CacheService } from '../cache/cache.service.js';
-import { userIsNoMore } from '../users/users.service.js';
+import { CacheService } from '../../cache/cache.service.js';
+import { userIsNoMore } from '../../users/users.service.js';
 import {
   EntryStatsQueries,
   type DayNumber,
   type StatsContext,
   type StatsGroup,
 } from './entry-stats.queries.js';
-import type { EntryStats, EntryStatsQuery } from './entry.schemas.js';
+import type { EntryStats, EntryStatsQuery } from '../entry.schemas.js';
 
 type Bucket = EntryStatsQuery['bucket'];
 

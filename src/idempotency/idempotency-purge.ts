@@ -1,13 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { BatchPurge } from '../database/batch-purge.js';
-import { Idempotency } from './idempotency.js';
+import { BatchPurge } from '../jobs/batch-purge.js';
+import { IdempotencyService } from './idempotency.service.js';
 
 const EVERY_MS = 3_600_000;
 
 /** Forgets the answers that are no longer given again. Of several replicas, each takes rows that no other has. */
 @Injectable()
 export class IdempotencyPurge extends BatchPurge {
-  constructor(private readonly idempotency: Idempotency) {
+  constructor(private readonly idempotency: IdempotencyService) {
     super(new Logger('Idempotency'), EVERY_MS);
   }
 

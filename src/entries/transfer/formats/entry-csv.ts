@@ -1,4 +1,4 @@
-import type { Entry } from './entry-row.js';
+import type { Entry } from '../../entry-row.js';
 
 /**
  * Entries as CSV (RFC 4180). A file begins with a byte-order mark, without which spreadsheets take UTF-8 for something

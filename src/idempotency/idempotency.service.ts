@@ -1,13 +1,10 @@
 import { createHash } from 'node:crypto';
 import {
-  applyDecorators,
   BadRequestException,
   ConflictException,
   Injectable,
   UnprocessableEntityException,
 } from '@nestjs/common';
-import { ApiHeader } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { Sql, type Statements } from '../database/sql.js';
 
 /** How long an answer is given again, hours. */
@@ -67,7 +64,7 @@ const STATEMENTS = {
  * The answer is kept by the transaction that does the work, so that neither is ever there without the other.
  */
 @Injectable()
-export class Idempotency {
+export class IdempotencyService {
   constructor(private readonly sql: Sql) {}
 
   /**
@@ -129,26 +126,4 @@ export class Idempotency {
 /** Most clients send the bare key, some follow the draft and quote it: either way it is the same. */
 function keyOf(header: string): string {
   return QUOTED.exec(header)?.[1]?.replace(/\\(["\\])/g, '$1') ?? header;
-}
-
-/** Documents the header. */
-export function ApiIdempotencyKey() {
-  return applyDecorators(
-    ApiHeader({
-      name: 'Idempotency-Key',
-      required: false,
-      description: `1 to 255 visible ASCII characters, in quotes or not: sent again within ${KEPT_HOURS} h, the request does nothing and gets the first answer, with Idempotency-Replayed: true`,
-      schema: { type: 'string', minLength: 1 },
-    }),
-  );
-}
-
-/** @returns the body, for Nest to send */
-export function sendAnswer(
-  { status, headers, body, isReplayed }: IdempotentAnswer,
-  reply: FastifyReply,
-): string {
-  reply.code(status).headers(headers);
-  if (isReplayed) reply.header('idempotency-replayed', 'true');
-  return body;
 }

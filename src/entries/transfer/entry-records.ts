@@ -1,7 +1,7 @@
-import { columnsOf, CsvHeaderError, fieldsOf, MAX_CELLS } from './entry-csv.js';
-import { CsvReader, type CsvRecord } from './csv-reader.js';
+import { columnsOf, CsvHeaderError, fieldsOf, MAX_CELLS } from './formats/entry-csv.js';
+import { CsvReader, type CsvRecord } from './formats/csv-reader.js';
 import type { Format } from './entry-transfer.schemas.js';
-import { LineSplitter, type Line } from './line-splitter.js';
+import { LineSplitter, type Line } from './formats/line-splitter.js';
 
 /** What a file says of one entry, not yet checked; or why it says nothing. */
 export interface EntryRecord {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Injectable, UnprocessableEntityException } from '@nestjs/common';
-import { retryDeadlocks } from '../database/deadlock.js';
-import { userIsNoMore } from '../users/users.service.js';
-import { CsvHeaderError } from './entry-csv.js';
+import { retryDeadlocks } from '../../database/deadlock.js';
+import { userIsNoMore } from '../../users/users.service.js';
+import { CsvHeaderError } from './formats/entry-csv.js';
 import { recordReader, type EntryRecord } from './entry-records.js';
 import { EntryTransferQueries, type NewEntry } from './entry-transfer.queries.js';
 import {
@@ -12,7 +12,7 @@ import {
   type Format,
   type ImportReport,
 } from './entry-transfer.schemas.js';
-import { isUserErased } from './erased-user.js';
+import { isUserErased } from '../erased-user.js';
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** What one statement writes, at most. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Sql } from '../database/sql.js';
+import { Sql } from '../../database/sql.js';
 
 /** Days since 1970-01-01. */
 export type DayNumber = number;

@@ -9,22 +9,22 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Config } from '../config/config.js';
-import { ApiProblems } from '../http/api-problems.decorator.js';
-import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
-import { OpenRequests } from '../http/open-requests.js';
-import { Unqueued } from '../http/unqueued.decorator.js';
-import { streamAnswer } from '../http/streamed-answer.js';
+import { Config } from '../../config/config.js';
+import { ApiProblems } from '../../http/api-problems.decorator.js';
+import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
+import { OpenRequests } from '../../http/open-requests.js';
+import { Unqueued } from '../../http/unqueued.decorator.js';
+import { streamAnswer } from '../../http/streamed-answer.js';
 import {
   ConnectionCutError,
   receiveBody,
   StreamedBody,
   type StreamedMediaType,
-} from '../http/streamed-body.js';
-import { EntriesBulk } from './entries-bulk.js';
+} from '../../http/streamed-body.js';
+import { EntriesBulk } from '../entries-bulk.js';
 import { EntryExport, type ExportBatch } from './entry-export.js';
 import { EntryImport } from './entry-import.js';
-import { ApiIdempotencyKey, sendAnswer } from './idempotency.js';
+import { ApiIdempotencyKey, sendAnswer } from '../../idempotency/idempotency.response.js';
 import {
   EntryBulkResultSchema,
   EntryBulkSchema,
