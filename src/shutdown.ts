@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { Logger } from 'pino';
-import { OpenRequests } from './http/open-requests.js';
+import { OpenRequests } from './http/connections/open-requests.js';
 import { messageOf } from './observability/error-description.js';
 import { exitOnceWritten } from './observability/logger.js';
 

@@ -491,7 +491,7 @@ describe('what is no HTTP request', () => {
 });
 
 describe('the time that a client has', () => {
-  // What happens then is caused in src/http/client-error.spec.ts, with shorter times.
+  // What happens then is caused in src/http/problem/client-error.spec.ts, with shorter times.
   it('is 10 s for the headers and 30 s for the whole request', () => {
     const { headersTimeout, requestTimeout } = service.app.getHttpServer();
     expect({ headersTimeout, requestTimeout }).toEqual({ headersTimeout: 10_000, requestTimeout: 30_000 });

@@ -10,10 +10,10 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
-import { Unqueued } from '../http/unqueued.decorator.js';
+import { Unqueued } from '../http/overload/unqueued.decorator.js';
 import type { User } from '../users/user.entity.js';
 import {
   LoginSchema,

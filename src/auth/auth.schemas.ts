@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../http/text.schema.js';
+import { text } from '../http/validation/text.schema.js';
 import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
 import { isTheEmail } from './passwords/common-passwords.js';
 

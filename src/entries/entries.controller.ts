@@ -24,7 +24,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.decorator.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import {
   etagOf,
@@ -33,7 +33,7 @@ import {
   preconditionOf,
   versionsToMatch,
   weakEtagOf,
-} from '../http/etag.js';
+} from '../http/conditional/etag.js';
 import { EntryStatsService } from './stats/entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { Entry } from './entry-row.js';

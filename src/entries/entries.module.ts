@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { OpenRequestsModule } from '../http/open-requests.module.js';
+import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
 import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { EntriesBulk } from './entries-bulk.js';

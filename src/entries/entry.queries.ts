@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
-import type { CursorPosition } from '../http/cursor.js';
-import type { Precondition } from '../http/etag.js';
+import type { CursorPosition } from '../http/paging/cursor.js';
+import type { Precondition } from '../http/conditional/etag.js';
 import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
 import { hasFilters, Parameters, whereOf, type EntrySelection } from './entry-selection.js';
 import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';

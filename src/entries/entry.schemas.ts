@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../http/text.schema.js';
+import { text } from '../http/validation/text.schema.js';
 import { TimezoneSchema } from '../users/user.schemas.js';
 
 const MAX_TAGS = 20;

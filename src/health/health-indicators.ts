@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
-import { OpenRequests } from '../http/open-requests.js';
+import { OpenRequests } from '../http/connections/open-requests.js';
 
 /** A probe that hangs is worse than one that says no: Docker and Kubernetes give theirs a few seconds. */
 const TIMEOUT_MS = 2000;

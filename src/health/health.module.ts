@@ -1,13 +1,15 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { OpenRequestsModule } from '../http/open-requests.module.js';
+import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
+import { ObservabilityModule } from '../observability/observability.module.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health-indicators.js';
+import { MetricsController } from './metrics.controller.js';
 
 @Module({
   // Terminus's own log line prints the whole report on each probe.
-  imports: [TerminusModule.forRoot({ logger: false }), OpenRequestsModule],
-  controllers: [HealthController],
+  imports: [TerminusModule.forRoot({ logger: false }), OpenRequestsModule, ObservabilityModule],
+  controllers: [HealthController, MetricsController],
   providers: [HealthIndicators],
 })
 export class HealthModule {}

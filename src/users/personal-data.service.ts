@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Admission } from '../http/admission.js';
-import { OpenRequests } from '../http/open-requests.js';
-import { streamAnswer } from '../http/streamed-answer.js';
+import { Admission } from '../http/overload/admission.js';
+import { OpenRequests } from '../http/connections/open-requests.js';
+import { streamAnswer } from '../http/streaming/streamed-answer.js';
 
 /** In which an erased user's tokens are refused everywhere, and what was under way has ended, ms. */
 const SETTLED_MS = 2000;

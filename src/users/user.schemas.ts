@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../http/text.schema.js';
+import { text } from '../http/validation/text.schema.js';
 import type { User } from './user.entity.js';
 
 /** RFC 5321 §4.5.3.1.3: a path has at most 256 octets, two of which are its brackets. */

@@ -1,9 +1,9 @@
 import { Body, Controller, Get, Patch, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.decorator.js';
+import { ApiProblems } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
-import { Unqueued } from '../http/unqueued.decorator.js';
+import { Unqueued } from '../http/overload/unqueued.decorator.js';
 import { PersonalDataService } from './personal-data.service.js';
 import {
   toUserBody,

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { OpenRequestsModule } from '../http/open-requests.module.js';
+import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
 import { PersonalDataService } from './personal-data.service.js';
 import { User } from './user.entity.js';
 import { UsersController } from './users.controller.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../../http/text.schema.js';
+import { text } from '../../http/validation/text.schema.js';
 import { NewPasswordSchema } from '../auth.schemas.js';
 
 const CurrentPasswordSchema = text(1, 128).meta({ example: 'correct horse battery' });

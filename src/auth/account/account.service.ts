@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { retryDeadlocks } from '../../database/deadlock.js';
 import type { Principal } from '../../http/current-user.decorator.js';
-import { unfitBody } from '../../http/schema-validation.pipe.js';
+import { unfitBody } from '../../http/validation/schema-validation.pipe.js';
 import { PersonalDataService } from '../../users/personal-data.service.js';
 import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';

@@ -1,4 +1,4 @@
-import { unfitBody } from '../../http/schema-validation.pipe.js';
+import { unfitBody } from '../../http/validation/schema-validation.pipe.js';
 
 /** Shorter ones are refused for their length. */
 const MIN_LENGTH = 8;

@@ -1,7 +1,7 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { SchemaValidationPipe } from '../../http/schema-validation.pipe.js';
+import { SchemaValidationPipe } from '../../http/validation/schema-validation.pipe.js';
 import { LoginSchema, type Login } from '../auth.schemas.js';
 import { PasswordAttempts } from './password-attempts.js';
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { CursorPosition } from '../../http/cursor.js';
+import type { CursorPosition } from '../../http/paging/cursor.js';
 import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './formats/entry-csv.js';
 import type { Entry } from '../entry-row.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';

@@ -10,17 +10,17 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Config } from '../../config/config.js';
-import { ApiProblems } from '../../http/api-problems.decorator.js';
+import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
-import { OpenRequests } from '../../http/open-requests.js';
-import { Unqueued } from '../../http/unqueued.decorator.js';
-import { streamAnswer } from '../../http/streamed-answer.js';
+import { OpenRequests } from '../../http/connections/open-requests.js';
+import { Unqueued } from '../../http/overload/unqueued.decorator.js';
+import { streamAnswer } from '../../http/streaming/streamed-answer.js';
 import {
   ConnectionCutError,
   receiveBody,
   StreamedBody,
   type StreamedMediaType,
-} from '../../http/streamed-body.js';
+} from '../../http/streaming/streamed-body.js';
 import { EntriesBulk } from '../entries-bulk.js';
 import { EntryExport, type ExportBatch } from './entry-export.js';
 import { EntryImport } from './entry-import.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../../database/sql.js';
-import type { CursorPosition } from '../../http/cursor.js';
+import type { CursorPosition } from '../../http/paging/cursor.js';
 import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from '../entry-row.js';
 import { hasFilters, Parameters, whereOf, type EntrySelection } from '../entry-selection.js';
 import { bumpRevisions } from '../journal-revision.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
-import { Admission } from '../../http/admission.js';
+import { Admission } from '../../http/overload/admission.js';
 
 /** Each may hold a few MiB. */
 const LIMITS = { perUser: 2, inAll: 50, what: 'imports or exports', retryAfterSeconds: 5 };

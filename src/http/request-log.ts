@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { PROBE_ROUTES } from '../http/probe-routes.js';
-import { whenRequestEnds } from '../http/request-end.js';
-import type { Metrics } from './metrics.js';
-import type { RequestContext } from './request-context.js';
+import { PROBE_ROUTES } from './probe-routes.js';
+import { whenRequestEnds } from './connections/request-end.js';
+import type { Metrics } from '../observability/metrics.js';
+import type { RequestContext } from '../observability/request-context.js';
 
 /** Where no route was found: the path is the client's, and there may be any number of them. */
 const UNMATCHED = 'unmatched';

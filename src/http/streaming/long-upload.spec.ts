@@ -10,7 +10,7 @@ import {
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { answerClientError } from './client-error.js';
+import { answerClientError } from '../problem/client-error.js';
 import { allowLongUpload } from './long-upload.js';
 
 let server: Server;

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
-import { until } from '../../test/harness/until.js';
+import { until } from '../../../test/harness/until.js';
 import { queueRequests } from './overload.js';
 
 const CONNECTIONS = 4;

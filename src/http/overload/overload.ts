@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Logger, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { PROBE_ROUTES } from './probe-routes.js';
-import { whenRequestEnds } from './request-end.js';
+import { PROBE_ROUTES } from '../probe-routes.js';
+import { whenRequestEnds } from '../connections/request-end.js';
 
 /** Requests at work at once for each connection to the database, so that none of these is idle. */
 const RUNNING_PER_CONNECTION = 2;

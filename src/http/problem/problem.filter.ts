@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { messageOf } from '../observability/error-description.js';
+import { messageOf } from '../../observability/error-description.js';
 import type { AllowedMethods } from './allowed-methods.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem, type ProblemError } from './problem.js';
 

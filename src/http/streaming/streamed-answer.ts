@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
-import { messageOf } from '../observability/error-description.js';
+import { messageOf } from '../../observability/error-description.js';
 
 const logger = new Logger('Stream');
 

@@ -6,9 +6,9 @@ import {
   type CustomDecorator,
 } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { isUtf8 } from './charset.js';
+import { isUtf8 } from '../validation/charset.js';
 import { allowLongUpload } from './long-upload.js';
-import { Unqueued } from './unqueued.decorator.js';
+import { Unqueued } from '../overload/unqueued.decorator.js';
 
 /** ms between two pieces of a body: a client that sends nothing for longer has gone. */
 const SILENCE_MS = 30_000;

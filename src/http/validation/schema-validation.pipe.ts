@@ -5,7 +5,7 @@ import {
   UnprocessableEntityException,
   type ArgumentMetadata,
 } from '@nestjs/common';
-import type { ProblemError } from './problem.js';
+import type { ProblemError } from '../problem/problem.js';
 
 const MAX_ERRORS = 100;
 

@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import { Config } from '../config/config.js';
 import { Public } from '../http/public.decorator.js';
 import { RateLimitExempt } from '../http/rate-limit/rate-limit-exempt.decorator.js';
-import { Metrics, METRICS_MEDIA_TYPE } from './metrics.js';
+import { Metrics, METRICS_MEDIA_TYPE } from '../observability/metrics.js';
 
 @ApiExcludeController()
 @Controller('metrics')

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
-import { until } from '../../test/harness/until.js';
+import { until } from '../../../test/harness/until.js';
 import { closeConnectionsPolitely } from './connection-close.js';
 import { OpenRequests } from './open-requests.js';
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
-import { isLongUpload } from './long-upload.js';
+import { isLongUpload } from '../streaming/long-upload.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
 
 /** Of Node's HTTP parser, https://nodejs.org/api/http.html#event-clienterror; any other is a 400. */
