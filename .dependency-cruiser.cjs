@@ -1,5 +1,5 @@
 /**
- * The arrows of the architecture: config <- database <- cache <- users <- auth, idempotency <- entries; jobs and
+ * The arrows of the architecture: config, migrator <- database <- cache <- users <- auth, idempotency <- entries; jobs and
  * observability are leaves; http imports observability, and features import http; health imports database and cache.
  *
  * @type {import('dependency-cruiser').IConfiguration}
@@ -14,11 +14,18 @@ module.exports = {
       to: { path: '^src/(?!config/)' },
     },
     {
-      name: 'database-imports-config-alone',
+      name: 'migrator-imports-nothing',
+      comment: 'Any TypeORM project can adopt the folder.',
+      severity: 'error',
+      from: { path: '^src/migrator/' },
+      to: { path: '^src/(?!migrator/)' },
+    },
+    {
+      name: 'database-imports-config-and-migrator',
       comment: 'migrate.ts is a program, and tells its errors as main.ts does.',
       severity: 'error',
       from: { path: '^src/database/', pathNot: '^src/database/migrate\\.ts$' },
-      to: { path: '^src/(?!config/|database/)' },
+      to: { path: '^src/(?!config/|migrator/|database/)' },
     },
     {
       name: 'cache-imports-config-alone',

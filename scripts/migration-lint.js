@@ -15,13 +15,13 @@ import { RULES } from './migration-lint/rules.js';
  */
 
 const FOLDER = 'src/database/migrations';
-const DIST = new URL('../dist/database', import.meta.url).href;
+const DIST = new URL('../dist/migrator', import.meta.url).href;
 
 /** Of the built application. Computed paths, since there need be no build when these lines are type-checked. */
 const built = {
-  /** @returns {Promise<typeof import('../src/database/migration-files.js')>} */
+  /** @returns {Promise<typeof import('../src/migrator/migration-files.js')>} */
   migrationFiles: () => import(`${DIST}/migration-files.js`),
-  /** @returns {Promise<typeof import('../src/database/recorded-statements.js')>} */
+  /** @returns {Promise<typeof import('../src/migrator/recorded-statements.js')>} */
   recordedStatements: () => import(`${DIST}/recorded-statements.js`),
 };
 

@@ -38,10 +38,12 @@ const children = new Set();
 const built = {
   /** @returns {Promise<typeof import('../src/config/config.js')>} */
   config: () => import(`${DIST}/config/config.js`),
-  /** @returns {Promise<typeof import('../src/database/apply-migrations.js')>} */
-  applyMigrations: () => import(`${DIST}/database/apply-migrations.js`),
-  /** @returns {Promise<typeof import('../src/database/scratch-database.js')>} */
-  scratchDatabase: () => import(`${DIST}/database/scratch-database.js`),
+  /** @returns {Promise<typeof import('../src/migrator/apply-migrations.js')>} */
+  applyMigrations: () => import(`${DIST}/migrator/apply-migrations.js`),
+  /** @returns {Promise<typeof import('../src/database/migrator-options.js')>} */
+  migratorOptions: () => import(`${DIST}/database/migrator-options.js`),
+  /** @returns {Promise<typeof import('../src/migrator/scratch-database.js')>} */
+  scratchDatabase: () => import(`${DIST}/migrator/scratch-database.js`),
 };
 
 /** @type {Readonly<Record<string, (args: string[]) => Promise<number>>>} */
@@ -191,7 +193,7 @@ function only(url) {
 }
 
 /**
- * @param {import('../src/config/config.js').DatabaseConfig} database
+ * @param {import('../src/migrator/migrator-options.js').DatabaseOptions} database
  * @returns {Target}
  */
 function partsOf({ host, port, user, password, name, ssl }) {
@@ -230,7 +232,8 @@ async function applyMigrations(target) {
 /** @param {Target} target */
 async function configOf(target) {
   const { loadMigrationsConfig } = await built.config();
-  return loadMigrationsConfig({ ...readEnvironment(), ...target });
+  const { migratorOptions } = await built.migratorOptions();
+  return migratorOptions(loadMigrationsConfig({ ...readEnvironment(), ...target }));
 }
 
 /**

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 
-import { LOCK_KEY } from '../src/database/migration-lock.js';
+import { LOCK_KEY } from '../src/migrator/migration-lock.js';
 import { copyBuild, type BuildCopy } from './harness/build-copy.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';

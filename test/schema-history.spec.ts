@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Passwords } from '../src/auth/passwords/passwords.js';
 import { loadConfig } from '../src/config/config.js';
-import { findMigrations } from '../src/database/migration-files.js';
+import { findMigrations } from '../src/migrator/migration-files.js';
 import { foldText } from '../src/entries/search/search-text.js';
 import { startApp, TEST_SECRET } from './harness/app.js';
 import { copyBuild } from './harness/build-copy.js';

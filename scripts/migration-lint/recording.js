@@ -1,4 +1,4 @@
-/** @typedef {import('../../src/database/migration.js').Migration} Migration */
+/** @typedef {import('../../src/migrator/migration.js').Migration} Migration */
 /** @typedef {import('./lint.js').Recording} Recording */
 
 /**
@@ -7,7 +7,7 @@
  *
  * @param {Migration} migration
  * @param {'up' | 'down'} direction
- * @param {typeof import('../../src/database/recorded-statements.js').recordStatements} recordStatements
+ * @param {typeof import('../../src/migrator/recorded-statements.js').recordStatements} recordStatements
  * @returns {Promise<Recording>}
  */
 export async function record(migration, direction, recordStatements) {

@@ -1,12 +1,13 @@
 import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
-import { applyMigrations, statementsOf } from './apply-migrations.js';
+import { applyMigrations, statementsOf } from '../migrator/apply-migrations.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { asDatabaseUnavailable } from './database-unavailable.js';
 import { connectWhenReady, DatabaseUnavailableError } from './database-wait.js';
-import { readApplied, type AppliedMigration } from './migration-history.js';
+import { readApplied, type AppliedMigration } from '../migrator/migration-history.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
+import { migratorOptions } from './migrator-options.js';
 import { ProbeConnection } from './probe-connection.js';
 import { Sql } from './sql.js';
 import { TypeOrmLogger } from './typeorm-logger.js';
@@ -58,7 +59,7 @@ async function bringUp({ database, migrations }: Config, started: StartMigration
     warn: (line: string) => logger.warn(line),
     locked: (ms: number) => (started.lockWaitSeconds = ms / 1000),
   };
-  const applied = await applyMigrations(migrations, log, known).catch(asLost);
+  const applied = await applyMigrations(migratorOptions(migrations), log, known).catch(asLost);
   started.applied = applied.length;
   started.seconds = (performance.now() - began) / 1000;
   logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);

@@ -1,16 +1,19 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
-import { ConfigError, EXIT_CONFIG, loadMigrationsConfig, type MigrationsConfig } from '../config/config.js';
+import { ConfigError, EXIT_CONFIG, loadMigrationsConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
 import { describeError } from '../observability/error-description.js';
 import { nameSourcesInStacks } from '../observability/stack-trace.js';
-import { appliedIn, applyMigrations, revertNewest, type MigrationLog } from './apply-migrations.js';
+import { appliedIn, applyMigrations, revertNewest } from '../migrator/apply-migrations.js';
+import type { MigrationLog } from '../migrator/migration-log.js';
 import { waitForDatabase } from './database-wait.js';
 import { isExpected } from './expected-errors.js';
-import { lossesOf } from './migration-losses.js';
-import { findMigrations } from './migration-files.js';
-import { planMigrations } from './migration-plan.js';
-import { verifyMigrations } from './verify-migrations.js';
+import { migratorOptions } from './migrator-options.js';
+import type { MigratorOptions } from '../migrator/migrator-options.js';
+import { lossesOf } from '../migrator/migration-losses.js';
+import { findMigrations } from '../migrator/migration-files.js';
+import { planMigrations } from '../migrator/migration-plan.js';
+import { verifyMigrations } from '../migrator/verify-migrations.js';
 
 const USAGE = `usage: node dist/database/migrate.js <command> [--json]
 
@@ -38,7 +41,7 @@ interface Report {
 const log: MigrationLog = { info: (line) => console.error(line), warn: (line) => console.error(line) };
 
 const COMMANDS: Readonly<
-  Record<string, (config: MigrationsConfig, options: { yes?: boolean | undefined }) => Promise<Report>>
+  Record<string, (config: MigratorOptions, options: { yes?: boolean | undefined }) => Promise<Report>>
 > = { status, up, down, verify };
 
 nameSourcesInStacks();
@@ -70,7 +73,7 @@ async function main(): Promise<number> {
   try {
     const config = loadMigrationsConfig();
     await waitForDatabase(config.database, (line) => log.warn(line), DATABASE_WAIT_MS);
-    const { lines, json, exitCode = 0 } = await run(config, options);
+    const { lines, json, exitCode = 0 } = await run(migratorOptions(config), options);
     console.log(options.json ? JSON.stringify(json) : lines.join('\n'));
     return exitCode;
   } catch (error) {
@@ -84,7 +87,7 @@ async function main(): Promise<number> {
   }
 }
 
-async function status(config: MigrationsConfig): Promise<Report> {
+async function status(config: MigratorOptions): Promise<Report> {
   const [known, applied] = [await findMigrations(), await appliedIn(config)];
   const plan = planMigrations(known, applied);
   const edited = new Set(plan.edited.map(({ name }) => name));
@@ -133,7 +136,7 @@ async function status(config: MigrationsConfig): Promise<Report> {
   };
 }
 
-async function up(config: MigrationsConfig): Promise<Report> {
+async function up(config: MigratorOptions): Promise<Report> {
   const applied = await applyMigrations(config, log);
   return {
     lines: [applied.length === 0 ? 'none pending' : `applied: ${applied.join(', ')}`],
@@ -143,7 +146,7 @@ async function up(config: MigrationsConfig): Promise<Report> {
 
 const NONE_APPLIED: Report = { lines: ['none is applied'], json: { reverted: null, losses: [] } };
 
-async function down(config: MigrationsConfig, { yes }: { yes?: boolean | undefined }): Promise<Report> {
+async function down(config: MigratorOptions, { yes }: { yes?: boolean | undefined }): Promise<Report> {
   if (yes) {
     const reverted = await revertNewest(config, log, (name) => lossesOf(name, config));
     if (!reverted) return NONE_APPLIED;
@@ -164,7 +167,7 @@ async function down(config: MigrationsConfig, { yes }: { yes?: boolean | undefin
   };
 }
 
-async function verify(config: MigrationsConfig): Promise<Report> {
+async function verify(config: MigratorOptions): Promise<Report> {
   const { faults, verified } = await verifyMigrations(config, log);
   return {
     lines: [

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { findMigrations } from './migration-files.js';
+import { findMigrations } from '../migrator/migration-files.js';
 import { ProbeConnection } from './probe-connection.js';
 
 /** What this process has migrated at its start. */

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import type { DatabaseConfig } from '../config/config.js';
-import { MigrationError, type MigrationLog } from './apply-migrations.js';
-import { patientClientConfig } from './data-source-options.js';
-import { asDatabaseUnavailable } from './database-unavailable.js';
+import type { DatabaseOptions } from './migrator-options.js';
+import { MigrationError } from './apply-migrations.js';
+import type { MigrationLog } from './migration-log.js';
+import { patientClientConfig } from './connection-options.js';
+import { isDatabaseUnavailable } from './connection-errors.js';
 
 /** SQLSTATE */
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 export interface ScratchDatabase {
-  readonly database: DatabaseConfig;
+  readonly database: DatabaseOptions;
   /** Makes it anew, empty; whoever is connected to it is thrown out. */
   readonly clear: () => Promise<void>;
 }
@@ -21,7 +22,7 @@ export interface ScratchDatabase {
  * @throws {MigrationError} where the user may not make a database, the server goes away, or a signal has ended it
  */
 export async function withScratchDatabase<T>(
-  database: DatabaseConfig,
+  database: DatabaseOptions,
   log: MigrationLog,
   work: (scratch: ScratchDatabase) => Promise<T>,
 ): Promise<T> {
@@ -44,7 +45,7 @@ export async function withScratchDatabase<T>(
     await create();
     return await Promise.race([work({ database: { ...database, name }, clear }), rejection(ended.signal)]);
   } catch (error) {
-    if (asDatabaseUnavailable(error)) {
+    if (isDatabaseUnavailable(error)) {
       throw new MigrationError(`The scratch database went away: ${(error as Error).message}`, {
         cause: error,
       });
@@ -69,7 +70,7 @@ function rejection(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function onServer(database: DatabaseConfig, text: string): Promise<void> {
+async function onServer(database: DatabaseOptions, text: string): Promise<void> {
   const client = new Client(patientClientConfig(database, 'entries migrations'));
   client.on('error', () => {});
   await client.connect();

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import type { MigrationsConfig } from '../config/config.js';
-import { patientClientConfig } from './data-source-options.js';
+import type { MigratorOptions } from './migrator-options.js';
+import { patientClientConfig } from './connection-options.js';
 import { findMigrations } from './migration-files.js';
 import { recordStatements } from './recorded-statements.js';
 
@@ -15,7 +15,7 @@ const DROP_COLUMN = new RegExp(
  * What taking a migration back would destroy that is stored now: the rows of each table and the values of each column
  * that its `down` drops, a line each. Says so where it holds other statements that delete.
  */
-export async function lossesOf(name: string, { database }: MigrationsConfig): Promise<string[]> {
+export async function lossesOf(name: string, { database }: MigratorOptions): Promise<string[]> {
   const file = (await findMigrations()).find((migration) => migration.name === name);
   if (!file) return [];
   const statements = await recordStatements(new (await file.load())(), 'down');

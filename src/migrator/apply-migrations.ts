@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { DataSource, type Logger, type QueryRunner } from 'typeorm';
-import type { MigrationsConfig } from '../config/config.js';
-import { RELEASE } from '../config/release.js';
+import type { MigratorOptions } from './migrator-options.js';
 import { resumable } from './concurrent-index.js';
-import { clientConfig, migrationDataSourceOptions } from './data-source-options.js';
+import { clientConfig, migrationDataSourceOptions } from './connection-options.js';
 import type { Migration, MigrationClass, MigrationDescription } from './migration.js';
 import { findMigrations, type MigrationFile } from './migration-files.js';
 import {
@@ -15,6 +14,7 @@ import {
   type AppliedMigration,
   type Query,
 } from './migration-history.js';
+import type { MigrationLog } from './migration-log.js';
 import { withMigrationLock, type MigrationLock } from './migration-lock.js';
 import { planMigrations, type MigrationPlan } from './migration-plan.js';
 
@@ -42,13 +42,6 @@ export function noMigrationFound(): MigrationError {
   );
 }
 
-export interface MigrationLog {
-  info(line: string): void;
-  warn(line: string): void;
-  /** How long the migration lock was waited for, ms, with the connection that holds it. */
-  locked?(ms: number): void;
-}
-
 /**
  * Applies what is pending, each migration in a transaction of its own, under the migration lock. Where nothing is
  * pending, no lock is taken.
@@ -62,14 +55,14 @@ export interface MigrationLog {
  * @throws {MigrationLockError}
  */
 export async function applyMigrations(
-  config: MigrationsConfig,
+  config: MigratorOptions,
   log: MigrationLog,
   applied?: readonly AppliedMigration[],
 ): Promise<string[]> {
   const known = await findMigrations();
   if (known.length === 0) throw noMigrationFound();
   const plan = planMigrations(known, applied ?? (await appliedIn(config)));
-  tell(plan, log);
+  tell(plan, config.release, log);
   if (plan.pending.length === 0) return [];
   const asked = performance.now();
   return withMigrationLock(
@@ -84,7 +77,7 @@ export async function applyMigrations(
       for (const { name } of now.late) {
         log.warn(`migration ${name} is older than the newest applied: it is applied all the same`);
       }
-      if (applied.length > 0) await keepBackup(config, log);
+      if (applied.length > 0) await backUp(config, log);
       return run(config, now.pending, lock, log);
     },
   );
@@ -98,7 +91,7 @@ export async function applyMigrations(
  * @throws {MigrationError} when its `down` fails, its code is not in this build, or a backup before is not made
  */
 export async function revertNewest(
-  config: MigrationsConfig,
+  config: MigratorOptions,
   log: MigrationLog,
   describeLosses: (name: string) => Promise<string[]> = () => Promise.resolve([]),
 ): Promise<{ readonly name: string; readonly losses: string[] } | undefined> {
@@ -115,10 +108,10 @@ export async function revertNewest(
           `The newest migration, ${newest.name}, is not in this build: take it back by ${releaseOf(newest)}`,
         );
       }
-      await keepBackup(config, log);
+      await backUp(config, log);
       const losses = await describeLosses(newest.name);
       const type = await file.load();
-      const context = { lock, log, journal: new MigrationJournal() };
+      const context = { release: config.release, lock, log, journal: new MigrationJournal() };
       const dataSource = new DataSource({
         ...migrationDataSourceOptions(config.database),
         migrations: [tracked(file, type, context)],
@@ -142,7 +135,7 @@ export async function revertNewest(
 
 /** Applied migrations, as the database has them, in the order in which they were applied. */
 export async function appliedIn(
-  { database }: MigrationsConfig,
+  { database }: MigratorOptions,
   before?: (query: Query) => Promise<void>,
 ): Promise<AppliedMigration[]> {
   const client = new Client(clientConfig(database, 'entries migrations'));
@@ -173,39 +166,27 @@ function prepareHistory(known: readonly MigrationDescription[]) {
   };
 }
 
-function tell({ edited, ahead, incompatible }: MigrationPlan, log: MigrationLog): void {
+function tell({ edited, ahead, incompatible }: MigrationPlan, release: string, log: MigrationLog): void {
   for (const { name } of edited) {
     log.warn(`migration ${name} was edited after it was applied: the schema may not be what its file says`);
   }
   const newest = incompatible.at(-1);
   if (newest) {
     throw new MigrationError(
-      `The database is ahead of this release (${RELEASE}), by ${incompatible.map(({ name }) => name).join(', ')}, ` +
+      `The database is ahead of this release (${release}), by ${incompatible.map(({ name }) => name).join(', ')}, ` +
         `which are not marked compatible: use ${releaseOf(newest)} or later`,
     );
   }
   if (ahead.length > 0) {
     log.warn(
-      `the database is ahead of this release (${RELEASE}), by ${ahead.map(({ name }) => name).join(', ')}, ` +
+      `the database is ahead of this release (${release}), by ${ahead.map(({ name }) => name).join(', ')}, ` +
         'which are marked compatible',
     );
   }
 }
 
-/** Where the configuration asks for it; without a backup nothing is migrated then. */
-async function keepBackup(config: MigrationsConfig, log: MigrationLog): Promise<void> {
-  if (!config.backup.run) return;
-  // Nothing else starts another program.
-  const { BackupError, backUpBeforeMigrating } = await import('./migration-backup.js');
-  try {
-    log.info(`migrations: ${await backUpBeforeMigrating(config, (line) => log.info(line))}`);
-  } catch (error) {
-    if (!(error instanceof BackupError)) throw error;
-    throw new MigrationError(
-      `Nothing was migrated, as there is no backup (MIGRATIONS_BACKUP=true): ${error.message}`,
-      { cause: error },
-    );
-  }
+async function backUp({ backUp: make }: MigratorOptions, log: MigrationLog): Promise<void> {
+  if (make) log.info(`migrations: ${await make(log)}`);
 }
 
 function releaseOf({ release }: AppliedMigration): string {
@@ -213,20 +194,22 @@ function releaseOf({ release }: AppliedMigration): string {
 }
 
 interface Context {
+  readonly release: string;
   readonly lock: MigrationLock;
   readonly log: MigrationLog;
   readonly journal: MigrationJournal;
 }
 
 async function run(
-  config: MigrationsConfig,
+  config: MigratorOptions,
   pending: readonly MigrationFile[],
   lock: MigrationLock,
   log: MigrationLog,
 ): Promise<string[]> {
+  const { release } = config;
   const journal = new MigrationJournal();
   const types: MigrationClass[] = [];
-  for (const file of pending) types.push(tracked(file, await file.load(), { lock, log, journal }));
+  for (const file of pending) types.push(tracked(file, await file.load(), { release, lock, log, journal }));
   const deadline = Date.now() + config.lockTimeoutMs;
   /** By earlier tries, which ended at a table in use. */
   const applied: string[] = [];
@@ -260,7 +243,7 @@ async function run(
 function tracked(
   description: MigrationDescription,
   type: MigrationClass,
-  { lock, log, journal }: Context,
+  { release, lock, log, journal }: Context,
 ): MigrationClass {
   class Tracked implements Migration {
     readonly name = description.name;
@@ -278,7 +261,7 @@ function tracked(
       await this.migration.up(await this.prepare(runner));
       // Without the lock, another process may be at the same migration: then none of this is to be committed.
       await lock.assertHeld();
-      await recordApplied(queryOf(runner), description, RELEASE, performance.now() - started);
+      await recordApplied(queryOf(runner), description, release, performance.now() - started);
       journal.completed.push(this.name);
     }
 

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import type { DatabaseConfig } from '../config/config.js';
-import { clientConfig } from './data-source-options.js';
+import type { DatabaseOptions } from './migrator-options.js';
+import { clientConfig } from './connection-options.js';
 
 /**
  * Whether a connection leads to a pooler that gives it another server process for each transaction (PgBouncer's
@@ -10,7 +10,7 @@ import { clientConfig } from './data-source-options.js';
  * where they agree there is none. Where they do not, it is the transaction mode if a second client, in a transaction,
  * gets the server process that the first has just had, or the first then another than before.
  */
-export async function isTransactionPooler(client: Client, database: DatabaseConfig): Promise<boolean> {
+export async function isTransactionPooler(client: Client, database: DatabaseOptions): Promise<boolean> {
   const backend = await backendOf(client);
   if (backend === toldProcessId(client)) return false;
   const second = new Client(clientConfig(database, 'entries pooler probe'));

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { MigrationClass, MigrationDescription } from './migration.js';
 import { checksumOf } from './recorded-statements.js';
 
-const FOLDER = join(import.meta.dirname, 'migrations');
+const FOLDER = join(import.meta.dirname, '..', 'database', 'migrations');
 
 /** Written by `npm run build`, so that a boot need not load the code of what was applied long ago. */
 export const MANIFEST = 'manifest.json';
@@ -24,7 +24,7 @@ export interface MigrationFile extends MigrationDescription {
 }
 
 /**
- * The migrations beside this file, oldest first. What the manifest does not describe (there is none under a test, or
+ * The migrations of a folder, oldest first. What the manifest does not describe (there is none under a test, or
  * after a bare `nest build`) is loaded and looked at.
  *
  * @throws {Error} for a file that is not one migration, named as its file is

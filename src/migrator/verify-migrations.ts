@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
-import type { DatabaseConfig, MigrationsConfig } from '../config/config.js';
-import { MigrationError, noMigrationFound, type MigrationLog } from './apply-migrations.js';
+import type { DatabaseOptions, MigratorOptions } from './migrator-options.js';
+import { MigrationError, noMigrationFound } from './apply-migrations.js';
+import type { MigrationLog } from './migration-log.js';
 import { differences, readCatalog } from './catalog.js';
 import { resumable } from './concurrent-index.js';
-import { clientConfig, migrationDataSourceOptions } from './data-source-options.js';
-import { asDatabaseUnavailable } from './database-unavailable.js';
+import { clientConfig, migrationDataSourceOptions } from './connection-options.js';
+import { isDatabaseUnavailable } from './connection-errors.js';
 import type { Migration } from './migration.js';
 import { createHistory } from './migration-history.js';
 import { findMigrations, type MigrationFile } from './migration-files.js';
@@ -31,7 +32,7 @@ export interface Verification {
  * @throws {MigrationError} where there is nothing to verify, or no scratch database is to be had
  */
 export async function verifyMigrations(
-  config: MigrationsConfig,
+  config: MigratorOptions,
   log: MigrationLog,
   migrations?: readonly MigrationFile[],
 ): Promise<Verification> {
@@ -89,7 +90,7 @@ async function faultOf(
 }
 
 /** The SQL that leads from what the migrations make to what the entities describe. */
-async function missingIn(database: DatabaseConfig): Promise<string[]> {
+async function missingIn(database: DatabaseOptions): Promise<string[]> {
   const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [ENTITIES] });
   try {
     await dataSource.initialize();
@@ -101,7 +102,7 @@ async function missingIn(database: DatabaseConfig): Promise<string[]> {
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     return upQueries.map(({ query }) => `the entities want more: ${oneLine(query)}`);
   } catch (error) {
-    if (error instanceof QueryFailedError && !asDatabaseUnavailable(error))
+    if (error instanceof QueryFailedError && !isDatabaseUnavailable(error))
       return [`the entities cannot be compared: ${reasonOf(error)}`];
     throw error;
   } finally {
@@ -117,7 +118,7 @@ class Session {
     private readonly log: MigrationLog,
   ) {}
 
-  static async open(database: DatabaseConfig, log: MigrationLog): Promise<Session> {
+  static async open(database: DatabaseOptions, log: MigrationLog): Promise<Session> {
     const onlooker = new Client(clientConfig(database, 'entries migrations'));
     onlooker.on('error', () => {});
     const dataSource = new DataSource(migrationDataSourceOptions(database));
@@ -145,7 +146,7 @@ class Session {
       }
       return undefined;
     } catch (error) {
-      if (asDatabaseUnavailable(error)) throw error;
+      if (isDatabaseUnavailable(error)) throw error;
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
       return reasonOf(error);
     } finally {

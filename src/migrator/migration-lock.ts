@@ -1,9 +1,8 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { MigrationsConfig } from '../config/config.js';
-import { RELEASE } from '../config/release.js';
-import { clientConfig } from './data-source-options.js';
+import type { MigratorOptions } from './migrator-options.js';
+import { clientConfig } from './connection-options.js';
 import { isTransactionPooler } from './transaction-pooler.js';
 
 /** `entries` in ASCII. Advisory locks belong to one database, so two databases of a server never wait for each other. */
@@ -38,12 +37,12 @@ export interface MigrationLock {
  * @throws {MigrationLockError} behind a pooler in transaction mode
  */
 export async function withMigrationLock<T>(
-  { database, lockTimeoutMs, direct }: MigrationsConfig,
+  { database, lockTimeoutMs, direct, release }: MigratorOptions,
   log: (line: string) => void,
   work: (lock: MigrationLock) => Promise<T>,
 ): Promise<T> {
   // The name is what those who wait are told: which release, on which machine or container.
-  const name = `entries ${RELEASE} migrating on ${hostname()}`.slice(0, 63);
+  const name = `entries ${release} migrating on ${hostname()}`.slice(0, 63);
   const client = new Client(clientConfig(database, name));
   // A lost connection shows in the next query; without a listener it would end the process.
   client.on('error', () => {});
