@@ -9,7 +9,7 @@ import { Config } from './config/config.js';
 import { asDatabaseUnavailable, asQueryTimeout } from './database/database-unavailable.js';
 import { AllowedMethods } from './http/problem/allowed-methods.js';
 import { serveApiDocs } from './http/docs/api-docs.js';
-import { answerClientError, rememberAnswer } from './http/problem/client-error.js';
+import { answerClientError, trackReply } from './http/problem/client-error.js';
 import { closeConnectionsPolitely } from './http/connections/connection-close.js';
 import { acceptJsonOnly } from './http/validation/json-body.js';
 import { OpenRequests } from './http/connections/open-requests.js';
@@ -65,7 +65,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
     },
     clientErrorHandler: (error, socket) => {
       answerClientError(error, socket, (id, status) =>
-        requestLog.tellMalformed(socket, id, status, error.code),
+        requestLog.logMalformed(socket, id, status, error.code),
       );
     },
     // With a problem instead: missingHost.
@@ -101,7 +101,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
   // First, so that every answer has the headers and all that follows has the context.
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).headers(SECURITY_HEADERS);
-    rememberAnswer(reply);
+    trackReply(reply);
     requests.add(reply);
     requestContext.run(requestLog.begin(request, reply), done, missingHost(request));
   });

@@ -603,7 +603,7 @@ describe('an access token', () => {
     expectProblem(await anonymous.get('/users/me', { cookie: `access_token=${accessToken}` }), 401);
   });
 
-  it('answers 401 when its user is no more', async () => {
+  it('answers 401 when its user no longer exists', async () => {
     const bob = await service.signUp();
     await service.database.query('DELETE FROM users WHERE id = $1', [bob.account.userId]);
     expectProblem(await bob.get('/users/me'), 401);

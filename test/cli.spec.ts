@@ -242,7 +242,7 @@ describe('what goes wrong is said in words', () => {
     );
     const file = join(folder, 'semicolons.csv');
     writeFileSync(file, 'text;mood\na;1\n');
-    expect(await failure({ file })).toContain('The header names a column that there is not');
+    expect(await failure({ file })).toContain('Unknown column');
   });
 
   it('a database that is not there, or lacks migrations: it runs none', async () => {

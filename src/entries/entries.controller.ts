@@ -29,7 +29,7 @@ import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import {
   etagOf,
   hasValidator,
-  noneMatchHolds,
+  matchesIfNoneMatch,
   preconditionOf,
   versionsToMatch,
   weakEtagOf,
@@ -188,7 +188,7 @@ export class EntriesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Entry | undefined> {
     const entry = await this.entries.read(userId, id, versionsToMatch(ifMatch));
-    if (!noneMatchHolds(ifNoneMatch, entry.version)) return send(entry, reply);
+    if (!matchesIfNoneMatch(ifNoneMatch, entry.version)) return send(entry, reply);
     reply.code(304).header('etag', etagOf(entry.version));
     return undefined;
   }

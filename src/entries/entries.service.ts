@@ -3,7 +3,7 @@ import { Injectable, NotFoundException, PreconditionFailedException } from '@nes
 import { v7 as uuidv7 } from 'uuid';
 import { CacheService } from '../cache/cache.service.js';
 import { decodeCursor, encodeCursor } from '../http/paging/cursor.js';
-import { etagOf, holds, type Precondition } from '../http/conditional/etag.js';
+import { etagOf, satisfies, type Precondition } from '../http/conditional/etag.js';
 import { refuseErasedUser } from './erased-user.js';
 import type { Entry } from './entry-row.js';
 import type { EntrySelection } from './entry-selection.js';
@@ -128,7 +128,7 @@ export class EntriesService {
 
   private async matching(userId: string, id: string, precondition: Precondition) {
     const entry = await this.entries.find(id, userId);
-    return entry && holds(precondition, entry.version) ? entry : undefined;
+    return entry && satisfies(precondition, entry.version) ? entry : undefined;
   }
 
   /** Nothing was changed: is there no such entry, or another version of it? */

@@ -1,4 +1,4 @@
-import { userIsNoMore } from '../users/users.service.js';
+import { userNoLongerExists } from '../users/users.service.js';
 
 const FOREIGN_KEY_VIOLATION = '23503';
 
@@ -9,5 +9,5 @@ export function isUserErased(error: unknown): boolean {
 
 /** @throws {UnauthorizedException} where the user was erased; otherwise the error itself */
 export function refuseErasedUser(error: unknown): never {
-  throw isUserErased(error) ? userIsNoMore() : error;
+  throw isUserErased(error) ? userNoLongerExists() : error;
 }

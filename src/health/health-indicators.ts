@@ -38,16 +38,16 @@ export class HealthIndicators {
     const migrations = this.indicator.check('migrations');
     try {
       const pending = await within(TIMEOUT_MS, this.migrationStatus.pending());
-      this.tellUp('database');
+      this.logUp('database');
       if (pending.length === 0) {
-        this.tellUp('migrations');
+        this.logUp('migrations');
         return { ...database.up(), ...migrations.up({ pending: 0 }) };
       }
-      this.tellDown('migrations', `pending: ${pending.join(', ')}`);
+      this.logDown('migrations', `pending: ${pending.join(', ')}`);
       return { ...database.up(), ...migrations.down({ pending: pending.length }) };
     } catch (error) {
       // The reason names hosts and ports: it is for the log alone.
-      this.tellDown('database', 'does not answer', error);
+      this.logDown('database', 'does not answer', error);
       return { ...database.down('does not answer'), ...migrations.down('the database does not answer') };
     }
   }
@@ -61,13 +61,13 @@ export class HealthIndicators {
   }
 
   /** Logged once, and not with each probe. */
-  private tellDown(indicator: string, why: string, error?: unknown): void {
+  private logDown(indicator: string, why: string, error?: unknown): void {
     if (this.down.has(indicator)) return;
     this.down.add(indicator);
     this.logger.warn(`not ready: ${indicator} ${why}`, ...(error === undefined ? [] : [error]));
   }
 
-  private tellUp(indicator: string): void {
+  private logUp(indicator: string): void {
     if (this.down.delete(indicator)) this.logger.log(`ready again: ${indicator}`);
   }
 }

@@ -19,7 +19,7 @@ export class RequestLog {
 
   constructor(private readonly logger: Logger) {}
 
-  /** Tells of it once it was answered, or the client went away. */
+  /** Logs the request once it was answered, or the client went away. */
   begin(request: FastifyRequest, reply: FastifyReply): RequestContext {
     const context: RequestContext = { requestId: request.id };
     request.context = context;
@@ -27,16 +27,16 @@ export class RequestLog {
     const { socket } = request.raw;
     const sentBefore = socket.bytesWritten;
     this.busy.add(socket);
-    let told = false;
-    const tell = () => {
-      if (told) return;
-      told = true;
+    let isLogged = false;
+    const finish = () => {
+      if (isLogged) return;
+      isLogged = true;
       this.busy.delete(socket);
-      this.tell(request, reply, performance.now() - started, () => socket.bytesWritten - sentBefore || 0);
+      this.write(request, reply, performance.now() - started, () => socket.bytesWritten - sentBefore || 0);
     };
     // `finish` is earlier, and comes where requests are injected, too.
-    reply.raw.once('finish', tell);
-    whenRequestEnds(reply, tell);
+    reply.raw.once('finish', finish);
+    whenRequestEnds(reply, finish);
     return context;
   }
 
@@ -46,13 +46,13 @@ export class RequestLog {
    *
    * @param code of Node's parser
    */
-  tellMalformed(socket: Socket, requestId: string, status: number, code: string | undefined): void {
+  logMalformed(socket: Socket, requestId: string, status: number, code: string | undefined): void {
     if (this.busy.has(socket)) return;
     this.metrics?.observeRequest('none', UNMATCHED, String(status), 0);
     this.logger.info({ requestId, route: UNMATCHED, status, code }, 'request');
   }
 
-  private tell(request: FastifyRequest, reply: FastifyReply, durationMs: number, sent: () => number): void {
+  private write(request: FastifyRequest, reply: FastifyReply, durationMs: number, sent: () => number): void {
     const route = request.routeOptions.url ?? UNMATCHED;
     const answered = reply.raw.writableFinished;
     const status = reply.statusCode;

@@ -62,7 +62,7 @@ export async function applyMigrations(
   const known = await findMigrations();
   if (known.length === 0) throw noMigrationFound();
   const plan = planMigrations(known, applied ?? (await appliedIn(config)));
-  tell(plan, config.release, log);
+  checkPlan(plan, config.release, log);
   if (plan.pending.length === 0) return [];
   const asked = performance.now();
   return withMigrationLock(
@@ -166,7 +166,8 @@ function prepareHistory(known: readonly MigrationDescription[]) {
   };
 }
 
-function tell({ edited, ahead, incompatible }: MigrationPlan, release: string, log: MigrationLog): void {
+/** @throws {MigrationError} where the database is ahead of this release, and not marked compatible */
+function checkPlan({ edited, ahead, incompatible }: MigrationPlan, release: string, log: MigrationLog): void {
   for (const { name } of edited) {
     log.warn(`migration ${name} was edited after it was applied: the schema may not be what its file says`);
   }

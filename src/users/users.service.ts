@@ -43,7 +43,7 @@ export class UsersService {
   /** @throws {UnauthorizedException} for a user who is no more, whose token may still be good for minutes */
   async get(id: string): Promise<User> {
     const user = await this.find(id);
-    if (!user) throw userIsNoMore();
+    if (!user) throw userNoLongerExists();
     return user;
   }
 
@@ -89,7 +89,7 @@ export class UsersService {
     const user = await manager
       .withRepository(this.users)
       .findOne({ select: { id: true }, where: { id }, lock: { mode: 'pessimistic_write' } });
-    if (!user) throw userIsNoMore();
+    if (!user) throw userNoLongerExists();
   }
 
   /** With every row that refers to the user. */
@@ -99,6 +99,6 @@ export class UsersService {
 }
 
 /** For a token that outlives its user. */
-export function userIsNoMore(): UnauthorizedException {
-  return new UnauthorizedException('The user of this token is no more');
+export function userNoLongerExists(): UnauthorizedException {
+  return new UnauthorizedException('User no longer exists');
 }

@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { retryDeadlocks } from '../../database/deadlock.js';
 import type { Principal } from '../../http/current-user.decorator.js';
-import { unfitBody } from '../../http/validation/schema-validation.pipe.js';
+import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 import { PersonalDataService } from '../../users/personal-data.service.js';
 import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
@@ -47,7 +47,7 @@ export class AccountService {
     await refuseCommonPassword('newPassword', newPassword);
     const user = await this.confirm(userId, currentPassword, asked);
     if (isTheEmail(newPassword, user.email)) {
-      throw unfitBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
+      throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
     }
     const passwordHash = await this.passwords.hash(newPassword);
     const ended = await this.dataSource.transaction(async (manager) => {

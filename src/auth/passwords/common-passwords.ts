@@ -1,4 +1,4 @@
-import { unfitBody } from '../../http/validation/schema-validation.pipe.js';
+import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 
 /** Shorter ones are refused for their length. */
 const MIN_LENGTH = 8;
@@ -15,7 +15,7 @@ let common: Promise<ReadonlySet<string>> | undefined;
  */
 export async function refuseCommonPassword(field: string, password: string): Promise<void> {
   if (!(await isCommonPassword(password))) return;
-  throw unfitBody([{ path: field, message: 'is one of the passwords that are guessed first' }]);
+  throw unprocessableBody([{ path: field, message: 'is one of the passwords that are guessed first' }]);
 }
 
 /** Whether a password is among the first that a guesser tries, in whatever case and with whatever blanks around it. */

@@ -120,7 +120,7 @@ export class SessionsService {
       userId,
     });
     this.known(ended);
-    if (ended.length === 0) throw new NotFoundException('There is no such session');
+    if (ended.length === 0) throw new NotFoundException('No such session');
   }
 
   async endAll(userId: string): Promise<void> {

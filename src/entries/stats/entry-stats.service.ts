@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BadRequestException, Injectable } from '@nestjs/common';
 import { CacheService } from '../../cache/cache.service.js';
-import { userIsNoMore } from '../../users/users.service.js';
+import { userNoLongerExists } from '../../users/users.service.js';
 import {
   EntryStatsQueries,
   type DayNumber,
@@ -47,7 +47,7 @@ export class EntryStatsService {
       if ((error as { code?: string }).code !== INVALID_PARAMETER_VALUE) throw error;
       throw refused('timezone', 'is not known to the database');
     });
-    if (!context) throw userIsNoMore();
+    if (!context) throw userNoLongerExists();
     const { revision, timezone, today } = context;
     const { from, to, bucket } = query;
     const digest = createHash('sha256')

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Injectable, UnprocessableEntityException } from '@nestjs/common';
 import { retryDeadlocks } from '../../database/deadlock.js';
-import { userIsNoMore } from '../../users/users.service.js';
+import { userNoLongerExists } from '../../users/users.service.js';
 import { CsvHeaderError } from './formats/entry-csv.js';
 import { recordReader, type EntryRecord } from './entry-records.js';
 import { EntryTransferQueries, type NewEntry } from './entry-transfer.queries.js';
@@ -111,7 +111,7 @@ export class EntryImport {
     try {
       return await this.insertNew(userId, rows, turn);
     } catch (error) {
-      throw isUserErased(error) ? userIsNoMore() : error;
+      throw isUserErased(error) ? userNoLongerExists() : error;
     }
   }
 

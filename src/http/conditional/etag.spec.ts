@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import {
   etagOf,
   hasValidator,
-  holds,
-  noneMatchHolds,
+  satisfies,
+  matchesIfNoneMatch,
   preconditionOf,
   versionsToMatch,
   weakEtagOf,
@@ -54,7 +54,7 @@ describe('If-None-Match', () => {
     ['nothing', '', false],
     ['no header', undefined, false],
   ])('of %s: %s holds for version 3 is %s', (_what, header, holds) => {
-    expect(noneMatchHolds(header, 3)).toBe(holds);
+    expect(matchesIfNoneMatch(header, 3)).toBe(holds);
   });
 });
 
@@ -94,6 +94,6 @@ describe('the precondition of a change', () => {
     ['both, of which one lets none through', '*', '*', []],
   ])('of %s', (_what, ifMatch, ifNoneMatch, versions) => {
     const precondition = preconditionOf(ifMatch, ifNoneMatch);
-    expect([1, 2, 3].filter((version) => holds(precondition, version))).toEqual(versions);
+    expect([1, 2, 3].filter((version) => satisfies(precondition, version))).toEqual(versions);
   });
 });

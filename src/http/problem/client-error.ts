@@ -14,7 +14,7 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
 const replies = new WeakMap<Socket, FastifyReply>();
 
 /** To be called with each request, for {@link answerClientError}. */
-export function rememberAnswer(reply: FastifyReply): void {
+export function trackReply(reply: FastifyReply): void {
   replies.set(reply.request.raw.socket, reply);
 }
 

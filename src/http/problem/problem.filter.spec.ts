@@ -79,14 +79,14 @@ function answerTo(thrown: unknown): Promise<Answer> {
 
 describe('ProblemFilter', () => {
   it('sends an HttpException as an RFC 9457 problem', async () => {
-    const answer = await answerTo(new NotFoundException('There is no such entry'));
+    const answer = await answerTo(new NotFoundException('No such entry'));
     expect(answer.status).toBe(404);
     expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
     expect(answer.body).toEqual({
       type: 'about:blank',
       title: 'Not Found',
       status: 404,
-      detail: 'There is no such entry',
+      detail: 'No such entry',
       instance: '/anything',
       requestId: 'req-1',
     });
@@ -194,7 +194,7 @@ describe('ProblemFilter', () => {
 
   it('answers 404 where there is nothing', async () => {
     const answer = await ask('/nothing');
-    expect(answer.body).toMatchObject({ status: 404, detail: 'There is nothing at this path' });
+    expect(answer.body).toMatchObject({ status: 404, detail: 'No such route' });
     expect(answer.headers['allow']).toBeUndefined();
   });
 
@@ -242,6 +242,6 @@ describe('sendFrameworkProblem', () => {
   it('answers 404 to a segment that is longer than any id', async () => {
     const answer = await ask(`/items/${'x'.repeat(101)}`);
     expect(answer.headers).toMatchObject({ 'x-request-id': 'req-1' });
-    expect(answer.body).toMatchObject({ status: 404, detail: 'There is nothing at this path' });
+    expect(answer.body).toMatchObject({ status: 404, detail: 'No such route' });
   });
 });

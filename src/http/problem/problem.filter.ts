@@ -20,7 +20,7 @@ interface Outcome {
   readonly report?: object;
 }
 
-const NOTHING_HERE: Outcome = { status: 404, detail: 'There is nothing at this path' };
+const NO_SUCH_ROUTE: Outcome = { status: 404, detail: 'No such route' };
 
 /** Nobody reads it any more; the log's line of the request has it. */
 const BROKEN_OFF: Outcome = { status: 400, detail: 'The request broke off before all of it had arrived' };
@@ -63,7 +63,7 @@ export class ProblemFilter implements ExceptionFilter {
           detail: `${request.method} is not allowed here; allowed: ${allowed.join(', ')}`,
         };
       }
-      return NOTHING_HERE;
+      return NO_SUCH_ROUTE;
     }
     if (isBrokenOff(thrown, request)) return BROKEN_OFF;
     const error = this.classify(thrown);
@@ -98,7 +98,7 @@ export function sendFrameworkProblem(
   const outcome =
     // A segment that is longer than any id names nothing that there could be: 404 rather than Fastify's 414.
     error.code === 'FST_ERR_MAX_PARAM_LENGTH'
-      ? NOTHING_HERE
+      ? NO_SUCH_ROUTE
       : { status: error.statusCode ?? 400, detail: FASTIFY_DETAILS[error.code] ?? error.message };
   send(outcome, request, reply);
 }

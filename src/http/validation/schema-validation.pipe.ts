@@ -38,7 +38,7 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
       if (!(thrown instanceof SchemaIssues)) throw thrown;
       const errors = toProblemErrors(thrown.issues, metadata.data);
       if (metadata.type === 'body') {
-        throw unfitBody(errors);
+        throw unprocessableBody(errors);
       }
       throw new BadRequestException({
         message: `The ${metadata.type === 'param' ? 'path' : 'query'} is not valid`,
@@ -49,7 +49,7 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
 }
 
 /** A body that has the form of one and is refused all the same. */
-export function unfitBody(errors: readonly ProblemError[]): UnprocessableEntityException {
+export function unprocessableBody(errors: readonly ProblemError[]): UnprocessableEntityException {
   return new UnprocessableEntityException({ message: 'The body does not fit its schema', errors });
 }
 

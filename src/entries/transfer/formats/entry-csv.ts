@@ -38,7 +38,7 @@ export function csvLine(entry: Entry): string {
   const cells = COLUMNS.map((column) => {
     const value = entry[column];
     const cell = typeof value === 'object' ? joinTags(value) : String(value);
-    return quote(WRITTEN.has(column) ? defuse(cell) : cell);
+    return quote(WRITTEN.has(column) ? escapeFormula(cell) : cell);
   });
   return `${cells.join(',')}\r\n`;
 }
@@ -55,7 +55,7 @@ export function columnsOf(cells: readonly string[]): readonly Column[] {
     const column = COLUMNS.find((known) => known === name);
     if (column) return column;
     throw new CsvHeaderError(
-      `The header names a column that there is not, ${JSON.stringify(name.slice(0, 50))}; ` +
+      `Unknown column ${JSON.stringify(name.slice(0, 50))}; ` +
         `there are, separated by commas: ${COLUMNS.join(', ')}`,
     );
   });
@@ -71,11 +71,11 @@ export function fieldsOf(columns: readonly Column[], cells: readonly string[]): 
   const fields: Record<string, unknown> = {};
   for (const [index, column] of columns.entries()) {
     const cell = cells[index] ?? '';
-    if (column === 'text') fields[column] = fuse(cell);
+    if (column === 'text') fields[column] = unescapeFormula(cell);
     else if (cell.trim() === '') continue;
-    else if (column === 'tags') fields[column] = splitTags(fuse(cell));
+    else if (column === 'tags') fields[column] = splitTags(unescapeFormula(cell));
     else if (NUMBERS.has(column)) fields[column] = /^\s*\d{1,10}\s*$/.test(cell) ? Number(cell) : NaN;
-    else fields[column] = WRITTEN.has(column) ? fuse(cell) : cell.trim();
+    else fields[column] = WRITTEN.has(column) ? unescapeFormula(cell) : cell.trim();
   }
   return fields;
 }
@@ -87,15 +87,15 @@ function quote(cell: string): string {
 
 /**
  * What a spreadsheet would take for a formula gets an apostrophe before it, by which spreadsheets know text. What has
- * apostrophes before such a sign already gets one more, so that {@link fuse} gives back what was there; other text that
+ * apostrophes before such a sign already gets one more, so that {@link unescapeFormula} gives back what was there; other text that
  * begins with an apostrophe is left alone, on both ways.
  * https://owasp.org/www-community/attacks/CSV_Injection
  */
-function defuse(cell: string): string {
+function escapeFormula(cell: string): string {
   return /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(cell) ? `'${cell}` : cell;
 }
 
-function fuse(cell: string): string {
+function unescapeFormula(cell: string): string {
   return /^'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(cell) ? cell.slice(1) : cell;
 }
 
