@@ -15,14 +15,15 @@ import { RULES } from './migration-lint/rules.js';
  */
 
 const FOLDER = 'src/database/migrations';
+const COMPILED = join(ROOT, 'dist', 'database', 'migrations');
 const DIST = new URL('../dist/migrator', import.meta.url).href;
 
 /** Of the built application. Computed paths, since there need be no build when these lines are type-checked. */
 const built = {
-  /** @returns {Promise<typeof import('../src/migrator/migration-files.js')>} */
-  migrationFiles: () => import(`${DIST}/migration-files.js`),
-  /** @returns {Promise<typeof import('../src/migrator/recorded-statements.js')>} */
-  recordedStatements: () => import(`${DIST}/recorded-statements.js`),
+  /** @returns {Promise<typeof import('../src/migrator/history/migration-files.js')>} */
+  migrationFiles: () => import(`${DIST}/history/migration-files.js`),
+  /** @returns {Promise<typeof import('../src/migrator/history/recorded-statements.js')>} */
+  recordedStatements: () => import(`${DIST}/history/recorded-statements.js`),
 };
 
 try {
@@ -61,7 +62,7 @@ async function main(args) {
 async function readMigrations() {
   const { findMigrations } = await built.migrationFiles();
   const { recordStatements } = await built.recordedStatements();
-  const files = await findMigrations();
+  const files = await findMigrations(COMPILED);
   const names = files.map(({ name, timestamp }) => `${timestamp}-${name.replace(/\d+$/, '')}.ts`);
   const sources = readdirSync(join(ROOT, FOLDER)).filter((file) => /(?<!\.spec)\.ts$/.test(file));
   const stray = sources.find((file) => !names.includes(file));

@@ -11,9 +11,9 @@ const dist = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 const folder = join(dist, 'database', 'migrations');
 
 if (existsSync(folder)) {
-  /** @type {typeof import('../src/migrator/migration-files.js')} */
+  /** @type {typeof import('../src/migrator/history/migration-files.js')} */
   const { MANIFEST, describeMigrations } = await import(
-    pathToFileURL(join(dist, 'migrator', 'migration-files.js')).href
+    pathToFileURL(join(dist, 'migrator', 'history', 'migration-files.js')).href
   );
   writeFileSync(join(folder, MANIFEST), `${JSON.stringify(await describeMigrations(folder), null, 2)}\n`);
 }

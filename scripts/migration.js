@@ -38,12 +38,12 @@ const children = new Set();
 const built = {
   /** @returns {Promise<typeof import('../src/config/config.js')>} */
   config: () => import(`${DIST}/config/config.js`),
-  /** @returns {Promise<typeof import('../src/migrator/apply-migrations.js')>} */
-  applyMigrations: () => import(`${DIST}/migrator/apply-migrations.js`),
+  /** @returns {Promise<typeof import('../src/migrator/apply/apply-migrations.js')>} */
+  applyMigrations: () => import(`${DIST}/migrator/apply/apply-migrations.js`),
   /** @returns {Promise<typeof import('../src/database/migrator-options.js')>} */
   migratorOptions: () => import(`${DIST}/database/migrator-options.js`),
-  /** @returns {Promise<typeof import('../src/migrator/scratch-database.js')>} */
-  scratchDatabase: () => import(`${DIST}/migrator/scratch-database.js`),
+  /** @returns {Promise<typeof import('../src/migrator/verify/scratch-database.js')>} */
+  scratchDatabase: () => import(`${DIST}/migrator/verify/scratch-database.js`),
 };
 
 /** @type {Readonly<Record<string, (args: string[]) => Promise<number>>>} */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 
-import { LOCK_KEY } from '../src/migrator/migration-lock.js';
+import { LOCK_KEY } from '../src/migrator/apply/migration-lock.js';
 import { copyBuild, type BuildCopy } from './harness/build-copy.js';
 import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
@@ -144,7 +144,7 @@ describe('migrate down --yes while another process migrates', () => {
       const reverting = migrateJson('down', '--yes');
       await until('it waits for the lock', async () => {
         const waiting = await database.query(
-          `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'entries % migrating on %'`,
+          `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'release % migrating on %'`,
           [database.name],
         );
         return waiting.length > 0;

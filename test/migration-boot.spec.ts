@@ -103,7 +103,7 @@ describe('eight replicas booted at the same instant', () => {
       // One that came late finds nothing pending, and waits for nobody.
       expect(waited.length).toBeLessThanOrEqual(1);
       for (const { msg } of waited) {
-        expect(msg).toMatch(/for "entries \S+ migrating on .*" \(backend \d+ from \S+, since \d+ s\)/);
+        expect(msg).toMatch(/for "release \S+ migrating on .*" \(backend \d+ from \S+, since \d+ s\)/);
       }
     }
     const names = await migrationNames();

@@ -11,7 +11,7 @@ const NEWEST = 'DropEntryRollups1795765183000';
 /** Whom the commands run as: what they leave behind is told by its owner from what other suites have under way. */
 const ROLE = `commander_${randomBytes(6).toString('hex')}`;
 const SCRATCH = `
-  SELECT datname FROM pg_database WHERE datname LIKE 'entries_scratch_%' AND pg_get_userbyid(datdba) = $1`;
+  SELECT datname FROM pg_database WHERE datname LIKE 'migrator_scratch_%' AND pg_get_userbyid(datdba) = $1`;
 
 let project: ProjectCopy;
 let database: TestDatabase;

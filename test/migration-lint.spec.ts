@@ -9,7 +9,7 @@ import { describeReport } from '../scripts/migration-lint/report.js';
 import { RULES } from '../scripts/migration-lint/rules.js';
 import { STEADY_FUNCTIONS } from '../scripts/migration-lint/volatility.js';
 import type { Migration } from '../src/migrator/migration.js';
-import { recordStatements } from '../src/migrator/recorded-statements.js';
+import { recordStatements } from '../src/migrator/history/recorded-statements.js';
 import { createDatabase, onServer } from './harness/database.js';
 import { Program } from './harness/program.js';
 import { copyProject, type ProjectCopy } from './harness/project-copy.js';

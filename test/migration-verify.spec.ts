@@ -251,7 +251,7 @@ describe('migrate verify, ended in the middle of a migration', () => {
 
   it.each<NodeJS.Signals>(['SIGTERM', 'SIGINT'])('by %s drops the scratch database', async (signal) => {
     expect(await onServer(SCRATCH, [ROLE])).toEqual([
-      { name: expect.stringMatching(/^entries_scratch_[0-9a-f]{12}$/) },
+      { name: expect.stringMatching(/^migrator_scratch_[0-9a-f]{12}$/) },
     ]);
     expect(await program.stop(signal)).toEqual({ code: 1, signal: null });
     expect(program.stderr).toContain(`Ended by ${signal}`);

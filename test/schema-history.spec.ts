@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Passwords } from '../src/auth/passwords/passwords.js';
 import { loadConfig } from '../src/config/config.js';
-import { findMigrations } from '../src/migrator/migration-files.js';
+import { MIGRATIONS } from '../src/database/schema-files.js';
+import { findMigrations } from '../src/migrator/history/migration-files.js';
 import { foldText } from '../src/entries/search/search-text.js';
 import { startApp, TEST_SECRET } from './harness/app.js';
 import { copyBuild } from './harness/build-copy.js';
@@ -135,7 +136,7 @@ function foldedOf(row: Row): Row {
 /** Migrates as the release did whose newest migration was `newest`. */
 async function migrateTo(newest: string, database: TestDatabase): Promise<void> {
   const limit = Number(newest.slice(-13));
-  const later = (await findMigrations()).filter(({ timestamp }) => timestamp > limit);
+  const later = (await findMigrations(MIGRATIONS)).filter(({ timestamp }) => timestamp > limit);
   const build = copyBuild(
     {},
     later.length > 0 ? new RegExp(later.map(({ timestamp }) => timestamp).join('|')) : undefined,
@@ -164,7 +165,7 @@ async function migrate(
 describe('the history of the schema', () => {
   it('has a version here for each migration there is', async () => {
     expect(VERSIONS.map(({ migration }) => migration)).toEqual(
-      (await findMigrations()).map(({ name }) => name),
+      (await findMigrations(MIGRATIONS)).map(({ name }) => name),
     );
   });
 

@@ -7,7 +7,7 @@
  *
  * @param {Migration} migration
  * @param {'up' | 'down'} direction
- * @param {typeof import('../../src/migrator/recorded-statements.js').recordStatements} recordStatements
+ * @param {typeof import('../../src/migrator/history/recorded-statements.js').recordStatements} recordStatements
  * @returns {Promise<Recording>}
  */
 export async function record(migration, direction, recordStatements) {

@@ -5,7 +5,7 @@ import { allOf, as, columnsIn, isOn, relationName } from './syntax.js';
 
 /**
  * Whether a statement that was done, or broken off, may be run again and does no more than it did: what a migration
- * outside a transaction must bear. Of an index that is built concurrently, src/migrator/concurrent-index.ts takes
+ * outside a transaction must bear. Of an index that is built concurrently, src/migrator/apply/concurrent-index.ts takes
  * care, which knows it by the first words of the statement.
  *
  * @param {Statement} statement

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../config/config.js';
-import { connectionOptions, KEEP_ALIVE, queryTimeoutMs } from '../migrator/connection-options.js';
+import { connectionOptions, KEEP_ALIVE, queryTimeoutMs } from '../migrator/connection/connection-options.js';
 
 /** The options that the application's data source and the TypeORM CLI's share. */
 export function dataSourceOptions(database: DatabaseConfig) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
-import { clientConfig } from '../migrator/connection-options.js';
+import { clientConfig } from '../migrator/connection/connection-options.js';
 
 export const DATABASE_WAIT_MS = 60_000;
 const FIRST_PAUSE_MS = 250;

@@ -1,11 +1,11 @@
 import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
-import { applyMigrations, statementsOf } from '../migrator/apply-migrations.js';
+import { applyMigrations, statementsOf } from '../migrator/apply/apply-migrations.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { asDatabaseUnavailable } from './database-unavailable.js';
 import { connectWhenReady, DatabaseUnavailableError } from './database-wait.js';
-import { readApplied, type AppliedMigration } from '../migrator/migration-history.js';
+import { readApplied, type AppliedMigration } from '../migrator/history/migration-history.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
 import { migratorOptions } from './migrator-options.js';
 import { ProbeConnection } from './probe-connection.js';

@@ -1,6 +1,6 @@
-import { MigrationError } from '../migrator/apply-migrations.js';
+import { MigrationError } from '../migrator/apply/apply-migrations.js';
 import { DatabaseUnavailableError } from './database-wait.js';
-import { MigrationLockError, MigrationLockTimeoutError } from '../migrator/migration-lock.js';
+import { MigrationLockError, MigrationLockTimeoutError } from '../migrator/apply/migration-lock.js';
 
 const EXPECTED = [DatabaseUnavailableError, MigrationError, MigrationLockError, MigrationLockTimeoutError];
 

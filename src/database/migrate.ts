@@ -4,16 +4,16 @@ import { ConfigError, EXIT_CONFIG, loadMigrationsConfig } from '../config/config
 import { RELEASE } from '../config/release.js';
 import { describeError } from '../observability/error-description.js';
 import { nameSourcesInStacks } from '../observability/stack-trace.js';
-import { appliedIn, applyMigrations, revertNewest } from '../migrator/apply-migrations.js';
+import { appliedIn, applyMigrations, revertNewest } from '../migrator/apply/apply-migrations.js';
 import type { MigrationLog } from '../migrator/migration-log.js';
 import { waitForDatabase } from './database-wait.js';
 import { isExpected } from './expected-errors.js';
 import { migratorOptions } from './migrator-options.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
-import { lossesOf } from '../migrator/migration-losses.js';
-import { findMigrations } from '../migrator/migration-files.js';
-import { planMigrations } from '../migrator/migration-plan.js';
-import { verifyMigrations } from '../migrator/verify-migrations.js';
+import { lossesOf } from '../migrator/apply/migration-losses.js';
+import { findMigrations } from '../migrator/history/migration-files.js';
+import { planMigrations } from '../migrator/history/migration-plan.js';
+import { verifyMigrations } from '../migrator/verify/verify-migrations.js';
 
 const USAGE = `usage: node dist/database/migrate.js <command> [--json]
 
@@ -88,7 +88,7 @@ async function main(): Promise<number> {
 }
 
 async function status(config: MigratorOptions): Promise<Report> {
-  const [known, applied] = [await findMigrations(), await appliedIn(config)];
+  const [known, applied] = [await findMigrations(config.migrations), await appliedIn(config)];
   const plan = planMigrations(known, applied);
   const edited = new Set(plan.edited.map(({ name }) => name));
   const late = new Set(plan.late.map(({ name }) => name));

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { findMigrations } from '../migrator/migration-files.js';
+import { findMigrations } from '../migrator/history/migration-files.js';
+import { MIGRATIONS } from './schema-files.js';
 import { ProbeConnection } from './probe-connection.js';
 
 /** What this process has migrated at its start. */
@@ -27,7 +28,7 @@ export class MigrationStatus {
    * @returns the names of the migrations that this program has and the database lacks, oldest first
    */
   async pending(): Promise<string[]> {
-    this.known ??= findMigrations().then((migrations) => migrations.map(({ name }) => name));
+    this.known ??= findMigrations(MIGRATIONS).then((migrations) => migrations.map(({ name }) => name));
     const known = await this.known;
     try {
       const rows = await this.connection.queryArrays<[name: string]>(

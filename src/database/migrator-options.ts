@@ -1,6 +1,7 @@
 import type { MigrationsConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
-import { MigrationError } from '../migrator/apply-migrations.js';
+import { ENTITIES, MIGRATIONS } from './schema-files.js';
+import { MigrationError } from '../migrator/apply/apply-migrations.js';
 import type { MigrationLog } from '../migrator/migration-log.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
 
@@ -9,6 +10,8 @@ export function migratorOptions(config: MigrationsConfig): MigratorOptions {
   const { database, lockTimeoutMs, direct, backup } = config;
   return {
     database,
+    migrations: MIGRATIONS,
+    entities: ENTITIES,
     lockTimeoutMs,
     direct,
     release: RELEASE,

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { Config } from '../config/config.js';
-import { clientConfig } from '../migrator/connection-options.js';
+import { clientConfig } from '../migrator/connection/connection-options.js';
 import { Statements } from './sql.js';
 
 /** ms. Docker and Kubernetes give their probes a few seconds. */

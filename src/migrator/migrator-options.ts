@@ -13,6 +13,10 @@ export interface DatabaseOptions {
 }
 
 export interface MigratorOptions {
+  /** The folder of the compiled migrations. */
+  readonly migrations: string;
+  /** Glob patterns of the compiled entities. */
+  readonly entities: readonly string[];
   readonly database: DatabaseOptions;
   /** ms. */
   readonly lockTimeoutMs: number;

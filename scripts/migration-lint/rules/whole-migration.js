@@ -17,7 +17,7 @@ export const WHOLE_MIGRATION_RULES = [
     name: UNSEEN,
     why: 'The lint cannot see what this does to the schema.',
     instead: 'Send SQL by queryRunner.query, not by DO, by CALL, or by what an earlier statement has read.',
-    source: 'src/migrator/recorded-statements.ts',
+    source: 'src/migrator/history/recorded-statements.ts',
     alike: ['strong_migrations: executing SQL directly'],
     on: { DoStmt: () => 'a DO block', CallStmt: () => 'a procedure' },
   },

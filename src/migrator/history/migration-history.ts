@@ -1,4 +1,4 @@
-import type { MigrationDescription } from './migration.js';
+import type { MigrationDescription } from '../migration.js';
 
 /** What TypeORM's `migrations` table and ours say of a migration that was applied. */
 export interface AppliedMigration {

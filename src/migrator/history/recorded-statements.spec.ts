@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { QueryRunner } from 'typeorm';
-import type { Migration } from './migration.js';
+import type { Migration } from '../migration.js';
 import { checksumOf, recordStatements } from './recorded-statements.js';
 
 const migration = (up: (runner: QueryRunner) => Promise<unknown>): Migration => ({

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { DataSource, type Logger, type QueryRunner } from 'typeorm';
-import type { MigratorOptions } from './migrator-options.js';
+import type { MigratorOptions } from '../migrator-options.js';
 import { resumable } from './concurrent-index.js';
-import { clientConfig, migrationDataSourceOptions } from './connection-options.js';
-import type { Migration, MigrationClass, MigrationDescription } from './migration.js';
-import { findMigrations, type MigrationFile } from './migration-files.js';
+import { clientConfig, migrationDataSourceOptions } from '../connection/connection-options.js';
+import type { Migration, MigrationClass, MigrationDescription } from '../migration.js';
+import { findMigrations, type MigrationFile } from '../history/migration-files.js';
 import {
   createHistory,
   readApplied,
@@ -13,10 +13,10 @@ import {
   recordReverted,
   type AppliedMigration,
   type Query,
-} from './migration-history.js';
-import type { MigrationLog } from './migration-log.js';
+} from '../history/migration-history.js';
+import type { MigrationLog } from '../migration-log.js';
 import { withMigrationLock, type MigrationLock } from './migration-lock.js';
-import { planMigrations, type MigrationPlan } from './migration-plan.js';
+import { planMigrations, type MigrationPlan } from '../history/migration-plan.js';
 
 /**
  * How long a migration's statement waits for a table that is in use, ms. Whoever comes after it waits behind it, reads
@@ -59,7 +59,7 @@ export async function applyMigrations(
   log: MigrationLog,
   applied?: readonly AppliedMigration[],
 ): Promise<string[]> {
-  const known = await findMigrations();
+  const known = await findMigrations(config.migrations);
   if (known.length === 0) throw noMigrationFound();
   const plan = planMigrations(known, applied ?? (await appliedIn(config)));
   checkPlan(plan, config.release, log);
@@ -95,7 +95,7 @@ export async function revertNewest(
   log: MigrationLog,
   describeLosses: (name: string) => Promise<string[]> = () => Promise.resolve([]),
 ): Promise<{ readonly name: string; readonly losses: string[] } | undefined> {
-  const known = await findMigrations();
+  const known = await findMigrations(config.migrations);
   return withMigrationLock(
     config,
     (line) => log.info(line),
@@ -138,7 +138,7 @@ export async function appliedIn(
   { database }: MigratorOptions,
   before?: (query: Query) => Promise<void>,
 ): Promise<AppliedMigration[]> {
-  const client = new Client(clientConfig(database, 'entries migrations'));
+  const client = new Client(clientConfig(database, 'migrations'));
   client.on('error', () => {});
   await client.connect();
   const query = statementsOf(client);

@@ -1,4 +1,4 @@
-import type { MigrationDescription } from './migration.js';
+import type { MigrationDescription } from '../migration.js';
 import type { AppliedMigration } from './migration-history.js';
 
 /** How a build's migrations and a database's compare. */

@@ -1,20 +1,16 @@
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
-import type { DatabaseOptions, MigratorOptions } from './migrator-options.js';
-import { MigrationError, noMigrationFound } from './apply-migrations.js';
-import type { MigrationLog } from './migration-log.js';
+import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
+import { MigrationError, noMigrationFound } from '../apply/apply-migrations.js';
+import type { MigrationLog } from '../migration-log.js';
 import { differences, readCatalog } from './catalog.js';
-import { resumable } from './concurrent-index.js';
-import { clientConfig, migrationDataSourceOptions } from './connection-options.js';
-import { isDatabaseUnavailable } from './connection-errors.js';
-import type { Migration } from './migration.js';
-import { createHistory } from './migration-history.js';
-import { findMigrations, type MigrationFile } from './migration-files.js';
+import { resumable } from '../apply/concurrent-index.js';
+import { clientConfig, migrationDataSourceOptions } from '../connection/connection-options.js';
+import { isDatabaseUnavailable } from '../connection/connection-errors.js';
+import type { Migration } from '../migration.js';
+import { createHistory } from '../history/migration-history.js';
+import { findMigrations, type MigrationFile } from '../history/migration-files.js';
 import { withScratchDatabase } from './scratch-database.js';
-
-/** By their names, as this module may not import what imports it. */
-const ENTITIES = join(import.meta.dirname, '..', '**/*.entity.js');
 
 export interface Verification {
   /** How many migrations were proven. */
@@ -36,7 +32,7 @@ export async function verifyMigrations(
   log: MigrationLog,
   migrations?: readonly MigrationFile[],
 ): Promise<Verification> {
-  const files = migrations ?? (await findMigrations());
+  const files = migrations ?? (await findMigrations(config.migrations));
   if (files.length === 0) throw noMigrationFound();
   return withScratchDatabase(config.database, log, async ({ database, clear }) => {
     let session = await Session.open(database, log);
@@ -63,7 +59,7 @@ export async function verifyMigrations(
         }
         before = after;
       }
-      faults.push(...(await missingIn(database)));
+      faults.push(...(await missingIn(database, config.entities)));
       return { verified, faults };
     } finally {
       await session.close();
@@ -90,8 +86,8 @@ async function faultOf(
 }
 
 /** The SQL that leads from what the migrations make to what the entities describe. */
-async function missingIn(database: DatabaseOptions): Promise<string[]> {
-  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [ENTITIES] });
+async function missingIn(database: DatabaseOptions, entities: readonly string[]): Promise<string[]> {
+  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [...entities] });
   try {
     await dataSource.initialize();
     if (dataSource.entityMetadatas.length === 0) {
@@ -119,7 +115,7 @@ class Session {
   ) {}
 
   static async open(database: DatabaseOptions, log: MigrationLog): Promise<Session> {
-    const onlooker = new Client(clientConfig(database, 'entries migrations'));
+    const onlooker = new Client(clientConfig(database, 'migrations'));
     onlooker.on('error', () => {});
     const dataSource = new DataSource(migrationDataSourceOptions(database));
     await dataSource.initialize();

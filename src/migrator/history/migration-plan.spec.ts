@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { MigrationDescription } from './migration.js';
+import type { MigrationDescription } from '../migration.js';
 import type { AppliedMigration } from './migration-history.js';
 import { planMigrations } from './migration-plan.js';
 

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import type { DatabaseOptions } from './migrator-options.js';
+import type { DatabaseOptions } from '../migrator-options.js';
 import { clientConfig } from './connection-options.js';
 
 /**
@@ -13,7 +13,7 @@ import { clientConfig } from './connection-options.js';
 export async function isTransactionPooler(client: Client, database: DatabaseOptions): Promise<boolean> {
   const backend = await backendOf(client);
   if (backend === toldProcessId(client)) return false;
-  const second = new Client(clientConfig(database, 'entries pooler probe'));
+  const second = new Client(clientConfig(database, 'pooler probe'));
   second.on('error', () => {});
   await second.connect();
   try {

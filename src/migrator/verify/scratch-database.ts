@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import type { DatabaseOptions } from './migrator-options.js';
-import { MigrationError } from './apply-migrations.js';
-import type { MigrationLog } from './migration-log.js';
-import { patientClientConfig } from './connection-options.js';
-import { isDatabaseUnavailable } from './connection-errors.js';
+import type { DatabaseOptions } from '../migrator-options.js';
+import { MigrationError } from '../apply/apply-migrations.js';
+import type { MigrationLog } from '../migration-log.js';
+import { patientClientConfig } from '../connection/connection-options.js';
+import { isDatabaseUnavailable } from '../connection/connection-errors.js';
 
 /** SQLSTATE */
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -16,7 +16,7 @@ export interface ScratchDatabase {
 }
 
 /**
- * Makes an empty database `entries_scratch_<random>` on the server of `database`, and drops it however `work` ends: by
+ * Makes an empty database `migrator_scratch_<random>` on the server of `database`, and drops it however `work` ends: by
  * SIGINT and SIGTERM too. After a SIGKILL it is left behind, and nothing but its name tells.
  *
  * @throws {MigrationError} where the user may not make a database, the server goes away, or a signal has ended it
@@ -26,7 +26,7 @@ export async function withScratchDatabase<T>(
   log: MigrationLog,
   work: (scratch: ScratchDatabase) => Promise<T>,
 ): Promise<T> {
-  const name = `entries_scratch_${randomBytes(6).toString('hex')}`;
+  const name = `migrator_scratch_${randomBytes(6).toString('hex')}`;
   const ended = new AbortController();
   const end = (signal: NodeJS.Signals) => ended.abort(new MigrationError(`Ended by ${signal}`));
   process.on('SIGINT', end).on('SIGTERM', end);
@@ -71,7 +71,7 @@ function rejection(signal: AbortSignal): Promise<never> {
 }
 
 async function onServer(database: DatabaseOptions, text: string): Promise<void> {
-  const client = new Client(patientClientConfig(database, 'entries migrations'));
+  const client = new Client(patientClientConfig(database, 'migrations'));
   client.on('error', () => {});
   await client.connect();
   try {

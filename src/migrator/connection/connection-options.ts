@@ -1,6 +1,6 @@
 import pg, { type ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
-import type { DatabaseOptions } from './migrator-options.js';
+import type { DatabaseOptions } from '../migrator-options.js';
 
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -60,7 +60,7 @@ export function connectionOptions(database: DatabaseOptions) {
 export function migrationDataSourceOptions(database: DatabaseOptions) {
   return {
     ...connectionOptions(database),
-    applicationName: 'entries migrations',
+    applicationName: 'migrations',
     poolSize: 2,
     extra: KEEP_ALIVE,
   } satisfies DataSourceOptions;

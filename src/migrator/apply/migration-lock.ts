@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { MigratorOptions } from './migrator-options.js';
-import { clientConfig } from './connection-options.js';
-import { isTransactionPooler } from './transaction-pooler.js';
+import type { MigratorOptions } from '../migrator-options.js';
+import { clientConfig } from '../connection/connection-options.js';
+import { isTransactionPooler } from '../connection/transaction-pooler.js';
 
-/** `entries` in ASCII. Advisory locks belong to one database, so two databases of a server never wait for each other. */
+/** The same for every release. Advisory locks belong to one database, so two databases of a server never wait for each other. */
 export const LOCK_KEY = '28550419062547827';
 
 const FIRST_PAUSE_MS = 50;
@@ -42,7 +42,7 @@ export async function withMigrationLock<T>(
   work: (lock: MigrationLock) => Promise<T>,
 ): Promise<T> {
   // The name is what those who wait are told: which release, on which machine or container.
-  const name = `entries ${release} migrating on ${hostname()}`.slice(0, 63);
+  const name = `release ${release} migrating on ${hostname()}`.slice(0, 63);
   const client = new Client(clientConfig(database, name));
   // A lost connection shows in the next query; without a listener it would end the process.
   client.on('error', () => {});

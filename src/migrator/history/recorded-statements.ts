@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { QueryRunner } from 'typeorm';
-import type { Migration } from './migration.js';
+import type { Migration } from '../migration.js';
 
 /** A migration that works in batches until nothing is left would never see an end of it here. */
 const MOST_STATEMENTS = 1000;

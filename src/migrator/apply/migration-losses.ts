@@ -1,8 +1,8 @@
 import { Client } from 'pg';
-import type { MigratorOptions } from './migrator-options.js';
-import { patientClientConfig } from './connection-options.js';
-import { findMigrations } from './migration-files.js';
-import { recordStatements } from './recorded-statements.js';
+import type { MigratorOptions } from '../migrator-options.js';
+import { patientClientConfig } from '../connection/connection-options.js';
+import { findMigrations } from '../history/migration-files.js';
+import { recordStatements } from '../history/recorded-statements.js';
 
 const NAME = String.raw`((?:"(?:[^"]|"")+"|\w+)(?:\.(?:"(?:[^"]|"")+"|\w+))?)`;
 const DROP_TABLE = new RegExp(String.raw`^\s*DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?${NAME}`, 'i');
@@ -15,11 +15,11 @@ const DROP_COLUMN = new RegExp(
  * What taking a migration back would destroy that is stored now: the rows of each table and the values of each column
  * that its `down` drops, a line each. Says so where it holds other statements that delete.
  */
-export async function lossesOf(name: string, { database }: MigratorOptions): Promise<string[]> {
-  const file = (await findMigrations()).find((migration) => migration.name === name);
+export async function lossesOf(name: string, { database, migrations }: MigratorOptions): Promise<string[]> {
+  const file = (await findMigrations(migrations)).find((migration) => migration.name === name);
   if (!file) return [];
   const statements = await recordStatements(new (await file.load())(), 'down');
-  const client = new Client(patientClientConfig(database, 'entries migrations'));
+  const client = new Client(patientClientConfig(database, 'migrations'));
   client.on('error', () => {});
   await client.connect();
   const count = async (text: string) => {

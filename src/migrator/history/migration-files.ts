@@ -2,10 +2,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import type { MigrationClass, MigrationDescription } from './migration.js';
+import type { MigrationClass, MigrationDescription } from '../migration.js';
 import { checksumOf } from './recorded-statements.js';
-
-const FOLDER = join(import.meta.dirname, '..', 'database', 'migrations');
 
 /** Written by `npm run build`, so that a boot need not load the code of what was applied long ago. */
 export const MANIFEST = 'manifest.json';
@@ -29,7 +27,7 @@ export interface MigrationFile extends MigrationDescription {
  *
  * @throws {Error} for a file that is not one migration, named as its file is
  */
-export async function findMigrations(folder = FOLDER): Promise<MigrationFile[]> {
+export async function findMigrations(folder: string): Promise<MigrationFile[]> {
   if (!existsSync(folder)) return [];
   const manifest = readManifest(folder);
   const migrations: MigrationFile[] = [];
@@ -41,14 +39,14 @@ export async function findMigrations(folder = FOLDER): Promise<MigrationFile[]> 
 }
 
 /** The code of all of them, oldest first. */
-export async function loadMigrations(): Promise<MigrationClass[]> {
+export async function loadMigrations(folder: string): Promise<MigrationClass[]> {
   const types: MigrationClass[] = [];
-  for (const { load } of await findMigrations()) types.push(await load());
+  for (const { load } of await findMigrations(folder)) types.push(await load());
   return types;
 }
 
 /** What the build keeps of each migration in the manifest. */
-export async function describeMigrations(folder = FOLDER): Promise<Record<string, MigrationDescription>> {
+export async function describeMigrations(folder: string): Promise<Record<string, MigrationDescription>> {
   const descriptions: Record<string, MigrationDescription> = {};
   for (const file of filesIn(folder)) descriptions[file] = await describe(() => loadMigration(folder, file));
   return descriptions;

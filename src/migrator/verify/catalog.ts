@@ -1,4 +1,4 @@
-import type { Query } from './migration-history.js';
+import type { Query } from '../history/migration-history.js';
 
 /** What keeps the books of the migrations is no part of the schema that they make. */
 const BOOKS = ['migrations', 'typeorm_metadata', 'migration_history'];
