@@ -2,15 +2,14 @@ import { spawn } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +17,6 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { startEphemeralCluster, createDatabaseIfMissing } from '../scripts/embedded-postgres.js';
-import { askService } from '../src/database/migration-backup.js';
 import { copyBuild, type BuildCopy } from './harness/build-copy.js';
 import { createDatabase, onServer, type TestDatabase } from './harness/database.js';
 import {
@@ -479,80 +477,78 @@ describeWithPgDump('MIGRATIONS_BACKUP=true', () => {
       BACKUP_FOLDER: '/dev/null/backups',
     });
     expect(code).toBe(1);
-    expect(stderr).toContain('Nothing was migrated, as there is no backup');
+    expect(stderr).toContain('Nothing was migrated, because the backup failed');
     expect(stderr).toContain('the folder /dev/null/backups cannot be made');
     expect(await rowsOf(database.url)).toEqual(rows);
   });
 
-  it('in the image, without BACKUP_REQUESTS: says that it is missing', async () => {
+  it('in the image, which has no pg_dump: refuses to migrate, and says what to do', async () => {
     await fillDatabase();
+    const rows = await rowsOf(database.url);
     const { code, stderr } = await migrate(database.url, bundle, ON);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/Nothing was migrated.*as in the image: set BACKUP_REQUESTS/);
-  });
-
-  it('in the image, with BACKUP_REQUESTS: the backup service makes it', async () => {
-    await fillDatabase();
-    const requests = join(folder, 'requests');
-    mkdirSync(requests);
-    const service = start('backup-service', [], {
-      ...libpq(database.url),
-      BACKUP_REQUESTS: requests,
-      BACKUP_STATE: mkdtempSync(join(folder, 'state-')),
-    });
-    try {
-      const { code, stderr } = await migrate(database.url, bundle, { ...ON, BACKUP_REQUESTS: requests });
-      expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/backup: .*-before-/) });
-      expect(files()).toContainEqual(expect.stringMatching(/-before-/));
-      expect(readdirSync(requests).filter((name) => name !== 'alive')).toEqual([]);
-    } finally {
-      await service.stop();
-    }
+    expect(stderr).toMatch(/Nothing was migrated.*no pg_dump: run scripts\/backup/);
+    expect(await rowsOf(database.url)).toEqual(rows);
   });
 });
 
-describe('a backup asked of a service', () => {
-  const SILENCE_MS = 200;
-  let requests: string;
+describeWithPgDump('scripts/backup-before-migrations', () => {
+  const PENDING = '9000000000001-DropTexts.ts';
+  let migrations: string;
+
   beforeEach(() => {
-    requests = mkdtempSync(join(folder, 'requests-'));
-  });
-  const ask = () => askService(requests, SILENCE_MS, () => {});
-  /** Answers the request as the service would. */
-  async function answer(outcome: string): Promise<void> {
-    await until('it is asked', () => readdirSync(requests).some((name) => name.endsWith('.request')));
-    const request = readdirSync(requests).find((name) => name.endsWith('.request'))!;
-    const [, token] = readFileSync(join(requests, request), 'utf8').trim().split(' ');
-    writeFileSync(join(requests, request.replace('.request', '.answer')), outcome.replace('TOKEN', token!));
-  }
-
-  it('that is not there: fails, and says how to start it', async () => {
-    await expect(ask()).rejects.toThrow(/no backup service has shown itself .*--profile backup up/);
-    expect(readdirSync(requests)).toEqual([]);
+    migrations = join(folder, 'migrations');
+    cpSync(join(ROOT, 'src/database/migrations'), migrations, { recursive: true });
   });
 
-  it('is waited for while the service gives signs of life', async () => {
-    const beat = setInterval(() => writeFileSync(join(requests, 'alive'), ''), 20);
-    try {
-      let done = false;
-      const asked = ask().finally(() => (done = true));
-      const started = Date.now();
-      await until('longer than a silent one', () => Date.now() - started > 2 * SILENCE_MS);
-      expect(done).toBe(false);
-      await answer('ok TOKEN\nbackup: made\n');
-      expect(await asked).toBe('backup: made');
-    } finally {
-      clearInterval(beat);
-    }
+  const runBefore = (environment: Readonly<Record<string, string>> = {}) =>
+    run('backup-before-migrations', [], {
+      MIGRATIONS_BACKUP: 'true',
+      MIGRATIONS_FOLDER: migrations,
+      RELEASE_FILE: join(ROOT, 'package.json'),
+      ...environment,
+    });
+
+  it('makes a backup named after the release when a migration is pending', async () => {
+    await fillDatabase();
+    writeFileSync(join(migrations, PENDING), '');
+    expect(await runBefore()).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('1 migrations are pending'),
+    });
+    expect(files()).toEqual([expect.stringMatching(/-before-\d+\.\d+\.\d+-\w+\.dump$/)]);
   });
 
-  it('takes no answer to an earlier request for its own, and fails where the backup did', async () => {
-    writeFileSync(join(requests, 'alive'), '');
-    utimesSync(join(requests, 'alive'), new Date(), new Date(Date.now() + 60_000));
-    const asked = ask();
-    await answer('ok somebody-else\nbackup: made\n');
-    await answer('failed TOKEN\nbackup: the disk is full\n');
-    await expect(asked).rejects.toThrow('the disk is full');
+  it('makes none when no migration is pending', async () => {
+    await fillDatabase();
+    expect(await runBefore()).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('no migration is pending'),
+    });
+    expect(files()).toEqual([]);
+  });
+
+  it('makes none for an empty database', async () => {
+    expect(await runBefore()).toMatchObject({ code: 0, stdout: expect.stringContaining('no schema yet') });
+    expect(files()).toEqual([]);
+  });
+
+  it('makes none without MIGRATIONS_BACKUP, and does not connect', async () => {
+    expect(await runBefore({ MIGRATIONS_BACKUP: 'false', PGHOST: 'nowhere.invalid' })).toMatchObject({
+      code: 0,
+    });
+  });
+
+  it.each([
+    ['the backup fails', { BACKUP_FOLDER: '/dev/null/backups' }, 'the folder /dev/null/backups cannot be'],
+    ['the database is unreachable', { PGHOST: '127.0.0.1', PGPORT: '1' }, 'cannot reach the database'],
+    ['the folder has no migrations', { MIGRATIONS_FOLDER: '/var/empty' }, 'no migrations found'],
+    ['MIGRATIONS_BACKUP is invalid', { MIGRATIONS_BACKUP: 'maybe' }, 'must be true or false'],
+  ])('exits 1 when %s, so that compose does not start the app', async (_, environment, reason) => {
+    await fillDatabase();
+    writeFileSync(join(migrations, PENDING), '');
+    expect(await runBefore(environment)).toMatchObject({ code: 1, stderr: expect.stringContaining(reason) });
+    expect(files()).toEqual([]);
   });
 });
 

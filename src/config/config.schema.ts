@@ -118,10 +118,6 @@ export const environmentSchema = z.object({
     .string()
     .default('backups')
     .meta({ description: 'where scripts/backup puts backups', example: '/var/backups/entries' }),
-  BACKUP_REQUESTS: z.string().optional().meta({
-    description: 'the folder by which a backup service is asked for one, instead of scripts/backup',
-    example: '/run/backup-requests',
-  }),
 
   REDIS_URL: z.string().optional().meta({
     description: 'Redis, as a URL; without any, cache and limits are in memory',
@@ -229,7 +225,7 @@ export const environmentSchema = z.object({
     .meta({ description: 'json or pretty; without it, pretty on a terminal', example: 'json' }),
 
   OVERLOAD_SHEDDING: boolean.default(true).meta({
-    description: 'answer 503 to what would only wait: see docs/operations.md',
+    description: 'answer 503 to what would only wait: see docs/reliability.md',
     example: 'true',
   }),
 
@@ -276,7 +272,6 @@ export const migrationNames = [
   'MIGRATIONS_LOCK_TIMEOUT_MS',
   'MIGRATIONS_BACKUP',
   'BACKUP_FOLDER',
-  'BACKUP_REQUESTS',
 ] as const satisfies readonly EnvironmentName[];
 
 export const databaseNames = [

@@ -52,8 +52,6 @@ export interface MigrationsConfig {
   readonly backup: {
     readonly run: boolean;
     readonly folder: string;
-    /** Undefined: the backup is made on this machine. */
-    readonly requests: string | undefined;
   };
 }
 
@@ -367,7 +365,6 @@ const migrationsSchema = environmentSchema.pick({
   MIGRATIONS_LOCK_TIMEOUT_MS: true,
   MIGRATIONS_BACKUP: true,
   BACKUP_FOLDER: true,
-  BACKUP_REQUESTS: true,
 });
 
 function migrationsConfig(
@@ -380,7 +377,7 @@ function migrationsConfig(
     lockTimeoutMs: e.MIGRATIONS_LOCK_TIMEOUT_MS,
     database: direct ?? database,
     direct: direct !== undefined,
-    backup: { run: e.MIGRATIONS_BACKUP, folder: e.BACKUP_FOLDER, requests: e.BACKUP_REQUESTS },
+    backup: { run: e.MIGRATIONS_BACKUP, folder: e.BACKUP_FOLDER },
   };
 }
 

@@ -2,10 +2,9 @@ import type { MigrationsConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
 import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { MigrationError } from '../migrator/apply/apply-migrations.js';
-import type { MigrationLog } from '../migrator/migration-log.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
 
-/** How this application has its database migrated: recorded under its release, after a backup where one is asked for. */
+/** Migrations are recorded under this release; MIGRATIONS_BACKUP makes a backup first. */
 export function migratorOptions(config: MigrationsConfig): MigratorOptions {
   const { database, lockTimeoutMs, direct, backup } = config;
   return {
@@ -15,19 +14,19 @@ export function migratorOptions(config: MigrationsConfig): MigratorOptions {
     lockTimeoutMs,
     direct,
     release: RELEASE,
-    ...(backup.run && { backUp: (log: MigrationLog) => backUp(config, log) }),
+    ...(backup.run && { backUp: () => backUp(config) }),
   };
 }
 
-async function backUp(config: MigrationsConfig, log: MigrationLog): Promise<string> {
-  // Nothing else starts another program.
+async function backUp(config: MigrationsConfig): Promise<string> {
+  // Imported here because no other code path needs child_process.
   const { BackupError, backUpBeforeMigrating } = await import('./migration-backup.js');
   try {
-    return await backUpBeforeMigrating(config, (line) => log.info(line));
+    return await backUpBeforeMigrating(config);
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
     throw new MigrationError(
-      `Nothing was migrated, as there is no backup (MIGRATIONS_BACKUP=true): ${error.message}`,
+      `Nothing was migrated, because the backup failed (MIGRATIONS_BACKUP=true): ${error.message}`,
       { cause: error },
     );
   }

@@ -232,14 +232,26 @@ forgets_a_migration() {
   docker exec "$(container postgres)" psql -U entries -qc '
     DROP INDEX entries_trash_idx; DELETE FROM migrations WHERE name LIKE $$IndexEntryTrash%$$' entries
 }
+in_backups() { compose --profile backup run --rm -T backup -c "$1"; }
+count_backups_before_migrations() { in_backups 'ls /backups' | grep -c -e -before- || true; }
 backs_up_before_migrating() {
   echo 'MIGRATIONS_BACKUP=true' >"$settings"
   compose stop app
   forgets_a_migration
-  compose --profile backup up -d
+  in_backups 'chmod 500 /backups'
+  if compose up -d; then echo 'up succeeds without a backup'; return 1; fi
+  expect "$(state app .State.Running)" false
+  in_backups 'chmod 700 /backups'
+  compose up -d
   within 120 serves
-  backups | grep -E '^entries-[0-9]{8}T[0-9]{6}Z-before-[0-9.]+-[A-Za-z]+[0-9]{13}\.dump$'
+  in_backups 'ls /backups' |
+    grep -E '^entries-[0-9]{8}T[0-9]{6}Z-before-[0-9.]+-[A-Za-z]+[0-9]{13}\.dump$'
+  expect "$(count_backups_before_migrations)" 1
   reads_the_entry
+  # Nothing is pending now.
+  compose up -d
+  within 120 serves
+  expect "$(count_backups_before_migrations)" 1
   : >"$settings"
   comes_up
 }
@@ -456,7 +468,7 @@ check 'a backup that failed makes the backup service unhealthy, and says why' te
 check 'a backup to a disk that is full says so, and leaves nothing' tells_a_full_disk
 check 'restore: not unasked, then row by row what it was' restores
 check 'restore into fresh volumes: row by row what it was' restores_into_a_fresh_volume
-check 'MIGRATIONS_BACKUP: the backup service makes a backup, and then the service migrates' backs_up_before_migrating
+check 'MIGRATIONS_BACKUP: no start without a backup, one backup before the migration, none when nothing is pending' backs_up_before_migrating
 check 'Docker secrets take the place of the ones made' takes_docker_secrets
 check 'down --volumes leaves nothing behind' leaves_nothing
 echo "$passed passed, 0 failed"
