@@ -9,9 +9,9 @@ import { createDatabase, type TestDatabase } from './harness/database.js';
 import { Program } from './harness/program.js';
 import { copyProject } from './harness/project-copy.js';
 
-/** The migrations of docs/schema-changes.md, as its reader would copy them. */
+/** The migrations of docs/rename-a-column.md, as its reader would copy them. */
 function documentedMigrations(): { name: string; timestamp: string; source: string }[] {
-  const page = readFileSync(resolve(import.meta.dirname, '../docs/schema-changes.md'), 'utf8');
+  const page = readFileSync(resolve(import.meta.dirname, '../docs/rename-a-column.md'), 'utf8');
   return [...page.matchAll(/```ts\n(export class (\w+?)(\d{13}) [^]*?)```/g)].map(
     ([, source, name, timestamp]) => ({
       source: source!,
@@ -96,7 +96,7 @@ function keepUsing(url: string): () => Promise<ApiClient[]> {
   };
 }
 
-describe('docs/schema-changes.md: a column renamed over two releases', () => {
+describe('docs/rename-a-column.md: a column renamed over two releases', () => {
   it('loses no write and fails no request, with the old and the new release serving side by side', async () => {
     const a = await boot(release(0, false));
     const onA = await new ApiClient(a.url).signUp();

@@ -9,7 +9,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 export const METRICS_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** docs/operations.md lists them. No label has a value that a client can choose. */
+/** docs/observability.md lists them. No label has a value that a client can choose. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();

@@ -1,6 +1,6 @@
 import { droppedNames } from '../schema-statements.js';
 
-const EXPAND = 'docs/schema-changes.md';
+const EXPAND = 'docs/rename-a-column.md';
 
 /** @type {readonly import('../rule.js').Rule[]} */
 export const DROP_RULES = [

@@ -1,7 +1,7 @@
 import { droppedNames } from '../schema-statements.js';
 import { nameOf, relationName } from '../syntax.js';
 
-const EXPAND = 'docs/schema-changes.md';
+const EXPAND = 'docs/rename-a-column.md';
 
 /** @type {readonly import('../rule.js').Rule[]} */
 export const RENAME_RULES = [
