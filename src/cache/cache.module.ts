@@ -7,11 +7,11 @@ import { Config } from '../config/config.js';
 import { CacheService, KEY_PREFIX } from './cache.service.js';
 import { RedisConnection } from './redis-connection.js';
 
-/** How many values this process keeps in memory, and of how many bytes. */
+/** Limits of the cache in memory: values and bytes. */
 const MEMORY_ENTRIES = 10_000;
 const MEMORY_BYTES = 33_554_432;
 
-/** What a value takes beside its JSON, about. */
+/** Approximate bytes of a value besides its JSON. */
 const OVERHEAD_BYTES = 256;
 
 @Module({
@@ -45,16 +45,13 @@ export class CacheModule {}
 
 function keyvOf(store: object): Keyv {
   const keyv = new Keyv({ store, namespace: KEY_PREFIX });
-  // The Redis store makes JSON of what it is given, and memory takes objects as they are.
+  // The Redis store serializes by itself; memory stores objects.
   keyv.serialize = undefined;
   keyv.deserialize = undefined;
   return keyv;
 }
 
-/**
- * Keyv passes the time to live to `set` as a number; lru-cache wants an object there, and throws. It is left out:
- * Keyv itself keeps when a value expires.
- */
+/** Keyv passes a TTL to `set` as a number, for which lru-cache throws. Keyv itself stores when a value expires. */
 function memoryStore(): Keyv {
   const values = new LRUCache<string, object>({
     max: MEMORY_ENTRIES,
@@ -69,7 +66,7 @@ function memoryStore(): Keyv {
   });
 }
 
-/** Redis as a cache that may vanish at any time: what fails is a miss, and is not stored. */
+/** A cache in Redis: a failure is a miss. */
 async function redisStore(redis: RedisConnection): Promise<Keyv> {
   const { redisInsStore } = await import('./redis-client.js');
   const store = redisInsStore(redis.client as unknown as Parameters<typeof redisInsStore>[0]);

@@ -3,20 +3,19 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Cache } from 'cache-manager';
 import { RedisConnection } from './redis-connection.js';
 
-/** Before every key, in Redis too. The number changes with the shape of what is cached. */
+/** Increase the number when the shape of cached values changes. */
 export const KEY_PREFIX = 'entries:cache:1';
 
-/** How long a value is kept, ms. It never goes out of date: this bounds what nobody asks for any more. */
+/** TTL, ms. Values never become stale; this removes unused ones. */
 const TTL_MS = 600_000;
 
 /**
- * Caches by revision: a value is kept under the user, the revision of the user's journal that it was read with, and a key.
- * A write makes a new revision, so nothing is ever invalidated. `cache-manager` looks in memory, then in Redis, and lets
- * concurrent misses of one key share one load.
+ * Caches by user, revision of the user's journal, and key. A write creates a new revision, so nothing is invalidated.
+ * `cache-manager` reads memory, then Redis; concurrent misses of one key share one load.
  */
 @Injectable()
 export class CacheService {
-  /** Called for each read: whether the cache had the value. */
+  /** Called at each read. */
   observe: (outcome: 'hit' | 'miss') => void = () => {};
 
   constructor(
@@ -39,7 +38,7 @@ export class CacheService {
   }
 
   /**
-   * Deletes what Redis has of a user. Scans all keys: for what happens rarely. Memory drops its values as it fills.
+   * Deletes a user's values from Redis. Scans all keys, so use it rarely. Values in memory are evicted later.
    *
    * @throws {RedisUnavailableError}
    */

@@ -1,3 +1,3 @@
-/** The client of Redis and its store, in a module of their own that is loaded where a Redis is configured. */
+/** Loaded only if Redis is configured. */
 export { createClient } from '@redis/client';
 export { redisInsStore } from 'cache-manager-redis-yet';

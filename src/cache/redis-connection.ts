@@ -6,23 +6,22 @@ import type { createClient } from './redis-client.js';
 
 type RedisClient = ReturnType<typeof createClient>;
 
-/** ms. A healthy Redis on the same network answers in well under a millisecond. */
+/** ms. A healthy Redis on the same network answers in less than one. */
 export const COMMAND_TIMEOUT_MS = 30;
 
-/** After a command that timed out, how long Redis is left alone before the next request tries it. */
+/** How long Redis is skipped after a timeout, ms. */
 const PAUSE_MS = 1000;
 
 const CONNECT_TIMEOUT_MS = 2000;
 const LONGEST_RECONNECT_PAUSE_MS = 1000;
 
-/** Redis did not answer, or not in time. */
 export class RedisUnavailableError extends Error {
   override readonly name = 'RedisUnavailableError';
 }
 
 /**
- * The one connection to Redis, which cache and rate limits share. It connects in the background, again and again,
- * so that neither boot nor a request ever waits for a Redis that is unavailable.
+ * The connection to Redis, shared by cache and rate limits. It reconnects in the background, so neither start nor requests
+ * wait for an unavailable Redis.
  */
 @Injectable()
 export class RedisConnection implements OnApplicationShutdown {
@@ -31,19 +30,19 @@ export class RedisConnection implements OnApplicationShutdown {
 
   private readonly logger = new Logger('Redis');
   private outageLogged = false;
-  /** Not of the wall clock, which may be set back. */
+  /** Monotonic: the wall clock may be set back. */
   private pausedUntil = 0;
 
   static async open({ redis }: Config): Promise<RedisConnection> {
     if (!redis) return new RedisConnection();
-    // Only here, as its 1,200 commands cost a start 30 ms and 20 MB.
+    // Imported only here: it costs 30 ms and 20 MB at start.
     const { createClient } = await import('./redis-client.js');
     const client = createClient({
       ...(redis.username !== undefined && { username: redis.username }),
       ...(redis.password !== undefined && { password: redis.password }),
       database: redis.database,
       name: 'entries',
-      // Without this, commands given while Redis is unavailable would wait for it instead of failing.
+      // Fail commands at once while Redis is unavailable.
       disableOfflineQueue: true,
       socket: {
         host: redis.host,
@@ -58,7 +57,7 @@ export class RedisConnection implements OnApplicationShutdown {
 
   private constructor(client?: RedisClient, where = '') {
     this.client = client;
-    // Without a listener, the client's error events would end the process.
+    // Without a listener, error events end the process.
     client?.on('error', (error: Error) => {
       if (this.outageLogged) return;
       this.outageLogged = true;
@@ -75,15 +74,14 @@ export class RedisConnection implements OnApplicationShutdown {
     return this.client !== undefined;
   }
 
-  /** Whether a command is worth trying now. */
   get available(): boolean {
     return this.client !== undefined && this.client.isReady && performance.now() >= this.pausedUntil;
   }
 
   /**
-   * Runs one command, for at most {@link COMMAND_TIMEOUT_MS}.
+   * Runs one command for at most {@link COMMAND_TIMEOUT_MS}.
    *
-   * @throws {RedisUnavailableError} at once when Redis is known to be unavailable
+   * @throws {RedisUnavailableError} at once if Redis is known to be unavailable
    */
   async attempt<T>(command: () => Promise<T>): Promise<T> {
     if (!this.available) throw new RedisUnavailableError('Redis is unavailable');
@@ -106,7 +104,6 @@ export class RedisConnection implements OnApplicationShutdown {
     }
   }
 
-  /** Whether Redis answers now. */
   async ping(): Promise<boolean> {
     const { client } = this;
     if (!client) return false;
@@ -117,16 +114,16 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    // Not quit(): it would wait for a Redis that hangs.
+    // quit() would wait for a Redis that hangs.
     await this.client?.disconnect().catch(() => {});
   }
 }
 
 /**
- * Calls back when so many ms have passed since what the client was given now was sent, which it is when this turn of the
- * event loop is over; and after a look at the sockets. A busy process is no sign of a slow Redis.
+ * Calls back after `ms`, counted from the end of this turn of the event loop, when commands are sent, and after a poll of
+ * the sockets, so that a busy process does not look like a slow Redis.
  *
- * @returns what stops it
+ * @returns a function that cancels it
  */
 export function afterSending(ms: number, callback: () => void): () => void {
   let stopped = false;
@@ -135,7 +132,7 @@ export function afterSending(ms: number, callback: () => void): () => void {
     const sentAt = performance.now();
     const look = () => {
       if (stopped) return;
-      // A timer counts from the beginning of the turn in which it was set, which may have been long.
+      // A timer counts from the start of its turn, which may have been long.
       const left = sentAt + ms - performance.now();
       if (left > 0) timer = setTimeout(look, Math.ceil(left));
       else setImmediate(() => stopped || callback());

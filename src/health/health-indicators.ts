@@ -4,13 +4,13 @@ import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
 
-/** A probe that hangs is worse than one that says no: Docker and Kubernetes give theirs a few seconds. */
+/** ms. Docker and Kubernetes wait a few seconds for a probe. */
 const TIMEOUT_MS = 2000;
 
 @Injectable()
 export class HealthIndicators {
   private readonly logger = new Logger('Health');
-  /** What was down at the last probe. */
+  /** Names that were down at the last probe. */
   private readonly down = new Set<string>();
   private asked: ReturnType<HealthIndicators['askDatabase']> | undefined;
 
@@ -21,13 +21,12 @@ export class HealthIndicators {
     private readonly requests: OpenRequests,
   ) {}
 
-  /** Only shown when it is down. */
   shutdown() {
     if (!this.requests.ending) return {};
     return this.indicator.check('shutdown').down('takes no more requests');
   }
 
-  /** Both by one query, which all probes share that come while it runs. */
+  /** One query for both; concurrent probes share it. */
   databaseAndMigrations() {
     this.asked ??= this.askDatabase().finally(() => (this.asked = undefined));
     return this.asked;
@@ -46,13 +45,13 @@ export class HealthIndicators {
       this.logDown('migrations', `pending: ${pending.join(', ')}`);
       return { ...database.up(), ...migrations.down({ pending: pending.length }) };
     } catch (error) {
-      // The reason names hosts and ports: it is for the log alone.
+      // The reason names hosts and ports, so it is only logged.
       this.logDown('database', 'does not answer', error);
       return { ...database.down('does not answer'), ...migrations.down('the database does not answer') };
     }
   }
 
-  /** Never down: the service works without its cache. */
+  /** Never down: the app works without its cache. */
   async cache() {
     const session = this.indicator.check('cache');
     if (!this.redis.configured) return session.up({ store: 'memory' });
@@ -60,7 +59,7 @@ export class HealthIndicators {
     return session.up({ store: 'memory', degraded: true });
   }
 
-  /** Logged once, and not with each probe. */
+  /** Logs only changes. */
   private logDown(indicator: string, why: string, error?: unknown): void {
     if (this.down.has(indicator)) return;
     this.down.add(indicator);

@@ -28,7 +28,7 @@ export class HealthController {
   ) {}
 
   @Get()
-  // Terminus looks for @nestjs/swagger by its name, which a bundle has not.
+  // Terminus imports @nestjs/swagger by name, which fails in the bundle.
   @HealthCheck({ noCache: true, swaggerDocumentation: false })
   @ApiOperation({ summary: 'Readiness: whether to send requests here' })
   @ApiOkResponse({ standardSchema: ReadySchema })

@@ -7,7 +7,7 @@ import { HealthIndicators } from './health-indicators.js';
 import { MetricsController } from './metrics.controller.js';
 
 @Module({
-  // Terminus's own log line prints the whole report on each probe.
+  // Terminus would log the whole report at each probe.
   imports: [TerminusModule.forRoot({ logger: false }), OpenRequestsModule, ObservabilityModule],
   controllers: [HealthController, MetricsController],
   providers: [HealthIndicators],

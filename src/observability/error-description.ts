@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 
-/** SQLSTATE class 22, data exception: PostgreSQL's message quotes the value that it could not take. */
+/** SQLSTATE class 22, data exception: PostgreSQL's message quotes the invalid value. */
 const QUOTES_A_VALUE = /^22[0-9A-Z]{3}$/;
 
 export interface ErrorDescription {
@@ -8,15 +8,11 @@ export interface ErrorDescription {
   readonly message: string;
   readonly stack: string | undefined;
   readonly code?: unknown;
-  /** Of PostgreSQL, as is the table. */
   readonly constraint?: unknown;
   readonly table?: unknown;
 }
 
-/**
- * What of an error may be told. Never what else hangs on it: the statement's parameters, the row that PostgreSQL quotes as
- * `detail`, the `cause`.
- */
+/** The parts of an error that are safe to log: not the statement's parameters, PostgreSQL's `detail` (a row) or `cause`. */
 export function describeError(error: Error): ErrorDescription {
   const { code, constraint, table } = error as { code?: unknown; constraint?: unknown; table?: unknown };
   const message = messageOf(error);
@@ -30,7 +26,7 @@ export function describeError(error: Error): ErrorDescription {
   };
 }
 
-/** The message of anything that was thrown, without a value of the user's. */
+/** The message of anything that was thrown, without user data. */
 export function messageOf(error: unknown): string {
   if (!types.isNativeError(error)) return String(error);
   const { code } = error as { code?: unknown };

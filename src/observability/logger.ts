@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import { describeError, messageOf } from './error-description.js';
 import { requestContext } from './request-context.js';
 
-/** What Nest tells of every module and route at boot: of interest to those who debug the wiring. */
+/** Nest contexts that log every module and route at start. */
 const WIRING = new Set([
   'NestFactory',
   'InstanceLoader',
@@ -13,23 +13,22 @@ const WIRING = new Set([
   'NestApplication',
 ]);
 
-/** For people: of a request, what is looked at first is beside the message, and not in the JSON that follows it. */
 const REQUEST_FORMAT =
   '{if method} {method} {route}{end}{if status} {status}{end}{if durationMs} {durationMs} ms{end}';
 
-/** ms for what is still to be written at the end of the process: whoever was to read it may read no more. */
+/** Time to flush buffered lines at exit, ms. The reader of stdout may be gone. */
 const LAST_LINES_MS = 1000;
 
-/** Bytes of lines that wait until somebody reads; beyond, lines are lost rather than the process. */
+/** Bytes of buffered lines; more are dropped, so that the process does not run out of memory. */
 const WAITING_AT_MOST = 16 * 1024 * 1024;
 
-/** The standard output, written to beside all else that goes on. */
+/** Asynchronous standard output. */
 class Output {
   private readonly stream = destination({ dest: 1, sync: false, maxLength: WAITING_AT_MOST });
   private ended = false;
   private lost = 0;
 
-  /** Calls back with the number of lines that were lost, once all others are written. */
+  /** Calls back with the number of dropped lines, when the buffer is written. */
   onLoss(tell: (lines: number) => void): void {
     this.stream.on('drop', () => (this.lost += 1));
     this.stream.on('drain', () => {
@@ -43,7 +42,7 @@ class Output {
     if (!this.ended) this.stream.write(line);
   }
 
-  /** Takes no more, and calls back when all of it is written. */
+  /** Calls back when the buffer is written. */
   end(written: () => void): void {
     this.stream.once('close', written);
     if (!this.ended) this.stream.end();
@@ -51,7 +50,7 @@ class Output {
   }
 }
 
-/** Of the loggers that do not write at once. */
+/** The outputs of asynchronous loggers. */
 const outputs = new WeakMap<Logger, Output>();
 
 export async function createLogger({ level, format }: Config['log']): Promise<Logger> {
@@ -64,7 +63,7 @@ export async function createLogger({ level, format }: Config['log']): Promise<Lo
       const { requestId, userId } = context;
       return userId === undefined ? { requestId } : { requestId, userId };
     },
-    // The message of a driver's error is for the log; its parameters (diary pages) are not.
+    // Without the driver's parameters, which are user data.
     serializers: { err: serializeError },
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
@@ -89,18 +88,15 @@ export async function createLogger({ level, format }: Config['log']): Promise<Lo
   );
 }
 
-/**
- * Ends the process when all that was logged is written. `process.exit` does not wait for the line that is being written,
- * which then is lost, or comes after those that followed it.
- */
+/** Exits when the log is written. `process.exit` alone can lose or reorder the line that is being written. */
 export function exitOnceWritten(logger: Logger, code: number): void {
   const output = outputs.get(logger);
   if (!output) {
     process.exit(code);
     return;
   }
-  // An ordinary end would wait for a write that nobody reads. As process 1 of a container a process cannot kill itself
-  // (pid_namespaces(7)), but it can abort.
+  // A normal exit waits for a blocked write. Process 1 of a container cannot kill itself (pid_namespaces(7)), but it
+  // can abort.
   setTimeout(() => {
     process.kill(process.pid, 'SIGKILL');
     process.abort();
@@ -123,13 +119,13 @@ export class PinoLogger implements LoggerService {
 
   error(message: unknown, ...rest: unknown[]): void {
     const context = rest.length > 0 ? String(rest.at(-1)) : undefined;
-    // Why a boot failed is logged by main.ts, once.
+    // main.ts logs it.
     if (context === 'ExceptionHandler') return;
     const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
     this.write('error', message, context, stack !== undefined && { stack });
   }
 
-  /** As after {@link debug}, an error may follow the message: `logger.warn('not purged', error)`. */
+  /** Takes an error after the message, as `debug` does: `logger.warn('not purged', error)`. */
   warn(message: unknown, ...rest: unknown[]): void {
     this.writeWithError('warn', message, rest);
   }
@@ -146,7 +142,7 @@ export class PinoLogger implements LoggerService {
     this.write('fatal', message, context);
   }
 
-  /** @param rest the context, which Nest adds, and what is before it */
+  /** @param rest an optional error, then the context that Nest adds */
   private writeWithError(level: 'warn' | 'debug', message: unknown, rest: readonly unknown[]): void {
     const context = rest.at(-1);
     this.write(

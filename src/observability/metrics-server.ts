@@ -4,13 +4,10 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShut
 import { Config } from '../config/config.js';
 import { Metrics, METRICS_MEDIA_TYPE } from './metrics.js';
 
-/** ms. A scraper that does not finish its request holds nothing for long. */
+/** Time limit of a request, ms. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/**
- * `GET /metrics` on METRICS_PORT, and nothing else, for those whose users reach the main port. It answers until the last
- * request is done, so that a scrape sees what a shutdown waits for.
- */
+/** `GET /metrics` on METRICS_PORT. It answers until the last request is done, so that a scrape sees a shutdown. */
 @Injectable()
 export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Metrics');
@@ -21,7 +18,7 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     private readonly metrics: Metrics,
   ) {}
 
-  /** Where the metrics are; undefined where they have no port of their own. */
+  /** Undefined without METRICS_PORT. */
   get url(): string | undefined {
     const address = this.server?.address() as AddressInfo | null | undefined;
     if (!address) return undefined;
@@ -29,7 +26,7 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     return `http://${host}:${address.port}/metrics`;
   }
 
-  /** Rejects where the port cannot be had. */
+  /** Rejects if the port is in use. */
   async onApplicationBootstrap(): Promise<void> {
     const { http, metrics } = this.config;
     if (!metrics.enabled || metrics.port === undefined) return;

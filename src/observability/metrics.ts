@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** Seconds. Finer than prom-client's default below 10 ms, where a healthy answer lies. */
+/** Seconds. Finer than prom-client's default below 10 ms, the range of healthy answers. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Node's parser knows some thirty more, which clients can send. */
+/** Other methods that Node parses are labelled `other`. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'none']);
 
 export const METRICS_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** docs/observability.md lists them. No label has a value that a client can choose. */
+/** Listed in docs/observability.md. Clients cannot choose label values. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -41,7 +41,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** @param route is the pattern, never the URL: its values are few. */
+  /** @param route the pattern, never the URL, so that there are few series */
   observeRequest(method: string, route: string, status: string, seconds: number): void {
     this.requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);
   }
@@ -54,7 +54,7 @@ export class Metrics {
     this.refusals.inc({ limit });
   }
 
-  /** A gauge that is read when somebody asks for the metrics. */
+  /** A gauge that is read at each scrape. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,
@@ -66,7 +66,7 @@ export class Metrics {
     });
   }
 
-  /** The same with a label, whose values are the keys of what is read. */
+  /** The same with a label, whose values are the keys of the reading. */
   gauges(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
     new Gauge({
       name,

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import { messageOf } from './error-description.js';
 import { exitOnceWritten } from './logger.js';
 
-/** Logs what nobody caught, before the process ends with it, and handles the signals that are not for its end. */
+/** Logs uncaught errors before the process exits, and handles SIGUSR1 and SIGUSR2. */
 export function handleProcessEvents(logger: Logger): void {
   stepLevelBySignal(logger);
   refuseDebuggerBySignal(logger);
-  // Node would print the error with all that hangs on it: of a failed query, the parameters.
+  // Node would print all properties of the error, such as a query's parameters.
   process.on('uncaughtException', (error: unknown) => {
     logger.fatal({ err: error }, `uncaught: ${messageOf(error)}`);
     exitOnceWritten(logger, 1);
@@ -14,8 +14,7 @@ export function handleProcessEvents(logger: Logger): void {
 }
 
 /**
- * The level after this one. Each step tells more, down to trace; the last leads back to the level that was configured, or
- * to info where that tells more.
+ * The next level: info, debug, trace, then back to the configured level.
  *
  * @param configured a level of pino, or `silent`
  */
@@ -25,13 +24,13 @@ export function nextLevel(current: string, configured: string): string {
   return steps[(steps.indexOf(current) + 1) % steps.length] ?? 'info';
 }
 
-/** Changes the level of the running process at each SIGUSR2, and says so. */
+/** Changes the log level at each SIGUSR2. */
 function stepLevelBySignal(logger: Logger): void {
   const configured = logger.level;
   process.on('SIGUSR2', () => {
     const before = logger.level;
     const after = nextLevel(before, configured);
-    // Said while the more talkative of the two is in force: the other may be silent.
+    // Logged at the more verbose of the two levels, because the other may be silent.
     if (after !== configured) logger.level = after;
     logger.info(`SIGUSR2: log level ${after}, was ${before}`);
     logger.level = after;
@@ -39,8 +38,8 @@ function stepLevelBySignal(logger: Logger): void {
 }
 
 /**
- * Node opens a debugger's port at SIGUSR1, by which whoever reaches it runs code in the process. A listener takes that away
- * (https://nodejs.org/api/process.html#signal-events); `node --inspect` is still there for those who mean it.
+ * By default Node opens a debugger port at SIGUSR1. A listener prevents that
+ * (https://nodejs.org/api/process.html#signal-events); `node --inspect` still works.
  */
 function refuseDebuggerBySignal(logger: Logger): void {
   process.on('SIGUSR1', () => {

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** What @types/node leaves out. */
+/** Missing in @types/node. */
 type CallSite = NodeJS.CallSite & { toString(): string };
 
-/** By compiled file; undefined where it has no map beside it. */
+/** By compiled file; undefined if it has no map. */
 const maps = new Map<string, SourceMap | undefined>();
 
 /**
- * Makes `stack` name the TypeScript sources, as `node --enable-source-maps` does. That reads every map at the start, which
- * costs a bundle 200 ms and 20 MB; here a map is read when the first error of its file is told.
+ * Makes `stack` name the TypeScript sources, as `node --enable-source-maps` does. That reads every map at start (200 ms and
+ * 20 MB for the bundle); this reads a map at the first error of its file.
  *
  * https://v8.dev/docs/stack-trace-api#customizing-stack-traces
  */
@@ -19,7 +19,7 @@ export function nameSourcesInStacks(): void {
     [describe(error), ...sites.map((site) => `    at ${locate(site)}`)].join('\n');
 }
 
-/** As V8 begins a stack; also for an error whose own `toString` fails. */
+/** The first line of V8's stack; works if the error's own `toString` throws. */
 function describe(error: Error): string {
   try {
     return Error.prototype.toString.call(error);
@@ -34,7 +34,7 @@ function locate(site: CallSite): string {
   const [line, column] = [site.getLineNumber(), site.getColumnNumber()];
   if (!file?.startsWith('file:') || line === null || column === null) return text;
   const origin = mapOf(file)?.findOrigin(line, column);
-  // Empty: of a dependency, which the bundle does not map.
+  // Dependencies in the bundle have no sources.
   if (!origin || !('fileName' in origin) || !origin.fileName) return text;
   const source = fileURLToPath(new URL(origin.fileName, file));
   return text.replace(`${file}:${line}:${column}`, `${source}:${origin.lineNumber}:${origin.columnNumber}`);

@@ -4,31 +4,28 @@ import { Admission } from '../http/overload/admission.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
 import { streamAnswer } from '../http/streaming/streamed-answer.js';
 
-/** In which an erased user's tokens are refused everywhere, and what was under way has ended, ms. */
+/** After this time, ms, every replica refuses an erased user's tokens, and open requests have ended. */
 const SETTLED_MS = 2000;
 
-/** A download that is not read holds some 2 MiB. */
+/** Concurrent downloads. One that is not read holds about 2 MiB. */
 const DOWNLOADS = { perUser: 2, inAll: 20, what: 'exports', retryAfterSeconds: 10 };
 
-/** What one feature holds of its users, and how it lets go of it. */
+/** Exports and erases the user data of one feature. */
 export interface PersonalData {
-  /** The member of the export, such as `entries`. */
+  /** The property in the export, such as `entries`. */
   readonly section: string;
 
-  /** All of it, piece by piece, each a JSON text. What is yielded is not kept: it may be of any length. */
+  /** Yields fragments of JSON; streamed, so it may have any length. */
   export(userId: string): AsyncIterable<string>;
 
-  /**
-   * Removes most of a user's rows before the user's own, in batches, where one statement would take too long. What it
-   * leaves goes with the user, by foreign keys that cascade.
-   */
+  /** Deletes rows in batches before the user's row. Foreign keys cascade to the rest. */
   eraseRows?(userId: string): Promise<void>;
 
-  /** Removes what is not in the database. Called after the user is gone, and once more when nothing is under way. */
+  /** Removes data outside the database. Called after the user is deleted, and again when open requests have ended. */
   eraseTraces?(userId: string): Promise<void>;
 }
 
-/** Where each feature registers what it holds of a user, so that nothing is left out of an export or an erasure. */
+/** Features register their user data here, so that exports and erasures are complete. */
 @Injectable()
 export class PersonalDataService implements OnApplicationShutdown {
   private readonly logger = new Logger('PersonalData');
@@ -45,13 +42,13 @@ export class PersonalDataService implements OnApplicationShutdown {
     this.registered.push(data);
   }
 
-  /** A download of {@link export}. Throws as {@link Admission.admit} does. */
+  /** @throws what {@link Admission.admit} throws */
   download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
     const ended = this.downloads.admit(userId);
     return streamAnswer(this.export(userId, first), { brokenOff: this.requests.brokenOff, ended });
   }
 
-  /** One JSON object, piece by piece: a member for each section. */
+  /** Yields fragments of one JSON object with a property for each section. */
   async *export(userId: string, first: Readonly<Record<string, unknown>>): AsyncGenerator<string> {
     yield JSON.stringify(first).slice(0, -1);
     for (const data of this.registered) {
@@ -88,7 +85,7 @@ export class PersonalDataService implements OnApplicationShutdown {
     this.pending.clear();
   }
 
-  /** Does not fail: what is cached expires by itself. */
+  /** Only logs failures: cached values expire by themselves. */
   private async eraseTracesNow(userId: string): Promise<void> {
     for (const data of this.registered) {
       try {

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { text } from '../http/validation/text.schema.js';
 import type { User } from './user.entity.js';
 
-/** RFC 5321 §4.5.3.1.3: a path has at most 256 octets, two of which are its brackets. */
+/** RFC 5321 §4.5.3.1.3: 256 octets with two brackets. */
 const EMAIL_MAX = 254;
 
-/** Trimmed and lower-case. ASCII only, so that no look-alike of another address gets in. */
+/** Trimmed and lower-case. ASCII only, which excludes look-alikes. */
 export const EmailSchema = z
   .string()
   .max(EMAIL_MAX * 2)
   .trim()
-  // Lower-cased last: a Kelvin sign (U+212A) would become a plain k.
+  // Lower-cased last: that turns a Kelvin sign (U+212A) into an ASCII k.
   .pipe(z.email('must be an e-mail address').max(EMAIL_MAX).toLowerCase())
   .meta({
     description: 'trimmed and lower-cased',
@@ -56,7 +56,7 @@ export const UserSchema = z
   .meta({ id: 'User' });
 export type UserBody = z.infer<typeof UserSchema>;
 
-/** Each feature adds a member of its own. */
+/** Each feature adds a property. */
 export const UserExportSchema = z
   .looseObject({ exportedAt: z.iso.datetime(), user: UserSchema })
   .meta({ id: 'UserExport', description: 'and a list of each kind of thing that is held of the user' });

@@ -58,7 +58,7 @@ export class UsersController {
   ): Promise<void> {
     const user = toUserBody(await this.users.get(userId));
     const exportedAt = new Date().toISOString();
-    // Fastify answers HEAD by this route, and would run the whole export for it.
+    // Fastify also serves HEAD by this route, which would run the whole export.
     const download =
       request.method === 'HEAD' ? undefined : this.personalData.download(userId, { exportedAt, user });
     await reply

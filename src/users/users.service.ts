@@ -11,7 +11,7 @@ const UNIQUE_VIOLATION = '23505';
 export class UsersService {
   constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
 
-  /** @throws {ConflictException} where the e-mail is taken; the unique constraint decides between two at once */
+  /** @throws {ConflictException} if the e-mail is taken; the unique constraint decides races */
   async create(
     fields: Pick<User, 'email' | 'passwordHash' | 'displayName'>,
     manager: EntityManager = this.users.manager,
@@ -40,7 +40,7 @@ export class UsersService {
     return this.users.findOneBy({ id });
   }
 
-  /** @throws {UnauthorizedException} for a user who is no more, whose token may still be good for minutes */
+  /** @throws {UnauthorizedException} if the user no longer exists; an access token outlives its user by minutes */
   async get(id: string): Promise<User> {
     const user = await this.find(id);
     if (!user) throw userNoLongerExists();
@@ -52,7 +52,7 @@ export class UsersService {
     return this.get(id);
   }
 
-  /** Puts a hash in the place of `expected`, and does nothing where another is there by now. @returns whether it did */
+  /** Replaces the hash if it is still `expected`. @returns whether it did */
   async replacePasswordHash(
     id: string,
     expected: string,
@@ -61,13 +61,13 @@ export class UsersService {
   ): Promise<boolean> {
     const { affected } = await manager
       .withRepository(this.users)
-      // What a client sees of the user has not changed.
+      // Keeps updatedAt: nothing that clients see changes.
       .update({ id, passwordHash: expected }, { passwordHash, updatedAt: () => 'updated_at' });
     return affected === 1;
   }
 
   /**
-   * Keeps the user's password from being changed, and the user from being erased, until the transaction ends.
+   * Locks the user's row against a change of password and erasure until the transaction ends.
    *
    * @returns whether the hash is still `expected`
    */
@@ -81,9 +81,9 @@ export class UsersService {
   }
 
   /**
-   * Holds the user's row until the transaction ends, so that nothing more can refer to it.
+   * Locks the user's row until the transaction ends, so that no new row can refer to it.
    *
-   * @throws {UnauthorizedException} for a user who is no more
+   * @throws {UnauthorizedException} if the user no longer exists
    */
   async lock(id: string, manager: EntityManager): Promise<void> {
     const user = await manager
@@ -92,13 +92,12 @@ export class UsersService {
     if (!user) throw userNoLongerExists();
   }
 
-  /** With every row that refers to the user. */
+  /** Foreign keys cascade. */
   async erase(id: string, manager: EntityManager): Promise<void> {
     await manager.withRepository(this.users).delete({ id });
   }
 }
 
-/** For a token that outlives its user. */
 export function userNoLongerExists(): UnauthorizedException {
   return new UnauthorizedException('User no longer exists');
 }
