@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { parseArgs } from 'node:util';
 import { createDatabaseIfMissing, startCluster, startEphemeralCluster } from './embedded-postgres.js';
 import { ROOT, STATE_FOLDER, databaseSetting, makeStateFolder, readEnvironment } from './environment.js';
 import { ExplainedError, explain } from './explained-error.js';
@@ -19,7 +21,6 @@ const TYPEORM = join(ROOT, 'node_modules', 'typeorm', 'cli.js');
 const PRETTIER = join(ROOT, 'node_modules', 'prettier', 'bin', 'prettier.cjs');
 const MIGRATE = join(ROOT, 'dist', 'database', 'migrate.js');
 const DATA_SOURCE = join('dist', 'database', 'data-source.js');
-const COMPILED_MIGRATIONS = join(ROOT, 'dist', 'database', 'migrations');
 const USAGE = 'npm run migration:generate -- src/database/migrations/<Name>';
 
 const log = {
@@ -42,8 +43,10 @@ const built = {
   applyMigrations: () => import(`${DIST}/migrator/apply/apply-migrations.js`),
   /** @returns {Promise<typeof import('../src/database/migrator-options.js')>} */
   migratorOptions: () => import(`${DIST}/database/migrator-options.js`),
-  /** @returns {Promise<typeof import('../src/migrator/verify/scratch-database.js')>} */
-  scratchDatabase: () => import(`${DIST}/migrator/verify/scratch-database.js`),
+  /** @returns {Promise<typeof import('../src/migrator/generate/generate-migration.js')>} */
+  generateMigration: () => import(`${DIST}/migrator/generate/generate-migration.js`),
+  /** @returns {Promise<typeof import('../src/migrator/generate/answers.js')>} */
+  answers: () => import(`${DIST}/migrator/generate/answers.js`),
 };
 
 /** @type {Readonly<Record<string, (args: string[]) => Promise<number>>>} */
@@ -67,53 +70,145 @@ try {
 
 /** @param {string[]} args */
 async function generate(args) {
-  const [path] = args;
-  if (args.length !== 1 || path === undefined || existsSync(path) || !/\/[A-Za-z][A-Za-z0-9]*$/.test(path)) {
+  const { values, positionals } = generateOptions(args);
+  const [path] = positionals;
+  if (positionals.length !== 1 || path === undefined || !/\/[A-Za-z][A-Za-z0-9]*$/.test(path)) {
     throw new ExplainedError(`the new migration needs a name of letters and digits: ${USAGE}`);
   }
   const folder = dirname(path);
+  const name = basename(path);
+  if (existsSync(folder) && readdirSync(folder).some((file) => file.endsWith(`-${name}.ts`))) {
+    throw new ExplainedError(`${folder} has a migration ${name} already: give the new one another name`);
+  }
+  const result = await compare(name, values, process.stdin.isTTY && process.stdout.isTTY);
+  if (result.questions.length > 0) {
+    console.error(describeQuestions(result.questions));
+    return 2;
+  }
+  if (result.migrations.length === 0) {
+    console.log('migrations: nothing to generate, the entities describe what the migrations make');
+    describePhantoms(result.phantoms);
+    return 1;
+  }
   mkdirSync(folder, { recursive: true });
-  const before = new Set(readdirSync(folder));
-  return onScratchDatabase(async (target) => {
-    const code = await typeorm(target, ['migration:generate', '--pretty', '--esm', path]);
-    for (const name of readdirSync(folder).filter((file) => !before.has(file)))
-      await finish(join(folder, name));
-    return code;
+  const files = result.migrations.map(({ file, source }) => {
+    const target = join(folder, file);
+    writeFileSync(target, source, { flag: 'wx' });
+    return target;
+  });
+  await runNode([PRETTIER, '--write', '--log-level=warn', ...files], {});
+  for (const file of files)
+    console.log(`migrations: ${file} generated: read it, and commit it with the entity`);
+  for (const note of result.notes) console.log(`migrations: note: ${note}`);
+  return 0;
+}
+
+async function check() {
+  const { questions, migrations, phantoms } = await compare('Missing', {}, false);
+  if (questions.length === 0 && migrations.length === 0) {
+    console.log('migrations: they make what the entities describe');
+    describePhantoms(phantoms);
+    return 0;
+  }
+  for (const { source } of migrations) console.log(source);
+  if (questions.length > 0) console.error(describeQuestions(questions));
+  console.error(`migrations: they do not make what the entities describe: ${USAGE}`);
+  return 1;
+}
+
+/** @param {string[]} args */
+function generateOptions(args) {
+  const answer = /** @type {const} */ ({ type: 'string', multiple: true });
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: { rename: answer, drop: answer, lossy: answer, fill: answer, keep: answer },
+    });
+  } catch (error) {
+    throw new ExplainedError(`${/** @type {Error} */ (error).message}: ${USAGE}`);
+  }
+}
+
+/**
+ * What `generate` would write. On a terminal it asks what only a person knows, and tries again with the answers.
+ *
+ * @param {string} name
+ * @param {{ rename?: string[], drop?: string[], lossy?: string[], fill?: string[], keep?: string[] }} given
+ * @param {boolean} isInteractive
+ * @returns {Promise<import('../src/migrator/generate/generate-migration.js').Generated>}
+ */
+async function compare(name, given, isInteractive) {
+  const { generateMigration } = await built.generateMigration();
+  const { parseAnswers } = await built.answers();
+  return onServer(async (target) => {
+    const values = { ...given };
+    for (;;) {
+      const answers = parseAnswers(values);
+      const result = await generateMigration(await configOf(target), log, {
+        name,
+        timestamp: Date.now(),
+        answers,
+      });
+      if (!isInteractive || result.questions.length === 0) return result;
+      for (const question of result.questions) {
+        const [flag, value] = await ask(question);
+        values[flag] = [...(values[flag] ?? []), value];
+      }
+    }
   });
 }
 
 /**
- * Adds what TypeORM does not know to write: an index is not built concurrently in a transaction.
- *
- * @param {string} file a generated migration
+ * @param {import('../src/migrator/generate/answers.js').Question} question
+ * @returns {Promise<['rename' | 'drop' | 'lossy' | 'fill' | 'keep', string]>}
  */
-async function finish(file) {
-  const text = readFileSync(file, 'utf8');
-  if (/\bINDEX CONCURRENTLY\b/.test(text)) {
-    writeFileSync(file, text.replace(/^(\s*)(name = .*)$/m, '$1$2\n$1transaction = false;'));
+async function ask({ text, choices }) {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    console.log(`\n${text}`);
+    for (const [index, { flag, effect }] of choices.entries())
+      console.log(`  ${index + 1}  ${flag}: ${effect}`);
+    for (;;) {
+      const reply = (await terminal.question(`1–${choices.length}, or q to write nothing: `)).trim();
+      if (reply === 'q') throw new ExplainedError('nothing was written');
+      const [, flag, quoted] = /^--(\w+) (.+)$/.exec(choices[Number(reply) - 1]?.flag ?? '') ?? [];
+      if (flag === undefined || quoted === undefined) continue;
+      const value = quoted.replace(/^"(.*)"$/, '$1');
+      const isOpen = value.endsWith('<SQL expression>');
+      const full = isOpen
+        ? value.replace('<SQL expression>', await terminal.question("SQL expression, for example 'none': "))
+        : value;
+      return [/** @type {'rename'} */ (flag), full];
+    }
+  } finally {
+    terminal.close();
   }
-  await runNode([PRETTIER, '--write', '--log-level=warn', file], {});
 }
 
-async function check() {
-  return onScratchDatabase(async (target) => {
-    const code = await typeorm(target, [
-      'migration:generate',
-      '--check',
-      '--pretty',
-      '--esm',
-      'src/database/migrations/Missing',
-    ]);
-    if (code === 0) console.log('migrations: they make what the entities describe');
-    else console.error(`migrations: they do not make what the entities describe: ${USAGE}`);
-    return code;
-  });
+/** @param {readonly import('../src/migrator/generate/answers.js').Question[]} questions */
+function describeQuestions(questions) {
+  const lines = questions.flatMap(({ text, choices }) => [
+    `- ${text}`,
+    ...choices.map(({ flag, effect }) => `    ${flag}  ${effect}`),
+  ]);
+  return [
+    'migrations: the entities leave something open; run the command again with one flag for each:',
+    ...lines,
+  ].join('\n');
+}
+
+/** @param {readonly string[]} phantoms */
+function describePhantoms([first, ...others]) {
+  if (first === undefined) return;
+  console.log(
+    `migrations: left out, as they change nothing: ${others.length + 1} statements of TypeORM's, such as ${first}`,
+  );
 }
 
 /** @param {string[]} args */
 async function verify(args) {
-  const task = (/** @type {Target} */ target) => runNode([MIGRATE, 'verify', ...args], target);
-  return databaseSetting(readEnvironment()) === undefined ? onEphemeralCluster(task) : task({});
+  return onServer((target) => runNode([MIGRATE, 'verify', ...args], target));
 }
 
 async function run() {
@@ -154,20 +249,20 @@ async function onOwnDatabase(task) {
   }
 }
 
-/** @param {(target: Target) => Promise<number>} task */
-async function onScratchDatabase(task) {
-  /** @param {Target} target */
-  const filled = async (target) => {
-    await fill(target);
-    return task(target);
-  };
-  if (databaseSetting(readEnvironment()) === undefined) return onEphemeralCluster(filled);
-  const { withScratchDatabase } = await built.scratchDatabase();
-  const { database } = await configOf({});
-  return withScratchDatabase(database, log, (scratch) => filled(partsOf(scratch.database)));
+/**
+ * On the server that the settings name, or on an ephemeral one.
+ *
+ * @template T
+ * @param {(target: Target) => Promise<T>} task makes a scratch database of its own
+ */
+function onServer(task) {
+  return databaseSetting(readEnvironment()) === undefined ? onEphemeralCluster(task) : task({});
 }
 
-/** @param {(target: Target) => Promise<number>} task */
+/**
+ * @template T
+ * @param {(target: Target) => Promise<T>} task
+ */
 async function onEphemeralCluster(task) {
   // Not by the signal itself: the cluster stops after those who use it, or goes when this process exits.
   const end = () => {
@@ -190,34 +285,6 @@ async function onEphemeralCluster(task) {
  */
 function only(url) {
   return { DATABASE_URL: url, MIGRATIONS_DATABASE_URL: '', MIGRATIONS_DATABASE_URL_FILE: '' };
-}
-
-/**
- * @param {import('../src/migrator/migrator-options.js').DatabaseOptions} database
- * @returns {Target}
- */
-function partsOf({ host, port, user, password, name, ssl }) {
-  return {
-    ...only(''),
-    DATABASE_URL_FILE: '',
-    DB_PASSWORD_FILE: '',
-    DB_HOST: host,
-    DB_PORT: String(port),
-    DB_USER: user,
-    DB_PASSWORD: password,
-    DB_NAME: name,
-    DB_SSL: ssl,
-  };
-}
-
-/**
- * Applies the migrations there are; before the first one is generated there is none.
- *
- * @param {Target} target
- */
-async function fill(target) {
-  const isEmpty = !existsSync(COMPILED_MIGRATIONS) || readdirSync(COMPILED_MIGRATIONS).length === 0;
-  if (!isEmpty) await applyMigrations(target);
 }
 
 /**

@@ -213,8 +213,8 @@ describe('migrate verify, of migrations that do not make what the entities descr
         ),
     });
     expect(faults).toEqual([
-      `the entities want more: ALTER TABLE "users" ALTER COLUMN "timezone" SET DEFAULT 'UTC'`,
-      'the entities want more: CREATE INDEX "sessions_expires_at_idx" ON "sessions" ("expires_at")',
+      `the entities want more: ALTER TABLE users ALTER COLUMN timezone SET DEFAULT 'UTC'::character varying`,
+      'the entities want more: CREATE INDEX sessions_expires_at_idx ON public.sessions USING btree (expires_at)',
     ]);
     expect(verified).toBe(OWN + 1);
     expect(code).toBe(1);

@@ -1,3 +1,4 @@
+import type { EntitySchema } from 'typeorm';
 import type { MigrationLog } from './migration-log.js';
 
 /** Where the database is, and how a client of its own connects to it. */
@@ -15,8 +16,8 @@ export interface DatabaseOptions {
 export interface MigratorOptions {
   /** The folder of the compiled migrations. */
   readonly migrations: string;
-  /** Glob patterns of the compiled entities. */
-  readonly entities: readonly string[];
+  /** Glob patterns of the compiled entities, or entity schemas. */
+  readonly entities: readonly (string | EntitySchema)[];
   readonly database: DatabaseOptions;
   /** ms. */
   readonly lockTimeoutMs: number;

@@ -52,6 +52,8 @@ export function connectionOptions(database: DatabaseOptions) {
     ssl: sslOptions(database.ssl),
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     synchronize: false,
+    // gen_random_uuid(), which PostgreSQL has by itself; uuid_generate_v4() needs an extension.
+    uuidExtension: 'pgcrypto',
     migrationsTransactionMode: 'each',
   } satisfies DataSourceOptions;
 }

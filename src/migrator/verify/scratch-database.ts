@@ -19,12 +19,14 @@ export interface ScratchDatabase {
  * Makes an empty database `migrator_scratch_<random>` on the server of `database`, and drops it however `work` ends: by
  * SIGINT and SIGTERM too. After a SIGKILL it is left behind, and nothing but its name tells.
  *
+ * @param template database to copy, to which nobody may be connected; empty without one
  * @throws {MigrationError} where the user may not make a database, the server goes away, or a signal has ended it
  */
 export async function withScratchDatabase<T>(
   database: DatabaseOptions,
   log: MigrationLog,
   work: (scratch: ScratchDatabase) => Promise<T>,
+  template?: string,
 ): Promise<T> {
   const name = `migrator_scratch_${randomBytes(6).toString('hex')}`;
   const ended = new AbortController();
@@ -33,7 +35,10 @@ export async function withScratchDatabase<T>(
 
   const create = async () => {
     ended.signal.throwIfAborted();
-    await onServer(database, `CREATE DATABASE ${name}`);
+    await onServer(
+      database,
+      `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${template}`}`,
+    );
     ended.signal.throwIfAborted();
   };
   const drop = () => onServer(database, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);

@@ -8,6 +8,7 @@ import { resumable } from '../apply/concurrent-index.js';
 import { clientConfig, migrationDataSourceOptions } from '../connection/connection-options.js';
 import { isDatabaseUnavailable } from '../connection/connection-errors.js';
 import type { Migration } from '../migration.js';
+import { missingStatements } from '../generate/generate-migration.js';
 import { createHistory } from '../history/migration-history.js';
 import { findMigrations, type MigrationFile } from '../history/migration-files.js';
 import { withScratchDatabase } from './scratch-database.js';
@@ -86,23 +87,17 @@ async function faultOf(
 }
 
 /** The SQL that leads from what the migrations make to what the entities describe. */
-async function missingIn(database: DatabaseOptions, entities: readonly string[]): Promise<string[]> {
-  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [...entities] });
+async function missingIn(
+  database: DatabaseOptions,
+  entities: MigratorOptions['entities'],
+): Promise<string[]> {
   try {
-    await dataSource.initialize();
-    if (dataSource.entityMetadatas.length === 0) {
-      throw new MigrationError(
-        'No entity was found beside the program: the build is not whole, run npm run build',
-      );
-    }
-    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-    return upQueries.map(({ query }) => `the entities want more: ${oneLine(query)}`);
+    const statements = await missingStatements(database, entities);
+    return statements.map((sql) => `the entities want more: ${oneLine(sql)}`);
   } catch (error) {
     if (error instanceof QueryFailedError && !isDatabaseUnavailable(error))
       return [`the entities cannot be compared: ${reasonOf(error)}`];
     throw error;
-  } finally {
-    if (dataSource.isInitialized) await dataSource.destroy();
   }
 }
 

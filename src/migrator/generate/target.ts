@@ -1,0 +1,82 @@
+import { Client } from 'pg';
+import { DataSource, QueryFailedError } from 'typeorm';
+import { isDatabaseUnavailable } from '../connection/connection-errors.js';
+import { migrationDataSourceOptions, patientClientConfig } from '../connection/connection-options.js';
+import { MigrationError } from '../apply/apply-migrations.js';
+import type { Query } from '../history/migration-history.js';
+import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
+import { readCatalog } from '../verify/catalog.js';
+import { readSnapshot, type Snapshot } from './snapshot.js';
+
+/** What the entities describe. */
+export interface Target {
+  readonly snapshot: Snapshot;
+  /** The same, as `readCatalog` has it. */
+  readonly catalog: readonly string[];
+  /** Tables and views that an entity describes; without quotes. */
+  readonly described: ReadonlySet<string>;
+  /** What TypeORM would send. */
+  readonly proposal: readonly string[];
+}
+
+/** A connection to the scratch database. */
+export async function withClient<T>(
+  database: DatabaseOptions,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const client = new Client(patientClientConfig(database, 'migrations'));
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(async (text, values) => (await client.query(text, values)).rows as unknown);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/**
+ * The schema that the entities describe. What counts is what TypeORM's proposal leads to, not its statements: it drops a column
+ * where it could be altered, and proposes statements without any effect.
+ *
+ * @param database on which the proposal is carried out
+ * @throws {MigrationError} where it cannot be
+ */
+export async function readTarget(
+  database: DatabaseOptions,
+  entities: MigratorOptions['entities'],
+): Promise<Target> {
+  const before = await withClient(database, readSnapshot);
+  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [...entities] });
+  try {
+    await dataSource.initialize();
+    if (dataSource.entityMetadatas.length === 0) {
+      throw new MigrationError(
+        'No entity was found beside the program: the build is not whole, run npm run build',
+      );
+    }
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    for (const { query, parameters } of upQueries) await dataSource.query(query, parameters as unknown[]);
+    // TypeORM makes it for gen_random_uuid(), which PostgreSQL has by itself since 13.
+    if (!before.extensions.includes('pgcrypto')) await dataSource.query('DROP EXTENSION IF EXISTS pgcrypto');
+    const described = new Set(
+      dataSource.entityMetadatas.map(({ schema, tableName }) =>
+        schema === undefined || schema === 'public' ? tableName : `${schema}.${tableName}`,
+      ),
+    );
+    const proposal = upQueries.map(({ query }) => query);
+    return await withClient(database, async (query) => ({
+      snapshot: await readSnapshot(query),
+      catalog: await readCatalog(query),
+      described,
+      proposal,
+    }));
+  } catch (error) {
+    if (!(error instanceof QueryFailedError) || isDatabaseUnavailable(error)) throw error;
+    throw new MigrationError(
+      `The entities cannot be compared with the schema: ${error.message} in: ${error.query.replace(/\s+/g, ' ').trim()}`,
+      { cause: error },
+    );
+  } finally {
+    if (dataSource.isInitialized) await dataSource.destroy();
+  }
+}
