@@ -1,0 +1,231 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
+import { Program } from '../harness/program.js';
+import { copyProject, type ProjectCopy } from '../harness/project-copy.js';
+
+const NEWEST = 'DropEntryRollups1795765183000';
+/** Whom the commands run as: what they leave behind is told by its owner from what other suites have under way. */
+const ROLE = `commander_${randomBytes(6).toString('hex')}`;
+const SCRATCH = `
+  SELECT datname FROM pg_database WHERE datname LIKE 'migrator_scratch_%' AND pg_get_userbyid(datdba) = $1`;
+
+let project: ProjectCopy;
+let database: TestDatabase;
+let databaseUrl: string;
+
+beforeAll(async () => {
+  project = copyProject();
+  mkdirSync(join(project.folder, 'src/database/migrations'), { recursive: true });
+  database = await createDatabase();
+  await onServer(`CREATE ROLE ${ROLE} LOGIN CREATEDB PASSWORD 'secret'`);
+  await onServer(`ALTER DATABASE ${database.name} OWNER TO ${ROLE}`);
+  databaseUrl = Object.assign(new URL(database.url), { username: ROLE, password: 'secret' }).href;
+});
+afterEach(async () => {
+  expect(await onServer(SCRATCH, [ROLE])).toEqual([]);
+});
+afterAll(async () => {
+  await database.drop();
+  await onServer(`DROP ROLE ${ROLE}`);
+  project.remove();
+});
+
+/** `npm run migration:<command>` after its build. */
+async function migration(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Program & { code: number | null }> {
+  const program = new Program(
+    spawn(process.execPath, [join(project.folder, 'scripts/migration.js'), ...args], {
+      env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+  const { code } = await program.exited;
+  return Object.assign(program, { code });
+}
+
+/** Edits the compiled entity, as a build after an edit of the source would. */
+function editEntity(from: string, to: string): () => void {
+  const file = join(project.folder, 'dist/entries/entry.entity.js');
+  const before = readFileSync(file, 'utf8');
+  expect(before).toContain(from);
+  writeFileSync(file, before.replace(from, to));
+  return () => {
+    writeFileSync(file, before);
+  };
+}
+
+describe('npm run migration:run, :show and :revert', () => {
+  it('apply what is pending, list it, and take the newest back', async () => {
+    const first = await migration(['run']);
+    expect(first.code).toBe(0);
+    expect(first.stdout).toContain(`migrations applied: CreateUsersSessionsAndEntries`);
+    expect((await migration(['run'])).stdout).toContain('migrations: none pending');
+    expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[X\\] \\d+ ${NEWEST}`));
+
+    expect(await migration(['revert'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`migration reverted: ${NEWEST}`),
+    });
+    expect(await database.query(`SELECT to_regclass('entry_days')::text AS newest`)).toEqual([
+      { newest: 'entry_days' },
+    ]);
+    expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[ \\] ${NEWEST}`));
+    expect((await migration(['run'])).stdout).toContain(`migrations applied: ${NEWEST}`);
+  });
+});
+
+describe('npm run migration:check', () => {
+  it('passes where the migrations make what the entities describe', async () => {
+    expect(await migration(['check'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('they make what'),
+    });
+  });
+
+  it('fails where they do not, and prints the SQL that is missing', async () => {
+    const restore = editEntity('length: 50', 'length: 60');
+    const { code, stdout } = await migration(['check']);
+    restore();
+    expect(code).toBe(1);
+    expect(stdout).toContain('ALTER TABLE entries ALTER COLUMN category TYPE character varying(60)');
+  });
+});
+
+describe('npm run migration:verify', () => {
+  it('proves the migrations in a scratch database of the same server', async () => {
+    const { code, stdout } = await migration(['verify', '--json']);
+    expect(code).toBe(0);
+    const { verified, faults } = JSON.parse(stdout);
+    expect(verified).toBeGreaterThan(0);
+    expect(faults).toEqual([]);
+  });
+
+  it('fails, and prints the SQL, where they do not make what the entities describe', async () => {
+    const restore = editEntity('length: 50', 'length: 60');
+    const { code, stdout } = await migration(['verify']);
+    restore();
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/the entities want more: ALTER TABLE entries ALTER COLUMN category TYPE/);
+  });
+});
+
+describe('npm run migration:generate', () => {
+  const MIGRATIONS = 'src/database/migrations';
+  const generated = (name: string) => {
+    const folder = join(project.folder, MIGRATIONS);
+    const files = readdirSync(folder).filter((file) =>
+      new RegExp(`^\\d{13}-${name}[A-Z]?.*\\.ts$`).test(file),
+    );
+    return files.sort().map((file) => readFileSync(join(folder, file), 'utf8'));
+  };
+
+  it('alters the column of a wider field, and leaves the database as it was', async () => {
+    const before = await database.query('SELECT * FROM migrations');
+    const restore = editEntity(
+      "'varchar', { length: 50, default: 'general' }",
+      "'varchar', { length: 60, default: 'general' }",
+    );
+    const { code, stdout } = await migration(['generate', `${MIGRATIONS}/WidenCategory`]);
+    restore();
+    expect(code).toBe(0);
+    expect(stdout).toContain('read it, and commit it with the entity');
+    const [text = ''] = generated('WidenCategory');
+    expect(text).toMatch(/export class WidenCategory\d{13} implements MigrationInterface/);
+    expect(text).toContain('ALTER TABLE entries ALTER COLUMN category TYPE character varying(60)');
+    expect(text).not.toContain('DROP COLUMN');
+    expect(await database.query('SELECT * FROM migrations')).toEqual(before);
+  });
+
+  it('renames an index that is another by its name alone', async () => {
+    const restore = editEntity("'entries_trash_idx'", "'entries_wastebasket_idx'");
+    const { code } = await migration(['generate', `${MIGRATIONS}/RenameIndex`]);
+    restore();
+    expect(code).toBe(0);
+    expect(generated('RenameIndex')[0]).toContain(
+      'ALTER INDEX entries_trash_idx RENAME TO entries_wastebasket_idx',
+    );
+  });
+
+  it('builds a new index concurrently, outside of a transaction', async () => {
+    const restore = editEntity("['userId', 'createdAt', 'id']", "['userId', 'createdAt']");
+    const { code } = await migration(['generate', `${MIGRATIONS}/NarrowIndex`]);
+    restore();
+    expect(code).toBe(0);
+    const text = generated('NarrowIndex').at(-1);
+    expect(text).toMatch(/^ {2}transaction = false;$/m);
+    expect(text).toContain('CREATE INDEX CONCURRENTLY entries_user_id_created_at_idx');
+  });
+
+  it('asks where a field may have been renamed, and writes nothing', async () => {
+    const restore = editEntity("name: 'deleted_at'", "name: 'trashed_at'");
+    const { code, stderr } = await migration(['generate', `${MIGRATIONS}/RenameField`]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--rename entries.deleted_at:trashed_at');
+    expect(stderr).toContain('--drop entries.deleted_at');
+    expect(generated('RenameField')).toEqual([]);
+    restore();
+  });
+
+  it('says so where nothing has changed', async () => {
+    const { code, stdout } = await migration(['generate', `${MIGRATIONS}/Nothing`]);
+    expect(code).toBe(1);
+    expect(stdout).toContain('nothing to generate');
+  });
+
+  it.each([[[]], [['src/database/migrations/']], [['src/database/migrations/Not-A-Name']]])(
+    'asks for a name when given %j',
+    async (args) => {
+      const { code, stderr } = await migration(['generate', ...args]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('npm run migration:generate -- src/database/migrations/<Name>');
+      expect(stderr).not.toMatch(/^\s+at /m);
+    },
+  );
+
+  it.each([
+    [['--rename', 'entries.deleted_at'], '--rename entries.deleted_at needs the form'],
+    [['--rename', 'entries.nothing:other'], 'there is no table, column or enum value entries.nothing'],
+    [['--drop', 'entries.nothing'], '--drop entries.nothing: there is no such table or column'],
+    [['--drop', 'entries.text'], '--drop entries.text: an entity describes it'],
+    [['--lossy', 'nothing.at'], '--lossy nothing.at: there is no such column'],
+    [['--sideways'], "Unknown option '--sideways'"],
+  ])('refuses %j', async (flags, message) => {
+    const { code, stderr } = await migration(['generate', `${MIGRATIONS}/Refused`, ...flags]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(generated('Refused')).toEqual([]);
+  });
+
+  it('does not write a name twice', async () => {
+    const { code, stderr } = await migration(['generate', `${MIGRATIONS}/WidenCategory`]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('has a migration WidenCategory already');
+  });
+});
+
+describe('on a bare machine', () => {
+  it.each(['check', 'verify'])(
+    'migration:%s starts an embedded PostgreSQL, and leaves nothing of it',
+    async (name) => {
+      const { code } = await migration([name], { DATABASE_URL: '' });
+      expect(code).toBe(0);
+      expect(existsSync(join(project.folder, '.data/postgres'))).toBe(false);
+    },
+  );
+});
+
+describe('with a wrong setting', () => {
+  it('names it, without a stack', async () => {
+    const { code, stderr } = await migration(['run'], { DATABASE_URL: 'mysql://x' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('DATABASE_URL must begin with postgres://');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});

@@ -1,0 +1,341 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { EntitySchema } from 'typeorm';
+import { loadMigrationsConfig } from '../../src/config/config.js';
+import { applyMigrations, revertNewest } from '../../src/migrator/apply/apply-migrations.js';
+import { NO_ANSWERS, parseAnswers, type Answers } from '../../src/migrator/generate/answers.js';
+import { generateMigration, type Generated } from '../../src/migrator/generate/generate-migration.js';
+import type { MigratorOptions } from '../../src/migrator/migrator-options.js';
+import { readCatalog } from '../../src/migrator/verify/catalog.js';
+import { createDatabase, type TestDatabase } from '../harness/database.js';
+import { EDITS, UNCHANGED, type Edit } from './generate.cases.js';
+
+const SILENT = { info: () => {}, warn: () => {} };
+
+/** A project of its own: a database, and a folder of migrations. */
+class Project {
+  private timestamp = 9_000_000_000_000;
+  private constructor(
+    readonly database: TestDatabase,
+    readonly folder: string,
+  ) {}
+
+  static async create(): Promise<Project> {
+    return new Project(await createDatabase(), mkdtempSync(resolve('.data/generate-')));
+  }
+
+  options(entities: readonly EntitySchema[]): MigratorOptions {
+    const { database } = loadMigrationsConfig({ DATABASE_URL: this.database.url });
+    return {
+      database,
+      migrations: this.folder,
+      entities,
+      lockTimeoutMs: 10_000,
+      direct: true,
+      release: 'test',
+    };
+  }
+
+  generate(entities: readonly EntitySchema[], answers: Answers = NO_ANSWERS): Promise<Generated> {
+    this.timestamp += 1000;
+    return generateMigration(this.options(entities), SILENT, {
+      name: 'Edit',
+      timestamp: this.timestamp,
+      answers,
+    });
+  }
+
+  /** Generates, writes the files, and applies them. */
+  async migrate(entities: readonly EntitySchema[], answers: Answers = NO_ANSWERS): Promise<Generated> {
+    const generated = await this.generate(entities, answers);
+    expect(generated.questions).toEqual([]);
+    for (const { file, source } of generated.migrations) writeFileSync(join(this.folder, file), source);
+    await applyMigrations(this.options(entities), SILENT);
+    return generated;
+  }
+
+  async revert(times: number): Promise<void> {
+    for (let done = 0; done < times; done += 1) await revertNewest(this.options([]), SILENT);
+  }
+
+  catalog(): Promise<string[]> {
+    return readCatalog(async (text) => this.database.query(text));
+  }
+
+  async remove(): Promise<void> {
+    await this.database.drop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const tableOf = (group: string, index: number) => `${group}_${index}`;
+
+function entityOf(table: string, fields: Record<string, Edit['from'] | undefined>): EntitySchema {
+  const columns = Object.fromEntries(
+    Object.entries(fields).flatMap(([field, column]) => (column === undefined ? [] : [[field, column]])),
+  );
+  return new EntitySchema({
+    name: table,
+    tableName: table,
+    columns: {
+      id: { type: 'integer', primary: true, generated: 'identity' },
+      note: { type: 'text', default: 'note' },
+      ...columns,
+    } as never,
+  });
+}
+
+async function valuesOf(project: Project, table: string, field = 'value'): Promise<(string | null)[]> {
+  const rows = await project.database.query<{ value: string | null }>(
+    `SELECT ${field}::text AS value FROM ${table} ORDER BY id`,
+  );
+  return rows.map(({ value }) => value);
+}
+
+async function fillTable(project: Project, table: string, { values, from }: Edit): Promise<void> {
+  if (from.asExpression !== undefined) await project.database.query(`INSERT INTO ${table} DEFAULT VALUES`);
+  for (const value of values) await project.database.query(`INSERT INTO ${table} (value) VALUES (${value})`);
+}
+
+describe('migration:generate', () => {
+  let project: Project;
+  const before: Record<string, (string | null)[]> = {};
+  const after: Record<string, (string | null)[]> = {};
+  const reverted: Record<string, (string | null)[]> = {};
+  let asked: Generated;
+  let again: Generated;
+  let catalogs: { before: string[]; after: string[] };
+  let catalogReverted: string[];
+
+  const edited = EDITS.map((edit, index) => ({ ...edit, table: tableOf('edited', index) }));
+  const unchanged = UNCHANGED.map((edit, index) => ({ ...edit, table: tableOf('same', index) }));
+  const old = [...edited, ...unchanged].map(({ table, from }) => entityOf(table, { value: from }));
+  const next = [...edited, ...unchanged].map(({ table, to, field = 'value' }) =>
+    entityOf(table, { [field]: to }),
+  );
+
+  beforeAll(async () => {
+    project = await Project.create();
+    await project.migrate(old);
+    for (const each of [...edited, ...unchanged]) {
+      await fillTable(project, each.table, each);
+      before[each.table] = await valuesOf(project, each.table);
+    }
+    const catalog = await project.catalog();
+    asked = await project.generate(next);
+    const flags: Record<string, string[]> = {};
+    for (const { flags: own = {}, table } of edited) {
+      for (const [flag, values] of Object.entries(own)) {
+        (flags[flag] ??= []).push(...values.map((value) => value.replaceAll('T', table)));
+      }
+    }
+    const { migrations } = await project.migrate(next, parseAnswers(flags));
+    for (const { table, to, field } of [...edited, ...unchanged]) {
+      after[table] = to === undefined ? [] : await valuesOf(project, table, field);
+    }
+    again = await project.generate(next);
+    catalogs = { before: catalog, after: await project.catalog() };
+    await project.revert(migrations.length);
+    for (const { table } of [...edited, ...unchanged]) reverted[table] = await valuesOf(project, table);
+    catalogReverted = await project.catalog();
+  }, 180_000);
+  afterAll(() => project.remove());
+
+  it('finds nothing to do afterwards', () => {
+    expect(again).toMatchObject({ questions: [], migrations: [] });
+  });
+
+  it('writes a down that restores the schema', () => {
+    expect(catalogReverted).toEqual(catalogs.before);
+    expect(catalogs.after).not.toEqual(catalogs.before);
+  });
+
+  it.each(edited)('$name: keeps what can be kept', ({ table, after: expected, to }) => {
+    expect(after[table]).toEqual(to === undefined ? [] : (expected ?? before[table]));
+  });
+
+  it.each(edited.filter(({ to, flags }) => to !== undefined && !flags?.lossy && !flags?.drop))(
+    '$name: down brings the values back',
+    ({ table }) => {
+      expect(reverted[table]).toEqual(before[table]);
+    },
+  );
+
+  it.each(edited.filter(({ flags }) => flags !== undefined))('$name: asks first', ({ table, flags = {} }) => {
+    const choices = asked.questions.flatMap((question) => question.choices.map(({ flag }) => flag));
+    const [flag = '', values = []] = Object.entries(flags).at(0) ?? [];
+    const value = values[0] ?? '';
+    expect(
+      choices.some((choice) =>
+        choice.replaceAll('"', '').startsWith(`--${flag} ${value.replaceAll('T', table)}`),
+      ),
+    ).toBe(true);
+  });
+
+  it('asks about nothing else', () => {
+    const known = new Set(edited.filter(({ flags }) => flags !== undefined).map(({ table }) => table));
+    const tables = asked.questions.map(({ text }) => /\b(?:edited|same)_\d+(?=\b|_)/.exec(text)?.[0]);
+    expect(tables.filter((table) => !known.has(table ?? ''))).toEqual([]);
+    expect(asked.migrations).toEqual([]);
+  });
+
+  it.each(unchanged)('$name', ({ table }) => {
+    expect(after[table]).toEqual(before[table]);
+  });
+});
+
+describe('migration:generate for whole tables', () => {
+  let project: Project;
+  beforeAll(async () => {
+    project = await Project.create();
+  });
+  afterAll(() => project.remove());
+
+  const author = (more: object = {}) =>
+    new EntitySchema({
+      name: 'Author',
+      tableName: 'authors',
+      columns: {
+        id: { type: 'uuid', primary: true, generated: 'uuid' },
+        name: { type: 'text' },
+        age: { type: 'integer', default: 0 },
+      },
+      ...more,
+    });
+  const book = (more: object = {}) =>
+    new EntitySchema({
+      name: 'Book',
+      tableName: 'books',
+      columns: { id: { type: 'integer', primary: true, generated: true }, title: { type: 'text' } },
+      relations: {
+        author: {
+          type: 'many-to-one',
+          target: 'Author',
+          joinColumn: { name: 'author_id' },
+          onDelete: 'CASCADE',
+        },
+        sequel: { type: 'one-to-one', target: 'Book', joinColumn: { name: 'sequel_id' }, nullable: true },
+        readers: { type: 'many-to-many', target: 'Author', joinTable: { name: 'readers' } },
+      },
+      ...more,
+    } as never);
+  const category = new EntitySchema({
+    name: 'Category',
+    tableName: 'categories',
+    columns: { id: { type: 'bigint', primary: true, generated: 'increment' }, name: { type: 'text' } },
+    trees: [{ type: 'closure-table' }],
+    relations: {
+      parent: { type: 'many-to-one', target: 'Category', treeParent: true },
+      children: { type: 'one-to-many', target: 'Category', inverseSide: 'parent', treeChildren: true },
+    },
+  } as never);
+  const adults = (limit: number) =>
+    new EntitySchema({
+      name: 'Adult',
+      tableName: 'adults',
+      type: 'view',
+      expression: `SELECT id, name FROM authors WHERE age >= ${limit}`,
+      columns: { id: { type: 'uuid' }, name: { type: 'text' } },
+    } as never);
+
+  it('creates relations, join tables, trees, views and uuid keys without an extension', async () => {
+    const entities = [author(), book(), category, adults(18)];
+    await project.migrate(entities);
+    await project.database.query(`INSERT INTO authors (name, age) VALUES ('Ada', 36), ('Bob', 7)`);
+    await project.database.query(
+      `INSERT INTO books (title, author_id) SELECT 'Notes', id FROM authors WHERE age = 36`,
+    );
+    expect(await project.database.query('SELECT name FROM adults')).toEqual([{ name: 'Ada' }]);
+    expect(await project.generate(entities)).toMatchObject({ questions: [], migrations: [] });
+    expect((await project.catalog()).filter((line) => /^extension/.test(line))).toHaveLength(1);
+  });
+
+  it('adds checks, indexes and unique constraints in the form that is safe on a table in use', async () => {
+    const entities = [
+      author({
+        checks: [{ name: 'authors_age_check', expression: 'age >= 0' }],
+        indices: [{ name: 'authors_name_idx', columns: ['name'], where: 'age > 17' }],
+        uniques: [{ name: 'authors_name_key', columns: ['name', 'age'] }],
+      }),
+      book(),
+      category,
+      adults(18),
+    ];
+    const { migrations } = await project.migrate(entities);
+    const [first = '', second = '', third = ''] = migrations.map(({ source }) => source);
+    expect(first).toMatch(/CHECK .* NOT VALID/);
+    expect(second).toContain('transaction = false');
+    expect(second).toContain('CREATE INDEX CONCURRENTLY authors_name_idx');
+    expect(second).toContain('CREATE UNIQUE INDEX CONCURRENTLY authors_name_key');
+    expect(third).toContain('VALIDATE CONSTRAINT authors_age_check');
+    expect(third).toContain('UNIQUE USING INDEX authors_name_key');
+    expect(await project.generate(entities)).toMatchObject({ questions: [], migrations: [] });
+    await project.revert(3);
+    expect(await project.database.query('SELECT name FROM authors ORDER BY name')).toHaveLength(2);
+  });
+
+  it('changes a column under a view and a foreign key, and keeps the rows', async () => {
+    rmSync(project.folder, { recursive: true });
+    await project.remove();
+    project = await Project.create();
+    await project.migrate([author(), book(), category, adults(18)]);
+    await project.database.query(`INSERT INTO authors (name, age) VALUES ('Ada', 36), ('Bob', 7)`);
+    const wider = author({
+      columns: {
+        id: { type: 'uuid', primary: true, generated: 'uuid' },
+        name: { type: 'varchar', length: 200 },
+        age: { type: 'bigint', default: 0 },
+      },
+    });
+    const asked = await project.generate([wider, book(), category, adults(21)]);
+    expect(asked.questions.map(({ choices }) => choices[0]?.flag)).toEqual(['--lossy authors.name']);
+    await project.migrate([wider, book(), category, adults(21)], parseAnswers({ lossy: ['authors.name'] }));
+    expect(await project.database.query('SELECT name FROM adults')).toEqual([{ name: 'Ada' }]);
+    expect(await project.database.query('SELECT sum(age)::int AS age FROM authors')).toEqual([{ age: 43 }]);
+  });
+
+  it('asks whether a table was renamed, and keeps its rows', async () => {
+    const people = author({
+      tableName: 'people',
+      columns: {
+        id: { type: 'uuid', primary: true, generated: 'uuid' },
+        name: { type: 'varchar', length: 200 },
+        age: { type: 'bigint', default: 0 },
+      },
+    });
+    const entities = [people, book(), category];
+    const asked = await project.generate(entities);
+    expect(asked.questions[0]?.choices.map(({ flag }) => flag)).toEqual([
+      '--rename authors:people',
+      '--keep authors',
+      '--drop authors',
+    ]);
+    const { migrations } = await project.migrate(
+      entities,
+      parseAnswers({ rename: ['authors:people', 'readers.authorsId:peopleId'] }),
+    );
+    expect(await project.database.query('SELECT name FROM people ORDER BY name')).toEqual([
+      { name: 'Ada' },
+      { name: 'Bob' },
+    ]);
+    expect(await project.generate(entities)).toMatchObject({ questions: [], migrations: [] });
+    await project.revert(migrations.length);
+    expect(await project.database.query('SELECT name FROM authors ORDER BY name')).toEqual([
+      { name: 'Ada' },
+      { name: 'Bob' },
+    ]);
+  });
+
+  it('names the entity that PostgreSQL refuses', async () => {
+    const broken = new EntitySchema({
+      name: 'Broken',
+      tableName: 'broken',
+      columns: {
+        id: { type: 'integer', primary: true },
+        at: { type: 'timestamptz', default: () => 'nonsense()' },
+      },
+    });
+    await expect(project.generate([broken])).rejects.toThrow(/cannot be compared .*nonsense/);
+  });
+});

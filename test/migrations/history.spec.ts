@@ -1,0 +1,245 @@
+import { describe, expect, it } from '@jest/globals';
+import { Passwords } from '../../src/auth/passwords/passwords.js';
+import { loadConfig } from '../../src/config/config.js';
+import { MIGRATIONS } from '../../src/database/schema-files.js';
+import { findMigrations } from '../../src/migrator/history/migration-files.js';
+import { foldText } from '../../src/entries/search/search-text.js';
+import { startApp, TEST_SECRET } from '../harness/app.js';
+import { copyBuild } from '../harness/build-copy.js';
+import { createDatabase, type TestDatabase } from '../harness/database.js';
+import { Program } from '../harness/program.js';
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+
+type Row = Readonly<Record<string, unknown>>;
+
+const ADA = '01900000-0000-7000-8000-00000000000a';
+const BOB = '01900000-0000-7000-8000-00000000000b';
+const entryId = (n: number) => `01900000-0000-7000-8000-0000000001${String(n).padStart(2, '0')}`;
+
+/** Texts that a careless migration would change. */
+const TEXTS = [
+  'plain',
+  'quote " and \' and \\',
+  'line\none\r\nline two',
+  '  spaces  ',
+  'ünïcödé 🌧️ 日本語',
+  'Die STRASSE und die Straße, ΟΔΟΣ, İstanbul, مَشَيْتُ',
+  '%_$1 {"json":1}',
+];
+
+/**
+ * Fills the schema as it was after a migration, with what could be stored then. `gains` says what every row of an older
+ * version must have in the columns that the migration adds.
+ */
+const VERSIONS: readonly {
+  readonly migration: string;
+  readonly gains: Readonly<Record<string, Row>>;
+  fill(database: TestDatabase, passwordHash: string): Promise<void>;
+}[] = [
+  { migration: 'CreateUsersSessionsAndEntries1795555356578', gains: {}, fill: fillBase },
+  { migration: 'AddEntryTags1795555381378', gains: { entries: { tags: [] } }, fill: fillTags },
+  { migration: 'AddEntryTrash1795555412078', gains: { entries: { deleted_at: null } }, fill: fillTrash },
+  { migration: 'IndexEntryTrash1795558661909', gains: {}, fill: fillTrash },
+  { migration: 'AddErasedSessions1795567062670', gains: {}, fill: fillErased },
+  { migration: 'KeepEntryRollupsAndIdempotencyKeys1795568134211', gains: {}, fill: fillErased },
+  { migration: 'FillEntryRollupsAndIndexEntries1795568212846', gains: {}, fill: fillErased },
+  { migration: 'AddUnconfirmedScopes1795572747076', gains: {}, fill: fillUnconfirmed },
+  { migration: 'AddJournalsAndSearchText1795765179611', gains: {}, fill: fillUnconfirmed },
+  { migration: 'FillSearchText1795765180000', gains: {}, fill: fillFolded },
+  { migration: 'CheckSearchText1795765181000', gains: {}, fill: fillFolded },
+  { migration: 'ValidateSearchText1795765182000', gains: {}, fill: fillFolded },
+  { migration: 'DropEntryRollups1795765183000', gains: {}, fill: fillJournals },
+];
+
+async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+  await database.query(
+    `INSERT INTO users (id, email, password_hash, display_name, timezone, created_at, updated_at) VALUES
+       ($1, 'ada@example.org', $3, 'Ada ''Lovelace''', 'Europe/London', '2020-01-01 00:00:00.123Z', '2021-06-01Z'),
+       ($2, 'bob@example.org', $3, NULL, DEFAULT, '2020-01-02Z', '2020-01-02Z')`,
+    [ADA, BOB, passwordHash],
+  );
+  await database.query(
+    `INSERT INTO sessions (id, user_id, refresh_token_hash, previous_refresh_token_hash, ip, user_agent, expires_at, ended_at)
+     VALUES ($1, $1, '\\x00ff', NULL, '::1', 'curl', '2999-01-01Z', NULL),
+            ($2, $2, '\\xabcd', '\\x0102', NULL, NULL, '2020-02-01Z', '2020-01-05 10:00:00.001Z')`,
+    [ADA, BOB],
+  );
+  for (const [index, text] of TEXTS.entries()) {
+    await database.query(
+      `INSERT INTO entries (id, user_id, text, mood, category, occurred_at, created_at, updated_at, version${
+        folded ? ', search_text' : ''
+      }) VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7${folded ? ', $8' : ''})`,
+      [
+        entryId(index),
+        index % 2 === 0 ? ADA : BOB,
+        text,
+        (index % 10) + 1,
+        index === 0 ? 'general' : 'health',
+        `19${70 + index}-03-29T01:59:59.999Z`,
+        index + 1,
+        ...(folded ? [foldText(text)] : []),
+      ],
+    );
+  }
+}
+
+async function fillTags(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+  await fillBase(database, passwordHash, folded);
+  await database.query('UPDATE entries SET tags = $1 WHERE id = $2', [['a "b"', 'c,d', 'é'], entryId(1)]);
+}
+
+async function fillTrash(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+  await fillTags(database, passwordHash, folded);
+  await database.query(`UPDATE entries SET deleted_at = '2026-11-20 12:00:00.5Z' WHERE id = $1`, [
+    entryId(2),
+  ]);
+}
+
+async function fillErased(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+  await fillTrash(database, passwordHash, folded);
+  await database.query(`INSERT INTO erased_sessions (id, erased_at) VALUES ($1, '2999-01-01Z')`, [
+    entryId(90),
+  ]);
+}
+
+async function fillUnconfirmed(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillErased(database, passwordHash);
+  await database.query(`INSERT INTO unconfirmed_scopes (scope, mark) VALUES ($1, $2)`, [ADA, ADA]);
+}
+
+async function fillFolded(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillErased(database, passwordHash, true);
+}
+
+async function fillJournals(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillFolded(database, passwordHash);
+  await database.query('INSERT INTO journals (user_id, revision) VALUES ($1, 1795765183000000)', [ADA]);
+}
+
+async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
+  const tables: Record<string, Row[]> = {};
+  for (const table of ['users', 'sessions', 'entries', 'erased_sessions', 'journals', 'unconfirmed_scopes']) {
+    const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      table,
+    ]);
+    if (found?.there) tables[table] = await database.query<Row>(`SELECT * FROM ${table} ORDER BY 1`);
+  }
+  return tables;
+}
+
+/** What every entry has at the newest version. */
+function foldedOf(row: Row): Row {
+  return 'mood' in row ? { search_text: foldText(String(row['text'])) } : {};
+}
+
+/** Migrates as the release did whose newest migration was `newest`. */
+async function migrateTo(newest: string, database: TestDatabase): Promise<void> {
+  const limit = Number(newest.slice(-13));
+  const later = (await findMigrations(MIGRATIONS)).filter(({ timestamp }) => timestamp > limit);
+  const build = copyBuild(
+    {},
+    later.length > 0 ? new RegExp(later.map(({ timestamp }) => timestamp).join('|')) : undefined,
+  );
+  try {
+    await migrate(database, ['up', '--json'], build.program);
+  } finally {
+    build.remove();
+  }
+}
+
+async function migrate(
+  database: TestDatabase,
+  args: readonly string[],
+  program = process.env['TEST_PROGRAM']!,
+): Promise<void> {
+  const command = new Program(
+    spawn(process.execPath, [join(dirname(program), 'database/migrate.js'), ...args], {
+      env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: database.url },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+  expect(await command.exited).toEqual({ code: 0, signal: null });
+}
+
+describe('the history of the schema', () => {
+  it('has a version here for each migration there is', async () => {
+    expect(VERSIONS.map(({ migration }) => migration)).toEqual(
+      (await findMigrations(MIGRATIONS)).map(({ name }) => name),
+    );
+  });
+
+  it.each(VERSIONS.map((version, index) => [version.migration, version, index] as const))(
+    'rows stored at %s are all there at the newest, with the right values, and are served',
+    async (_name, version, index) => {
+      const database = await createDatabase();
+      try {
+        const password = 'correct horse battery';
+        await migrateTo(version.migration, database);
+        const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
+        await version.fill(database, await new Passwords(config).hash(password));
+        const before = await rowsOf(database);
+
+        // The newest release boots on it, and migrates as it does so.
+        const service = await startApp({}, database);
+        const after = await rowsOf(database);
+        for (const [table, rows] of Object.entries(before)) {
+          const gained = VERSIONS.slice(index + 1).reduce<Row>(
+            (sum, { gains }) => ({ ...sum, ...gains[table] }),
+            {},
+          );
+          // Marks of a cache that there is no more.
+          if (table === 'unconfirmed_scopes') expect(after[table]).toBeUndefined();
+          else expect(after[table]).toEqual(rows.map((row) => ({ ...row, ...gained, ...foldedOf(row) })));
+        }
+
+        const { body } = await service.anonymous.post('/auth/login', { email: 'ada@example.org', password });
+        const { body: page } = await service.anonymous
+          .withToken(body.accessToken)
+          .get('/entries?sort=occurredAt');
+        const expected = after['entries']!.filter(
+          (row) => row['user_id'] === ADA && row['deleted_at'] === null,
+        );
+        expect(page.entries.map(({ text, tags }: Row) => ({ text, tags }))).toEqual(
+          expected.map(({ text, tags }) => ({ text, tags })),
+        );
+        const { body: found } = await service.anonymous
+          .withToken(body.accessToken)
+          .get(`/entries?q=${encodeURIComponent('"LINE ONE" two')}`);
+        expect(found.entries.map(({ text }: Row) => text)).toEqual(
+          expected.map(({ text }) => text).filter((text) => String(text).includes('line two')),
+        );
+        await service.close();
+      } finally {
+        await database.drop();
+      }
+    },
+  );
+
+  it('can be taken back to the release before: rows stay, and its rollups count them', async () => {
+    const database = await createDatabase();
+    try {
+      const [before, after] = ['AddUnconfirmedScopes1795572747076', VERSIONS.at(-1)!.migration];
+      await migrateTo(before, database);
+      const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
+      await fillErased(database, await new Passwords(config).hash('correct horse battery'));
+      const rollups = async () => [
+        await database.query('SELECT * FROM entry_days ORDER BY user_id, day'),
+        await database.query('SELECT * FROM entry_labels ORDER BY user_id, month, kind, label'),
+      ];
+      const [rows, counted] = [await rowsOf(database), await rollups()];
+      expect(counted.flat().length).toBeGreaterThan(0);
+      await migrateTo(after, database);
+      const newer = VERSIONS.length - 1 - VERSIONS.findIndex(({ migration }) => migration === before);
+      for (let step = 0; step < newer; step += 1) await migrate(database, ['down', '--yes']);
+      expect(await rowsOf(database)).toEqual(rows);
+      expect(await rollups()).toEqual(counted);
+      await migrateTo(after, database);
+      expect((await rowsOf(database))['entries']).toEqual(
+        rows['entries']!.map((row) => ({ ...row, ...foldedOf(row) })),
+      );
+    } finally {
+      await database.drop();
+    }
+  });
+});

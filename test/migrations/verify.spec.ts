@@ -1,0 +1,269 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { copyBuild, type BuildCopy, type MigrationSources } from '../harness/build-copy.js';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
+import { Program } from '../harness/program.js';
+import { until } from '../harness/until.js';
+
+/** May make databases and no more, and owns none but what `verify` makes. */
+const ROLE = `verifier_${randomBytes(6).toString('hex')}`;
+const SCRATCH = `SELECT datname AS name FROM pg_database WHERE pg_get_userbyid(datdba) = $1`;
+const SLEEPING = `SELECT pid FROM pg_stat_activity WHERE usename = $1 AND query LIKE '%pg_sleep%'`;
+const OWN = readdirSync(join(dirname(process.env['TEST_PROGRAM']!), 'database/migrations')).filter((file) =>
+  file.endsWith('.js'),
+).length;
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  await onServer(`CREATE ROLE ${ROLE} LOGIN CREATEDB PASSWORD 'secret'`);
+});
+afterEach(async () => {
+  expect(await onServer(SCRATCH, [ROLE])).toEqual([]);
+});
+afterAll(async () => {
+  await onServer(`DROP ROLE ${ROLE}`);
+  await database.drop();
+});
+
+/** `node dist/database/migrate.js verify …` of a build. */
+function start(program: string, ...args: string[]): Program {
+  const url = new URL(database.url);
+  url.username = ROLE;
+  url.password = 'secret';
+  return new Program(
+    spawn(process.execPath, [join(dirname(program), 'database/migrate.js'), 'verify', ...args], {
+      env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: url.href },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+}
+
+async function verify(migrations: MigrationSources) {
+  const build = copyBuild(migrations);
+  try {
+    const program = start(build.program, '--json');
+    const { code } = await program.exited;
+    const { stdout, stderr } = program;
+    const report = stdout === '' ? undefined : (JSON.parse(stdout) as { verified: number; faults: string[] });
+    return { code, stderr, ...report };
+  } finally {
+    build.remove();
+  }
+}
+
+const sends = (direction: 'up' | 'down', ...statements: string[]) =>
+  `async ${direction}(runner) { ${statements.map((sql) => `await runner.query(${JSON.stringify(sql)});`).join('\n')} }\n`;
+
+describe('migrate verify', () => {
+  it("proves this release's migrations", async () => {
+    const program = start(process.env['TEST_PROGRAM']!);
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(program.stdout).toBe(`${OWN} migrations verified: up, down and up again\n`);
+  });
+
+  it('leaves the database that it is given as it was', async () => {
+    await start(process.env['TEST_PROGRAM']!).exited;
+    expect(await database.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
+  });
+});
+
+describe('migrate verify, of migrations with faults and sound ones between them', () => {
+  let code: number | null;
+  let verified: number | undefined;
+  let faults: readonly string[] = [];
+
+  beforeAll(async () => {
+    ({
+      code,
+      verified,
+      faults = [],
+    } = await verify({
+      '9000000000001-CreateThings':
+        sends('up', 'CREATE TABLE things (id integer PRIMARY KEY, note text)') +
+        sends('down', 'DROP TABLE things'),
+      '9000000000002-ForgetIndex':
+        sends(
+          'up',
+          'ALTER TABLE things ADD place text',
+          'CREATE INDEX things_note_idx ON things (note) WHERE id > 0',
+        ) + sends('down', 'ALTER TABLE things DROP place'),
+      '9000000000003-ForgetDefault':
+        sends('up', `ALTER TABLE things ALTER note SET DEFAULT 'none', ALTER note SET NOT NULL`) +
+        sends('down', 'ALTER TABLE things ALTER note DROP NOT NULL'),
+      '9000000000004-FailDown':
+        sends('up', 'CREATE TABLE others (id integer)') +
+        sends('down', 'DROP TABLE others', 'DROP TABLE   no_such_table'),
+      '9000000000005-Unrepeatable':
+        sends('up', `INSERT INTO things VALUES (1, 'seed')`) + sends('down', 'SELECT 1'),
+      '9000000000006-DifferentAgain':
+        sends(
+          'up',
+          `DO $$ BEGIN
+             IF EXISTS (SELECT FROM things WHERE id = 2) THEN ALTER TABLE things ADD mark integer;
+             ELSE ALTER TABLE things ADD mark text; INSERT INTO things VALUES (2, 'seed'); END IF;
+           END $$`,
+        ) + sends('down', 'ALTER TABLE things DROP mark'),
+      '9000000000007-IndexConcurrently':
+        'transaction = false;\n' +
+        sends('up', 'CREATE INDEX CONCURRENTLY "things_place_idx" ON "things" ("place")') +
+        sends('down', 'DROP INDEX CONCURRENTLY "public"."things_place_idx"'),
+      '9000000000008-FailDownOutside':
+        'transaction = false;\n' +
+        sends('up', 'CREATE INDEX CONCURRENTLY "others_id_idx" ON "others" ("id")') +
+        sends('down', 'DROP INDEX CONCURRENTLY "others_id_idx"', 'SELECT 1 / 0'),
+      // Builds on what each of those makes.
+      '9000000000009-BuildOnAll':
+        sends(
+          'up',
+          'ALTER INDEX things_note_idx RENAME TO things_note',
+          'ALTER INDEX things_place_idx RENAME TO things_place',
+          'ALTER INDEX others_id_idx RENAME TO others_id',
+          'ALTER TABLE things RENAME mark TO marks',
+          `UPDATE things SET note = 'seen'`,
+        ) +
+        sends(
+          'down',
+          'ALTER TABLE things RENAME marks TO mark',
+          'ALTER INDEX others_id RENAME TO others_id_idx',
+          'ALTER INDEX things_place RENAME TO things_place_idx',
+          'ALTER INDEX things_note RENAME TO things_note_idx',
+        ),
+    }));
+  }, 120_000);
+
+  it.each<[what: string, fault: string]>([
+    [
+      'an index that down forgets',
+      'ForgetIndex9000000000002: down does not restore:\n' +
+        '  + index public.things_note_idx CREATE INDEX things_note_idx ON public.things USING btree (note) WHERE (id > 0)',
+    ],
+    [
+      'a default that down forgets',
+      'ForgetDefault9000000000003: down does not restore:\n' +
+        '  - column public.things.note text\n' +
+        `  + column public.things.note text DEFAULT 'none'::text`,
+    ],
+    [
+      'a down that fails',
+      'FailDown9000000000004: down failed: table "no_such_table" does not exist in: DROP TABLE no_such_table',
+    ],
+    [
+      'an up that fails the second time',
+      'Unrepeatable9000000000005: up again failed: ' +
+        'duplicate key value violates unique constraint "things_pkey" in: ' +
+        `INSERT INTO things VALUES (1, 'seed')`,
+    ],
+    [
+      'an up that makes something else the second time',
+      'DifferentAgain9000000000006: up again differs:\n' +
+        '  - column public.things.mark text\n' +
+        '  + column public.things.mark integer',
+    ],
+    [
+      'a down outside of a transaction that fails half-way',
+      'FailDownOutside9000000000008: down failed: division by zero in: SELECT 1 / 0',
+    ],
+  ])('names %s', (_what, fault) => {
+    expect(faults).toContain(fault);
+  });
+
+  it('finds no fault in the others, one that builds an index concurrently among them, and exits 1', () => {
+    expect(faults).toHaveLength(6);
+    expect(verified).toBe(OWN + 3);
+    expect(code).toBe(1);
+  });
+});
+
+describe('migrate verify, of an up that fails', () => {
+  it('names it, and what could not be verified after it', async () => {
+    const { code, verified, faults } = await verify({
+      '9000000000001-FailUp':
+        sends('up', 'CREATE TABLE things (id integer)', 'ALTER TABLE entries ADD mood integer') +
+        sends('down', 'DROP TABLE things'),
+      '9000000000002-Later': sends('up', 'SELECT 1') + sends('down', 'SELECT 1'),
+    });
+    expect(faults).toEqual([
+      'FailUp9000000000001: up failed: column "mood" of relation "entries" already exists in: ' +
+        'ALTER TABLE entries ADD mood integer\n' +
+        '  not verified: 1 after it, and the entities',
+    ]);
+    expect(verified).toBe(OWN);
+    expect(code).toBe(1);
+  });
+});
+
+describe('migrate verify, of migrations that do not make what the entities describe', () => {
+  it('prints the SQL that is missing', async () => {
+    const { code, verified, faults } = await verify({
+      '9000000000001-ForgetEntity':
+        sends(
+          'up',
+          `ALTER TABLE users ALTER timezone SET DEFAULT 'CET'`,
+          'DROP INDEX sessions_expires_at_idx',
+        ) +
+        sends(
+          'down',
+          'CREATE INDEX sessions_expires_at_idx ON sessions (expires_at)',
+          `ALTER TABLE users ALTER timezone SET DEFAULT 'UTC'`,
+        ),
+    });
+    expect(faults).toEqual([
+      `the entities want more: ALTER TABLE users ALTER COLUMN timezone SET DEFAULT 'UTC'::character varying`,
+      'the entities want more: CREATE INDEX sessions_expires_at_idx ON public.sessions USING btree (expires_at)',
+    ]);
+    expect(verified).toBe(OWN + 1);
+    expect(code).toBe(1);
+  });
+});
+
+describe('migrate verify without the right to make a database', () => {
+  afterAll(() => onServer(`ALTER ROLE ${ROLE} CREATEDB`));
+
+  it('says what to do, without a stack', async () => {
+    await onServer(`ALTER ROLE ${ROLE} NOCREATEDB`);
+    const program = start(process.env['TEST_PROGRAM']!);
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.stderr).toContain(`ALTER ROLE "${ROLE}" CREATEDB`);
+    expect(program.stderr).not.toMatch(/^\s+at /m);
+    expect(program.stdout).toBe('');
+  });
+});
+
+describe('migrate verify, ended in the middle of a migration', () => {
+  let build: BuildCopy;
+  let program: Program;
+
+  beforeAll(() => {
+    build = copyBuild({
+      '9000000000001-Slow': sends('up', 'SELECT pg_sleep(600)') + sends('down', 'SELECT 1'),
+    });
+  });
+  afterAll(() => build.remove());
+  beforeEach(async () => {
+    program = start(build.program);
+    await until('the migration sleeps', async () => (await onServer(SLEEPING, [ROLE])).length === 1, 20_000);
+  });
+
+  it.each<NodeJS.Signals>(['SIGTERM', 'SIGINT'])('by %s drops the scratch database', async (signal) => {
+    expect(await onServer(SCRATCH, [ROLE])).toEqual([
+      { name: expect.stringMatching(/^migrator_scratch_[0-9a-f]{12}$/) },
+    ]);
+    expect(await program.stop(signal)).toEqual({ code: 1, signal: null });
+    expect(program.stderr).toContain(`Ended by ${signal}`);
+    expect(program.stderr).not.toMatch(/^\s+at /m);
+    expect(program.stdout).toBe('');
+  });
+
+  it('by the loss of its connection says so, and calls that no fault of the migration', async () => {
+    await onServer(`SELECT pg_terminate_backend(pid) FROM (${SLEEPING}) AS sleeping`, [ROLE]);
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.stderr).toContain('The scratch database went away: terminating connection');
+    expect(program.stderr).not.toMatch(/^\s+at /m);
+    expect(program.stdout).toBe('');
+  });
+});

@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { freePort } from '../../scripts/free-port.js';
+import { identityOf } from '../../scripts/lock-file.js';
+import { ApiClient } from '../harness/client.js';
+import { createDatabase } from '../harness/database.js';
+import { Program } from '../harness/program.js';
+import { copyProject, type ProjectCopy } from '../harness/project-copy.js';
+import { until } from '../harness/until.js';
+
+const NOBODY = 65_534;
+
+let project: ProjectCopy;
+let client: ApiClient;
+let entryId: string;
+const started: Program[] = [];
+
+beforeAll(() => {
+  project = copyProject();
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((program) => program.stop()));
+});
+afterAll(() => {
+  project.remove();
+});
+
+/** `npm start` after its build: `node scripts/start.js`. */
+function npmStart(environment: Readonly<Record<string, string>> = {}): Program {
+  const program = new Program(
+    spawn(process.execPath, [join(project.folder, 'scripts/start.js')], {
+      env: { PATH: process.env['PATH'], PORT: '0', LOG_FORMAT: 'json', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+  started.push(program);
+  return program;
+}
+
+function postmasterPid(): number | undefined {
+  try {
+    return Number(
+      readFileSync(join(project.folder, '.data/postgres/data/postmaster.pid'), 'utf8').split('\n')[0],
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** A zombie does not: in a container there may be nobody to reap it. */
+function isRunning(pid: number): boolean {
+  return identityOf(pid) !== undefined;
+}
+
+const expectEntryAt = async (url: string) => {
+  const { status, body } = await new ApiClient(url, client.account).get(`/entries/${entryId}`);
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ text: 'kept', mood: 7 });
+};
+
+describe('npm start on a bare machine', () => {
+  it('makes a database and a secret, says what it does, and stops all of it on SIGTERM', async () => {
+    const program = npmStart();
+    client = await new ApiClient(await program.listening()).signUp();
+    entryId = (await client.post('/entries', { text: 'kept', mood: 7 })).body.id;
+    for (const line of [/database: ready .*created/, /secret: made one/, /migrations applied/, /\/docs/]) {
+      expect(program.stdout).toMatch(line);
+    }
+    const pid = postmasterPid();
+    expect(await program.stop()).toEqual({ code: 0, signal: null });
+    expect(program.stdout).toContain('data is kept in');
+    expect(isRunning(pid!)).toBe(false);
+  });
+
+  it('keeps every row, and the tokens signed before, when it is started again', async () => {
+    const program = npmStart();
+    await expectEntryAt(await program.listening());
+    await program.stop('SIGINT');
+    expect(postmasterPid()).toBeUndefined();
+  });
+
+  it('stops the database when the service crashes', async () => {
+    const program = npmStart();
+    await program.listening();
+    const service = program.lines.find(({ pid }) => typeof pid === 'number')?.['pid'] as number;
+    process.kill(service, 'SIGKILL');
+    expect((await program.exited).code).toBe(137);
+    expect(program.stderr).toContain('the service was ended by SIGKILL');
+    expect(postmasterPid()).toBeUndefined();
+  });
+
+  it('is killed outright: the service ends by itself, and the next start finds every row', async () => {
+    const killed = npmStart();
+    await killed.listening();
+    const service = killed.lines.find(({ pid }) => typeof pid === 'number')?.['pid'] as number;
+    await killed.stop('SIGKILL');
+    await until('the service has ended', () => !isRunning(service));
+    const program = npmStart();
+    await expectEntryAt(await program.listening());
+    expect(program.stdout).toContain('was still running');
+  });
+
+  it('comes up after PostgreSQL itself was killed and left its postmaster.pid', async () => {
+    const killed = npmStart();
+    await killed.listening();
+    const pid = postmasterPid()!;
+    await killed.stop('SIGKILL');
+    process.kill(pid, 'SIGKILL');
+    await until('PostgreSQL has ended', () => !isRunning(pid));
+    expect(postmasterPid()).toBe(pid);
+    const program = npmStart();
+    await expectEntryAt(await program.listening());
+  });
+
+  it('comes up when the process id in a stale postmaster.pid belongs to somebody else now', async () => {
+    const stopped = npmStart();
+    await stopped.listening();
+    const file = join(project.folder, '.data/postgres/data/postmaster.pid');
+    const lines = readFileSync(file, 'utf8').split('\n');
+    await stopped.stop();
+    writeFileSync(file, [process.pid, ...lines.slice(1)].join('\n'));
+    const program = npmStart();
+    await expectEntryAt(await program.listening());
+  });
+
+  it('refuses a second start in the same folder, and leaves the first alone', async () => {
+    const first = npmStart();
+    const url = await first.listening();
+    const second = npmStart();
+    expect((await second.exited).code).toBe(1);
+    expect(second.stderr).toMatch(/running already in this folder, as process \d+/);
+    await expectEntryAt(url);
+  });
+
+  it('says that its port is taken, and stops the database again', async () => {
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => occupant.once('listening', resolve));
+    const { port } = occupant.address() as AddressInfo;
+    const program = npmStart({ PORT: String(port) });
+    expect((await program.exited).code).toBe(1);
+    expect(program.stdout).toContain(`port ${port} on 127.0.0.1 is in use`);
+    expect(program.stdout + program.stderr).not.toMatch(/^\s+at /m);
+    expect(postmasterPid()).toBeUndefined();
+    occupant.close();
+  });
+});
+
+describe('npm start with DATABASE_URL', () => {
+  it('uses that one and starts none of its own', async () => {
+    const database = await createDatabase();
+    try {
+      const port = await freePort();
+      const program = npmStart({ DATABASE_URL: database.url, PORT: String(port), HOST: '127.0.0.1' });
+      expect((await new ApiClient(await program.listening()).get('/health')).status).toBe(200);
+      expect(program.stdout).toContain('the one that DATABASE_URL names');
+      expect(postmasterPid()).toBeUndefined();
+      await program.stop();
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+describe('npm start in a folder that may not be written to', () => {
+  it('says so, and what to do', async () => {
+    const readOnly = copyProject();
+    mkdirSync(join(readOnly.folder, '.data'));
+    chmodSync(join(readOnly.folder, '.data'), 0o555);
+    const program = new Program(
+      spawn(process.execPath, [join(readOnly.folder, 'scripts/start.js')], {
+        // Root may write everywhere.
+        ...(process.getuid?.() === 0 && { uid: NOBODY, gid: NOBODY }),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
+    expect((await program.exited).code).toBe(1);
+    expect(program.stderr).toMatch(/cannot write .*permission denied/);
+    expect(program.stderr).not.toMatch(/^\s+at /m);
+    readOnly.remove();
+  });
+});
