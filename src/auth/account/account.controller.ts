@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nes
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
+import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ErasureSchema, PasswordChangeSchema, type Erasure, type PasswordChange } from './account.schemas.js';
 import { AccountService } from './account.service.js';
@@ -26,7 +27,7 @@ export class AccountController {
     @Req() { ip }: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.changePassword(principal, body, { ip, reply });
+    return this.account.changePassword(principal, body, { ip, report: rateLimitHeaders(reply) });
   }
 
   @Delete()
@@ -41,6 +42,6 @@ export class AccountController {
     @Req() { ip }: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.erase(principal, password, { ip, reply });
+    return this.account.erase(principal, password, { ip, report: rateLimitHeaders(reply) });
   }
 }

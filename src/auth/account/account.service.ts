@@ -1,6 +1,5 @@
 import { ForbiddenException, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { retryDeadlocks } from '../../database/deadlock.js';
 import type { Principal } from '../../http/current-user.decorator.js';
@@ -10,14 +9,11 @@ import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
 import type { PasswordChange } from './account.schemas.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
-import { PasswordAttempts } from '../passwords/password-attempts.js';
+import { PasswordAttempts, type PasswordAttempt } from '../passwords/password-attempts.js';
 import { Passwords } from '../passwords/passwords.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
-interface Asked {
-  readonly ip: string;
-  readonly reply: FastifyReply;
-}
+type Client = Omit<PasswordAttempt, 'email'>;
 
 /** What a signed-in user can do to the account by giving the password again. */
 @Injectable()
@@ -42,10 +38,10 @@ export class AccountService {
   async changePassword(
     { userId, sessionId }: Principal,
     { currentPassword, newPassword }: PasswordChange,
-    asked: Asked,
+    client: Client,
   ): Promise<void> {
     await refuseCommonPassword('newPassword', newPassword);
-    const user = await this.confirm(userId, currentPassword, asked);
+    const user = await this.confirm(userId, currentPassword, client);
     if (isTheEmail(newPassword, user.email)) {
       throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
     }
@@ -65,8 +61,8 @@ export class AccountService {
    *
    * @throws {ForbiddenException} where the password is another
    */
-  async erase({ userId }: Principal, password: string, asked: Asked): Promise<void> {
-    const user = await this.confirm(userId, password, asked);
+  async erase({ userId }: Principal, password: string, client: Client): Promise<void> {
+    const user = await this.confirm(userId, password, client);
     const ended = await this.eraseRows(userId);
     this.sessions.known(ended);
     await this.attempts.forget(user.email);
@@ -86,9 +82,9 @@ export class AccountService {
     });
   }
 
-  private async confirm(userId: string, password: string, { ip, reply }: Asked): Promise<User> {
+  private async confirm(userId: string, password: string, client: Client): Promise<User> {
     const user = await this.users.get(userId);
-    return this.attempts.count(ip, user.email, reply, async () => {
+    return this.attempts.count({ ...client, email: user.email }, async () => {
       if (!(await this.passwords.verify(user.passwordHash, password))) throw wrongPassword();
       return user;
     });

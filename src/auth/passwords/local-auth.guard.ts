@@ -1,6 +1,7 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { SchemaValidationPipe } from '../../http/validation/schema-validation.pipe.js';
 import { LoginSchema, type Login } from '../auth.schemas.js';
 import { PasswordAttempts } from './password-attempts.js';
@@ -22,11 +23,7 @@ export class LocalAuthGuard extends AuthGuard('local') {
       schema: LoginSchema,
     });
     request.body = login;
-    return this.attempts.count(
-      request.ip,
-      login.email,
-      reply,
-      async () => (await super.canActivate(context)) as boolean,
-    );
+    const attempt = { ip: request.ip, email: login.email, report: rateLimitHeaders(reply) };
+    return this.attempts.count(attempt, async () => (await super.canActivate(context)) as boolean);
   }
 }

@@ -1,22 +1,23 @@
 import { createHmac } from 'node:crypto';
-import {
-  ForbiddenException,
-  HttpException,
-  HttpStatus,
-  Injectable,
-  UnauthorizedException,
-} from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
 import { networkOf } from '../../http/client-network.js';
-import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
+import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
+import { RateLimiter, type RateLimitUse } from '../../http/rate-limit/rate-limiter.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
 /** Failures an hour that are free of delay: of an account, from wherever; and of a network, whatever the accounts. */
 const FREE_OF_ACCOUNT = 10;
 const FREE_OF_NETWORK = 50;
+
+export interface PasswordAttempt {
+  readonly ip: string;
+  /** Need be nobody's: an unknown one is counted as a known one is. */
+  readonly email: string;
+  readonly report: (use: RateLimitUse) => void;
+}
 
 /** Limits how often passwords can be tried: docs/security.md argues the numbers. */
 @Injectable()
@@ -38,15 +39,14 @@ export class PasswordAttempts {
    * Tries a password. What throws {@link UnauthorizedException} or {@link ForbiddenException} has failed; what returns,
    * or fails for another reason, does not count.
    *
-   * @param email need be nobody's: an unknown one is counted as a known one is
-   * @throws {HttpException} 429, with `Retry-After` in seconds, before anything is tried
+   * @throws {TooManyRequestsException} before anything is tried
    */
-  async count<T>(ip: string, email: string, reply: FastifyReply, attempt: () => Promise<T>): Promise<T> {
+  async count<T>({ ip, email, report }: PasswordAttempt, attempt: () => Promise<T>): Promise<T> {
     const account = this.pseudonymOf(email);
     const network = networkOf(ip);
-    await this.limiter.consume('login', `${network} ${account}`, reply);
+    await this.limiter.consume('login', `${network} ${account}`, report);
     if (!this.config.rateLimit.enabled) return attempt();
-    await this.admit(network, account, { ip, email }, reply);
+    await this.admit(network, account, { ip, email });
     try {
       const result = await attempt();
       await this.giveBack(network, account);
@@ -67,29 +67,24 @@ export class PasswordAttempts {
   private async admit(
     network: string,
     account: string,
-    { ip, email }: { readonly ip: string; readonly email: string },
-    reply: FastifyReply,
+    { ip, email }: Pick<PasswordAttempt, 'ip' | 'email'>,
   ): Promise<void> {
     const waitMs = await this.networks.take(network);
-    if (waitMs > 0) this.refuse('network', waitMs, reply);
+    if (waitMs > 0) this.refuse('network', waitMs);
     const accountWaitMs = await this.accounts.take(account);
     // Where the account has signed in before, its owner gets in, whatever others try elsewhere.
     if (accountWaitMs > 0 && !(await this.sessions.isKnownAddress(email, ip)))
-      this.refuse('account', accountWaitMs, reply);
+      this.refuse('account', accountWaitMs);
   }
 
   private async giveBack(network: string, account: string): Promise<void> {
     await Promise.all([this.networks.giveBack(network), this.accounts.giveBack(account)]);
   }
 
-  private refuse(limit: 'network' | 'account', waitMs: number, reply: FastifyReply): never {
+  private refuse(limit: 'network' | 'account', waitMs: number): never {
     this.limiter.observe(limit);
     const seconds = Math.max(1, Math.ceil(waitMs / 1000));
-    reply.header('retry-after', seconds);
-    throw new HttpException(
-      `Too many passwords were wrong; try again in ${seconds} s`,
-      HttpStatus.TOO_MANY_REQUESTS,
-    );
+    throw new TooManyRequestsException(`Too many passwords were wrong; try again in ${seconds} s`, seconds);
   }
 
   /** Names an e-mail in Redis without telling it: whoever reads Redis cannot try addresses without the secret. */

@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { networkOf } from '../../http/client-network.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import { IS_PUBLIC } from '../../http/public.decorator.js';
+import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
 import type { VerifiedToken } from './jwt.strategy.js';
 import { SessionsService } from '../sessions/sessions.service.js';
@@ -41,7 +42,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
       if (!(error instanceof UnauthorizedException)) throw error;
       const reply = context.switchToHttp().getResponse<FastifyReply>();
       // Guessing tokens is limited like any other anonymous request.
-      await this.limiter.consume('anonymous', networkOf(request.ip), reply);
+      await this.limiter.consume('anonymous', networkOf(request.ip), rateLimitHeaders(reply));
       // RFC 6750 §3: no error code where the request brought no token at all.
       reply.header(
         'www-authenticate',

@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { networkOf } from '../client-network.js';
 import { IS_RATE_LIMIT_EXEMPT } from './rate-limit-exempt.decorator.js';
+import { rateLimitHeaders } from './rate-limit.headers.js';
 import { RateLimiter } from './rate-limiter.js';
 
 /** Limits a signed-in user by id and everybody else by network. Runs after the guard that reads the token. */
@@ -17,10 +18,10 @@ export class RateLimitGuard implements CanActivate {
     if (this.reflector.getAllAndOverride(IS_RATE_LIMIT_EXEMPT, [context.getHandler(), context.getClass()]))
       return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    const report = rateLimitHeaders(context.switchToHttp().getResponse<FastifyReply>());
     const userId = request.context?.userId;
-    if (userId === undefined) await this.limiter.consume('anonymous', networkOf(request.ip), reply);
-    else await this.limiter.consume('user', userId, reply);
+    if (userId === undefined) await this.limiter.consume('anonymous', networkOf(request.ip), report);
+    else await this.limiter.consume('user', userId, report);
     return true;
   }
 }

@@ -1,12 +1,21 @@
-import { HttpException, HttpStatus, Injectable } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Injectable } from '@nestjs/common';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
+import { TooManyRequestsException } from '../problem/too-many-requests.exception.js';
 import { SharedCounter } from './shared-counter.js';
 
 export type RateLimitName = 'anonymous' | 'user' | 'login';
 
 const WINDOW_SECONDS = 60;
+
+/** How much of a limit is left. */
+export interface RateLimitUse {
+  readonly name: RateLimitName;
+  readonly limit: number;
+  readonly windowSeconds: number;
+  readonly remaining: number;
+  readonly resetSeconds: number;
+}
 
 interface Limiter {
   readonly points: number;
@@ -38,31 +47,21 @@ export class RateLimiter {
   }
 
   /**
-   * Counts one request against `key` and tells how much is left: by `RateLimit-Policy` and `RateLimit`, as the draft has
-   * it from its 8th version on (draft-ietf-httpapi-ratelimit-headers-10), and by the three fields that versions up to
-   * the 7th had, which most clients know.
+   * Counts one request against `key`.
    *
-   * @throws {HttpException} 429, with `Retry-After` in seconds
+   * @param report is called also when the limit is exceeded
+   * @throws {TooManyRequestsException}
    */
-  async consume(name: RateLimitName, key: string, reply: FastifyReply): Promise<void> {
+  async consume(name: RateLimitName, key: string, report: (use: RateLimitUse) => void): Promise<void> {
     if (!this.config.rateLimit.enabled) return;
     const { points, counter } = this.limiters[name];
     const outcome = await counter.consume(key);
     const resetSeconds = Math.max(1, Math.ceil(outcome.msBeforeNext / 1000));
-    const exhausted = outcome.consumedPoints > points;
     const remaining = Math.max(0, outcome.remainingPoints);
-    reply.header('ratelimit-policy', `"${name}";q=${points};w=${WINDOW_SECONDS}`);
-    reply.header('ratelimit', `"${name}";r=${remaining};t=${resetSeconds}`);
-    reply.header('ratelimit-limit', points);
-    reply.header('ratelimit-remaining', remaining);
-    reply.header('ratelimit-reset', resetSeconds);
-    if (!exhausted) return;
+    report({ name, limit: points, windowSeconds: WINDOW_SECONDS, remaining, resetSeconds });
+    if (outcome.consumedPoints <= points) return;
     this.observe(name);
-    reply.header('retry-after', resetSeconds);
-    throw new HttpException(
-      `Too many requests; try again in ${resetSeconds} s`,
-      HttpStatus.TOO_MANY_REQUESTS,
-    );
+    throw new TooManyRequestsException(`Too many requests; try again in ${resetSeconds} s`, resetSeconds);
   }
 
   /** Forgets what was counted against `key`. */
