@@ -1,42 +1,30 @@
 import { ServiceUnavailableException } from '@nestjs/common';
+import pLimit from 'p-limit';
 
-/** How many may wait: with one slot, some six seconds. */
-const WAITING = 256;
+/** With one slot, the last of them waits for about six seconds. */
+const MAX_WAITING = 256;
 
 /**
- * Lets so many pieces of work run at once, and so many more wait their turn. Hashing a password takes 19 MiB and a
- * thread of Node's pool, in which files and DNS wait too: without a bound, a flood of logins would take all of both.
- * docs/security.md has what it measured.
+ * Limits how many passwords are hashed at once, and how many wait. A hash takes 19 MiB and a thread of Node's pool, which
+ * files and DNS need too: without a limit, a flood of logins would take all of both. docs/security.md has the measurements.
  */
 export class HashSlots {
-  private readonly waiting: (() => void)[] = [];
-  private running = 0;
+  private readonly limit: ReturnType<typeof pLimit>;
 
-  /** @param count less than the pool has threads */
-  constructor(private readonly count: number) {}
+  /** @param count less than the threads of the pool */
+  constructor(count: number) {
+    this.limit = pLimit(count);
+  }
 
   get state(): { readonly running: number; readonly waiting: number } {
-    return { running: this.running, waiting: this.waiting.length };
+    return { running: this.limit.activeCount, waiting: this.limit.pendingCount };
   }
 
-  /** @throws {ServiceUnavailableException} at once, when too many wait already */
+  /** @throws {ServiceUnavailableException} when too many wait already: p-limit itself takes any number */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.running < this.count) this.running += 1;
-    else await this.turn();
-    try {
-      return await work();
-    } finally {
-      // The slot goes from hand to hand: nobody who comes in between can take it from the one who waits.
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.running -= 1;
+    if (this.limit.pendingCount >= MAX_WAITING) {
+      throw new ServiceUnavailableException('Too many sign-ins at the moment; try again shortly');
     }
-  }
-
-  private turn(): Promise<void> {
-    if (this.waiting.length >= WAITING) {
-      throw new ServiceUnavailableException('Too many sign in at this moment; try again shortly');
-    }
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return this.limit(work);
   }
 }

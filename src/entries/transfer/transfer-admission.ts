@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import pLimit from 'p-limit';
 import { Config } from '../../config/config.js';
 import { Admission } from '../../http/overload/admission.js';
 
 /** Each may hold a few MiB. */
 const LIMITS = { perUser: 2, inAll: 50, what: 'imports or exports', retryAfterSeconds: 5 };
 
-/** Lets a statement run when it is its turn. */
+/** Runs a statement when it is its turn. */
 export type Turn = <T>(statement: () => Promise<T>) => Promise<T>;
 export const atOnce: Turn = (statement) => statement();
 
@@ -15,37 +16,18 @@ export interface Transfer {
   readonly close: () => void;
 }
 
-/**
- * Lets imports and exports in, so that they leave room for everybody else: of the database's connections, their
- * statements have half at most.
- */
+/** Limits imports and exports. Their statements use at most half of the database's connections, so the rest is left for others. */
 @Injectable()
 export class TransferAdmission {
   private readonly admission = new Admission(LIMITS);
-  private readonly maxStatements: number;
-  private statements = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly turn: Turn;
 
-  constructor(config: Config) {
-    this.maxStatements = Math.max(1, Math.floor(config.database.poolSize / 2));
+  constructor({ database }: Config) {
+    this.turn = pLimit(Math.max(1, Math.floor(database.poolSize / 2)));
   }
 
   /** Throws as {@link Admission.admit} does. */
   admit(userId: string): Transfer {
-    const close = this.admission.admit(userId);
-    return { turn: (statement) => this.turn(statement), close };
-  }
-
-  private async turn<T>(statement: () => Promise<T>): Promise<T> {
-    if (this.statements < this.maxStatements) this.statements += 1;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
-    try {
-      return await statement();
-    } finally {
-      // Handed on to the one who waits longest, or given back.
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.statements -= 1;
-    }
+    return { turn: this.turn, close: this.admission.admit(userId) };
   }
 }
