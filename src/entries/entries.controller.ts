@@ -37,7 +37,8 @@ import {
 import { EntryStatsService } from './stats/entry-stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { Entry } from './entry-row.js';
-import { ApiIdempotencyKey, sendAnswer } from '../idempotency/idempotency.response.js';
+import { ApiIdempotencyKey, idempotencyKeyOf, sendAnswer } from '../idempotency/idempotency.response.js';
+import { IdempotencyService } from '../idempotency/idempotency.service.js';
 import {
   EntryCreateSchema,
   EntryIdSchema,
@@ -88,6 +89,7 @@ export class EntriesController {
   constructor(
     private readonly entries: EntriesService,
     private readonly stats: EntryStatsService,
+    private readonly idempotency: IdempotencyService,
   ) {}
 
   @Post()
@@ -108,7 +110,13 @@ export class EntriesController {
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return sendAnswer(await this.entries.create(userId, body, key), reply);
+    const request = { userId, route: 'POST /entries', key: idempotencyKeyOf(key), body };
+    const answer = await this.idempotency.run(request, async (statements) => {
+      const entry = await this.entries.create(userId, body, statements);
+      const headers = { etag: etagOf(entry.version), location: `/entries/${entry.id}` };
+      return { status: 201, headers, body: JSON.stringify(entry) };
+    });
+    return sendAnswer(answer, reply);
   }
 
   @Get()

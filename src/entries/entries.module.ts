@@ -3,7 +3,6 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
 import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { EntriesBulk } from './entries-bulk.js';
 import { EntriesController } from './entries.controller.js';
 import { EntriesService } from './entries.service.js';
 import { Entry } from './entry.entity.js';
@@ -27,7 +26,6 @@ import { TrashPurge } from './trash-purge.js';
   ],
   controllers: [EntriesController, EntryTransferController],
   providers: [
-    EntriesBulk,
     EntriesService,
     EntryPersonalData,
     EntryQueries,

@@ -3,11 +3,11 @@ import { Injectable, NotFoundException, PreconditionFailedException } from '@nes
 import { v7 as uuidv7 } from 'uuid';
 import { CacheService } from '../cache/cache.service.js';
 import { decodeCursor, encodeCursor } from '../http/paging/cursor.js';
-import { etagOf, satisfies, type Precondition } from '../http/conditional/etag.js';
-import { refuseErasedUser } from './erased-user.js';
+import type { Statements } from '../database/sql.js';
+import { refuseErasedUser } from '../users/users.service.js';
 import type { Entry } from './entry-row.js';
 import type { EntrySelection } from './entry-selection.js';
-import { EntryQueries } from './entry.queries.js';
+import { EntryQueries, type VersionCondition } from './entry.queries.js';
 import {
   filtersOf,
   type EntryCreate,
@@ -15,7 +15,7 @@ import {
   type EntryListQuery,
   type EntryPatch,
 } from './entry.schemas.js';
-import { IdempotencyService, type IdempotentAnswer } from '../idempotency/idempotency.service.js';
+import { EntryTransferQueries } from './transfer/entry-transfer.queries.js';
 
 export interface ListOptions {
   readonly trash?: boolean;
@@ -35,31 +35,26 @@ export interface ListResult {
 export class EntriesService {
   constructor(
     private readonly entries: EntryQueries,
-    private readonly idempotency: IdempotencyService,
+    private readonly manyEntries: EntryTransferQueries,
     private readonly cache: CacheService,
   ) {}
 
   /**
-   * @param key the header `Idempotency-Key`: the same request with it is answered once, and then as before
-   * @throws {UnauthorizedException} where the user was erased while the request was under way
-   * @throws what {@link IdempotencyService.run} does
+   * @param statements of the transaction that it is part of, where there is one
+   * @throws {UnauthorizedException} where the user was erased meanwhile
    */
-  async create(userId: string, fields: EntryCreate, key?: string): Promise<IdempotentAnswer> {
-    const request = { userId, route: 'POST /entries', key, body: fields };
-    return this.idempotency
-      .run(request, async (statements) => {
-        const entry = await this.entries.insert(uuidv7(), userId, fields, statements);
-        return {
-          status: 201,
-          headers: { etag: etagOf(entry.version), location: `/entries/${entry.id}` },
-          body: JSON.stringify(entry),
-        };
-      })
-      .catch(refuseErasedUser);
+  create(userId: string, fields: EntryCreate, statements?: Statements): Promise<Entry> {
+    return this.entries.insert(uuidv7(), userId, fields, statements).catch(refuseErasedUser);
+  }
+
+  /** Writes all of the entries or, whatever goes wrong, none. Throws as {@link create} does. */
+  createAll(userId: string, entries: readonly EntryCreate[], statements?: Statements): Promise<Entry[]> {
+    const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
+    return this.manyEntries.insertAll(userId, rows, statements).catch(refuseErasedUser);
   }
 
   /**
-   * @param versions that the client wants to read (`If-Match`); undefined: whichever there is
+   * @param versions that the client wants to read; undefined: whichever there is
    * @throws {NotFoundException}
    * @throws {PreconditionFailedException} when there is another version
    */
@@ -98,19 +93,19 @@ export class EntriesService {
    * Changes what the patch names.
    *
    * @throws {NotFoundException}
-   * @throws {PreconditionFailedException} when the entry is at a version that the precondition rules out
+   * @throws {PreconditionFailedException} when the entry is at a version that the condition rules out
    */
-  async update(userId: string, id: string, patch: EntryPatch, precondition: Precondition): Promise<Entry> {
+  async update(userId: string, id: string, patch: EntryPatch, condition: VersionCondition): Promise<Entry> {
     const changed =
       Object.keys(patch).length === 0
-        ? await this.matching(userId, id, precondition)
-        : await this.entries.update(id, userId, patch, precondition);
+        ? await this.matching(userId, id, condition)
+        : await this.entries.update(id, userId, patch, condition);
     return changed ?? this.refuse(userId, id);
   }
 
   /** Into the trash. Throws as {@link update} does. */
-  async remove(userId: string, id: string, precondition: Precondition): Promise<void> {
-    if (!(await this.entries.trash(id, userId, precondition))) await this.refuse(userId, id);
+  async remove(userId: string, id: string, condition: VersionCondition): Promise<void> {
+    if (!(await this.entries.trash(id, userId, condition))) await this.refuse(userId, id);
   }
 
   /** Out of the trash, permanently. @throws {NotFoundException} also for an entry that is not in the trash */
@@ -121,14 +116,14 @@ export class EntriesService {
   }
 
   /** Out of the trash. Throws as {@link update} does. */
-  async restore(userId: string, id: string, precondition: Precondition): Promise<Entry> {
-    const restored = await this.entries.restore(id, userId, precondition);
+  async restore(userId: string, id: string, condition: VersionCondition): Promise<Entry> {
+    const restored = await this.entries.restore(id, userId, condition);
     return restored ?? otherVersion((await this.entries.version(id, userId)) ?? notFound());
   }
 
-  private async matching(userId: string, id: string, precondition: Precondition) {
+  private async matching(userId: string, id: string, condition: VersionCondition) {
     const entry = await this.entries.find(id, userId);
-    return entry && satisfies(precondition, entry.version) ? entry : undefined;
+    return entry && allows(condition, entry.version) ? entry : undefined;
   }
 
   /** Nothing was changed: is there no such entry, or another version of it? */
@@ -144,9 +139,13 @@ function totalKey({ filters, trash }: EntrySelection): string {
   return `total:${trash}:${digest}`;
 }
 
+function allows({ oneOf, noneOf = [] }: VersionCondition, version: number): boolean {
+  return (oneOf?.includes(version) ?? true) && !noneOf.includes(version);
+}
+
 function otherVersion(version: number): never {
   throw new PreconditionFailedException(
-    `The entry is at version ${version}, which If-Match or If-None-Match rules out`,
+    `The entry is at version ${version}, which the precondition rules out`,
   );
 }
 

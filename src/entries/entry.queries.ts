@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/paging/cursor.js';
-import type { Precondition } from '../http/conditional/etag.js';
 import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
 import { hasFilters, Parameters, whereOf, type EntrySelection } from './entry-selection.js';
 import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';
@@ -14,6 +13,13 @@ export interface EntryPage {
   readonly last: CursorPosition | undefined;
   /** Of the user's journal, when the page was read. */
   readonly revision: string;
+}
+
+/** The versions of an entry that a change applies to. */
+export interface VersionCondition {
+  /** Undefined: any. */
+  readonly oneOf?: readonly number[] | undefined;
+  readonly noneOf?: readonly number[] | undefined;
 }
 
 export type EntryPosition =
@@ -106,20 +112,20 @@ export class EntryQueries {
     id: string,
     userId: string,
     { text, mood, category, tags, occurredAt }: EntryPatch,
-    precondition: Precondition,
+    condition: VersionCondition,
   ): Promise<Entry | undefined> {
     const searchText = text === undefined ? undefined : foldText(text);
     const fields = [text, searchText, mood, category, tags, occurredAt].map((value) => value ?? null);
-    return this.one('update', [id, userId, ...versionsOf(precondition), ...fields]);
+    return this.one('update', [id, userId, ...versionsOf(condition), ...fields]);
   }
 
   /** @returns undefined where there is no such entry outside of the trash */
-  trash(id: string, userId: string, precondition: Precondition): Promise<Entry | undefined> {
-    return this.one('trash', [id, userId, ...versionsOf(precondition)]);
+  trash(id: string, userId: string, condition: VersionCondition): Promise<Entry | undefined> {
+    return this.one('trash', [id, userId, ...versionsOf(condition)]);
   }
 
-  restore(id: string, userId: string, precondition: Precondition): Promise<Entry | undefined> {
-    return this.one('restore', [id, userId, ...versionsOf(precondition)]);
+  restore(id: string, userId: string, condition: VersionCondition): Promise<Entry | undefined> {
+    return this.one('restore', [id, userId, ...versionsOf(condition)]);
   }
 
   /** @returns undefined where there is no such entry in the trash */
@@ -225,6 +231,6 @@ export class EntryQueries {
   }
 }
 
-function versionsOf({ oneOf, noneOf = [] }: Precondition): [oneOf: unknown, noneOf: unknown] {
+function versionsOf({ oneOf, noneOf = [] }: VersionCondition): [oneOf: unknown, noneOf: unknown] {
   return [oneOf ?? null, noneOf];
 }

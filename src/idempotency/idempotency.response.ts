@@ -1,7 +1,12 @@
-import { applyDecorators } from '@nestjs/common';
+import { applyDecorators, BadRequestException } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { KEPT_HOURS, type IdempotentAnswer } from './idempotency.service.js';
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** A String of Structured Fields (RFC 9651 §3.3.3): what the draft wants a key to be sent as. */
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 
 /** Documents the header `Idempotency-Key`. */
 export function ApiIdempotencyKey() {
@@ -13,6 +18,19 @@ export function ApiIdempotencyKey() {
       schema: { type: 'string', minLength: 1 },
     }),
   );
+}
+
+/**
+ * The key that the header `Idempotency-Key` gives. Most clients send the bare key, some follow the draft and quote it:
+ * either way it is the same.
+ *
+ * @throws {BadRequestException}
+ */
+export function idempotencyKeyOf(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const key = QUOTED.exec(header)?.[1]?.replace(/\\(["\\])/g, '$1') ?? header;
+  if (KEY.test(key)) return key;
+  throw new BadRequestException('Idempotency-Key must be 1 to 255 visible ASCII characters');
 }
 
 /** Sets status and headers. @returns the body, for Nest to send */

@@ -1,22 +1,13 @@
 import { createHash } from 'node:crypto';
-import {
-  BadRequestException,
-  ConflictException,
-  Injectable,
-  UnprocessableEntityException,
-} from '@nestjs/common';
+import { ConflictException, Injectable, UnprocessableEntityException } from '@nestjs/common';
 import { Sql, type Statements } from '../database/sql.js';
+import { refuseErasedUser } from '../users/users.service.js';
 
 /** How long an answer is given again, hours. */
 export const KEPT_HOURS = 24;
 
 /** First half of an advisory lock's key, to tell these from others: `idem` in ASCII. */
 const LOCK_CLASS = 0x6964656d;
-
-const KEY = /^[\x21-\x7e]{1,255}$/;
-
-/** A String of Structured Fields (RFC 9651 §3.3.3): what the draft wants a key to be sent as. */
-const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 
 /** An answer as it is kept: what is sent, but for the headers that tell of the request. */
 export interface Answer {
@@ -36,7 +27,6 @@ export interface IdempotentRequest {
   readonly userId: string;
   /** `POST /entries`: the same key on another route is another request. */
   readonly route: string;
-  /** The header as it was sent; undefined: none was. */
   readonly key: string | undefined;
   /** What the schema made of the body. */
   readonly body: unknown;
@@ -69,18 +59,15 @@ export class IdempotencyService {
 
   /**
    * @param work is done in a transaction where there is a key, and not at all where its answer is there already
-   * @throws {BadRequestException} for a key that is none
+   * @throws {UnauthorizedException} where the user was erased meanwhile
    * @throws {ConflictException} while the first request of this key is under way
    * @throws {UnprocessableEntityException} where the key came with another request
    */
   async run(
-    { userId, route, key: header, body }: IdempotentRequest,
+    { userId, route, key, body }: IdempotentRequest,
     work: (statements: Statements) => Promise<Answer>,
   ): Promise<IdempotentAnswer> {
-    if (header === undefined) return { ...(await work(this.sql)), isReplayed: false };
-    const key = keyOf(header);
-    if (!KEY.test(key))
-      throw new BadRequestException('Idempotency-Key must be 1 to 255 visible ASCII characters');
+    if (key === undefined) return { ...(await work(this.sql)), isReplayed: false };
     const hash = createHash('sha256')
       .update(`${route}\n${JSON.stringify(body)}`)
       .digest();
@@ -104,14 +91,10 @@ export class IdempotencyService {
         return { status: first.status, headers: first.headers, body: first.body, isReplayed: true };
       }
       const answer = await work(statements);
-      await statements.query('idempotency-keep', STATEMENTS.keep, [
-        userId,
-        key,
-        hash,
-        answer.status,
-        answer.headers,
-        answer.body,
-      ]);
+      const { status, headers } = answer;
+      await statements
+        .query('idempotency-keep', STATEMENTS.keep, [userId, key, hash, status, headers, answer.body])
+        .catch(refuseErasedUser);
       return { ...answer, isReplayed: false };
     });
   }
@@ -121,9 +104,4 @@ export class IdempotencyService {
     const { rowCount } = await this.sql.query('idempotency-purge', STATEMENTS.purge, [batch]);
     return rowCount ?? 0;
   }
-}
-
-/** Most clients send the bare key, some follow the draft and quote it: either way it is the same. */
-function keyOf(header: string): string {
-  return QUOTED.exec(header)?.[1]?.replace(/\\(["\\])/g, '$1') ?? header;
 }

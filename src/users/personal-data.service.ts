@@ -1,14 +1,7 @@
-import type { Readable } from 'node:stream';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Admission } from '../http/overload/admission.js';
-import { OpenRequests } from '../http/connections/open-requests.js';
-import { streamAnswer } from '../http/streaming/streamed-answer.js';
 
 /** After this time, ms, every replica refuses an erased user's tokens, and open requests have ended. */
 const SETTLED_MS = 2000;
-
-/** Concurrent downloads. One that is not read holds about 2 MiB. */
-const DOWNLOADS = { perUser: 2, inAll: 20, what: 'exports', retryAfterSeconds: 10 };
 
 /** Exports and erases the user data of one feature. */
 export interface PersonalData {
@@ -30,22 +23,13 @@ export interface PersonalData {
 export class PersonalDataService implements OnApplicationShutdown {
   private readonly logger = new Logger('PersonalData');
   private readonly registered: PersonalData[] = [];
-  private readonly downloads = new Admission(DOWNLOADS);
   private readonly pending = new Map<NodeJS.Timeout, () => Promise<void>>();
-
-  constructor(private readonly requests: OpenRequests) {}
 
   register(data: PersonalData): void {
     if (this.registered.some(({ section }) => section === data.section)) {
       throw new Error(`there is a section ${data.section} already`);
     }
     this.registered.push(data);
-  }
-
-  /** @throws what {@link Admission.admit} throws */
-  download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
-    const ended = this.downloads.admit(userId);
-    return streamAnswer(this.export(userId, first), { brokenOff: this.requests.brokenOff, ended });
   }
 
   /** Yields fragments of one JSON object with a property for each section. */

@@ -1,9 +1,13 @@
+import type { Readable } from 'node:stream';
 import { Body, Controller, Get, Patch, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { OpenRequests } from '../http/connections/open-requests.js';
+import { Admission } from '../http/overload/admission.js';
 import { Unqueued } from '../http/overload/unqueued.decorator.js';
+import { streamAnswer } from '../http/streaming/streamed-answer.js';
 import { PersonalDataService } from './personal-data.service.js';
 import {
   toUserBody,
@@ -15,13 +19,19 @@ import {
 } from './user.schemas.js';
 import { UsersService } from './users.service.js';
 
+/** Concurrent downloads. One that is not read holds about 2 MiB. */
+const DOWNLOADS = { perUser: 2, inAll: 20, what: 'exports', retryAfterSeconds: 10 };
+
 @ApiTags('Users')
 @ApiBearerAuth()
 @Controller('users')
 export class UsersController {
+  private readonly downloads = new Admission(DOWNLOADS);
+
   constructor(
     private readonly users: UsersService,
     private readonly personalData: PersonalDataService,
+    private readonly requests: OpenRequests,
   ) {}
 
   @Get('me')
@@ -59,12 +69,20 @@ export class UsersController {
     const user = toUserBody(await this.users.get(userId));
     const exportedAt = new Date().toISOString();
     // Fastify also serves HEAD by this route, which would run the whole export.
-    const download =
-      request.method === 'HEAD' ? undefined : this.personalData.download(userId, { exportedAt, user });
+    const download = request.method === 'HEAD' ? undefined : this.download(userId, { exportedAt, user });
     await reply
       .header('content-type', 'application/json; charset=utf-8')
       .header('content-disposition', `attachment; filename="entries-${exportedAt.slice(0, 10)}.json"`)
       .header('cache-control', 'no-store')
       .send(download);
+  }
+
+  /** @throws what {@link Admission.admit} throws */
+  private download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
+    const ended = this.downloads.admit(userId);
+    return streamAnswer(this.personalData.export(userId, first), {
+      brokenOff: this.requests.brokenOff,
+      ended,
+    });
   }
 }

@@ -6,6 +6,7 @@ import { User } from './user.entity.js';
 import type { UserPatch } from './user.schemas.js';
 
 const UNIQUE_VIOLATION = '23505';
+const FOREIGN_KEY_VIOLATION = '23503';
 
 @Injectable()
 export class UsersService {
@@ -100,4 +101,13 @@ export class UsersService {
 
 export function userNoLongerExists(): UnauthorizedException {
   return new UnauthorizedException('User no longer exists');
+}
+
+/**
+ * For a write of rows that belong to a user.
+ *
+ * @throws {UnauthorizedException} if the user was erased meanwhile; otherwise the error itself
+ */
+export function refuseErasedUser(error: unknown): never {
+  throw (error as { code?: unknown }).code === FOREIGN_KEY_VIOLATION ? userNoLongerExists() : error;
 }

@@ -23,7 +23,7 @@ const MOST_CATEGORIES = 100;
 const DAY_MS = 86_400_000;
 
 export interface PreparedStats {
-  /** Changes whenever the statistics may: for a weak entity tag. */
+  /** Changes whenever the statistics may. */
   readonly validator: string;
   /** @throws {BadRequestException} for too many buckets */
   readonly load: () => Promise<EntryStats>;

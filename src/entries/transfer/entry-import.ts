@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Injectable, UnprocessableEntityException } from '@nestjs/common';
 import { retryDeadlocks } from '../../database/deadlock.js';
-import { userNoLongerExists } from '../../users/users.service.js';
+import { refuseErasedUser } from '../../users/users.service.js';
 import { CsvHeaderError } from './formats/entry-csv.js';
 import { recordReader, type EntryRecord } from './entry-records.js';
 import { EntryTransferQueries, type NewEntry } from './entry-transfer.queries.js';
@@ -12,7 +12,6 @@ import {
   type Format,
   type ImportReport,
 } from './entry-transfer.schemas.js';
-import { isUserErased } from '../erased-user.js';
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** What one statement writes, at most. */
@@ -108,14 +107,6 @@ export class EntryImport {
 
   /** @returns how many of the rows are new */
   private async write(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
-    try {
-      return await this.insertNew(userId, rows, turn);
-    } catch (error) {
-      throw isUserErased(error) ? userNoLongerExists() : error;
-    }
-  }
-
-  private async insertNew(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     const imported = await this.insert(userId, rows, turn);
     if (imported === rows.length) return imported;
     const ids = rows.map(({ id }) => id);
@@ -129,7 +120,7 @@ export class EntryImport {
 
   private insert(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     // It can be sent again: it skips what is there.
-    return retryDeadlocks(() => turn(() => this.entries.insertMissing(userId, rows)));
+    return retryDeadlocks(() => turn(() => this.entries.insertMissing(userId, rows))).catch(refuseErasedUser);
   }
 }
 

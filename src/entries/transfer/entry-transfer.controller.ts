@@ -21,10 +21,11 @@ import {
   StreamedBody,
   type StreamedMediaType,
 } from '../../http/streaming/streamed-body.js';
-import { EntriesBulk } from '../entries-bulk.js';
+import { EntriesService } from '../entries.service.js';
 import { EntryExport, type ExportBatch } from './entry-export.js';
 import { EntryImport } from './entry-import.js';
-import { ApiIdempotencyKey, sendAnswer } from '../../idempotency/idempotency.response.js';
+import { ApiIdempotencyKey, idempotencyKeyOf, sendAnswer } from '../../idempotency/idempotency.response.js';
+import { IdempotencyService } from '../../idempotency/idempotency.service.js';
 import {
   EntryBulkResultSchema,
   EntryBulkSchema,
@@ -48,7 +49,8 @@ const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
 @Controller('entries')
 export class EntryTransferController {
   constructor(
-    private readonly bulk: EntriesBulk,
+    private readonly entries: EntriesService,
+    private readonly idempotency: IdempotencyService,
     private readonly exports: EntryExport,
     private readonly imports: EntryImport,
     private readonly admission: TransferAdmission,
@@ -67,11 +69,16 @@ export class EntryTransferController {
   @ApiProblems(400, 401, 409, 413, 415, 422, 429, 503)
   async createAll(
     @CurrentUser() { userId }: Principal,
-    @Body({ schema: EntryBulkSchema }) { entries }: EntryBulk,
+    @Body({ schema: EntryBulkSchema }) body: EntryBulk,
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return sendAnswer(await this.bulk.create(userId, entries, key), reply);
+    const request = { userId, route: 'POST /entries/bulk', key: idempotencyKeyOf(key), body: body.entries };
+    const answer = await this.idempotency.run(request, async (statements) => {
+      const entries = await this.entries.createAll(userId, body.entries, statements);
+      return { status: 201, headers: {}, body: JSON.stringify({ entries }) };
+    });
+    return sendAnswer(answer, reply);
   }
 
   @Get('export')

@@ -27,10 +27,6 @@ export function preconditionOf(ifMatch: string | undefined, ifNoneMatch: string 
   return { oneOf: versionsToMatch(ifMatch), noneOf: versionsOf(tagsOf(ifNoneMatch ?? '')) };
 }
 
-export function satisfies({ oneOf, noneOf = [] }: Precondition, version: number): boolean {
-  return (oneOf?.includes(version) ?? true) && !noneOf.includes(version);
-}
-
 /** `If-None-Match` compares weakly (RFC 9110 §13.1.2): true when the client holds this version already. */
 export function matchesIfNoneMatch(header: string | undefined, version: number): boolean {
   return isAny(header) || versionsOf(tagsOf(header ?? '')).includes(version);
