@@ -95,9 +95,16 @@ module.exports = {
       to: { path: '^src/[^/]+\\.ts$' },
     },
     {
+      name: 'nothing-imports-the-migration-lint',
+      comment: 'It is for developers, and not in the build.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/migrator/lint/' },
+      to: { path: '^src/migrator/lint/' },
+    },
+    {
       name: 'no-dev-dependencies',
       severity: 'error',
-      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$|^src/migrator/lint/' },
       to: { dependencyTypes: ['npm-dev'] },
     },
     {

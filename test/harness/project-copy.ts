@@ -14,6 +14,7 @@ export function copyProject(): ProjectCopy {
   // Started by root, PostgreSQL runs as another user, who must get in.
   chmodSync(folder, 0o755);
   cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true });
+  cpSync(join(project, 'src'), join(folder, 'src'), { recursive: true });
   cpSync(join(project, 'package.json'), join(folder, 'package.json'));
   cpSync(process.env['TEST_BUILD']!, join(folder, 'dist'), { recursive: true });
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'));

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
@@ -19,7 +19,6 @@ let databaseUrl: string;
 
 beforeAll(async () => {
   project = copyProject();
-  mkdirSync(join(project.folder, 'src/database/migrations'), { recursive: true });
   database = await createDatabase();
   await onServer(`CREATE ROLE ${ROLE} LOGIN CREATEDB PASSWORD 'secret'`);
   await onServer(`ALTER DATABASE ${database.name} OWNER TO ${ROLE}`);

@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { lint, type LintedMigration, type Report } from '../../scripts/migration-lint/lint.js';
-import { record } from '../../scripts/migration-lint/recording.js';
-import { describeReport } from '../../scripts/migration-lint/report.js';
-import { RULES } from '../../scripts/migration-lint/rules.js';
-import { STEADY_FUNCTIONS } from '../../scripts/migration-lint/volatility.js';
+import { lint, type LintedMigration } from '../../src/migrator/lint/lint.js';
+import { recordingOf } from '../../src/migrator/lint/migrations.js';
+import { describeReport, type Report } from '../../src/migrator/lint/report.js';
+import { RULES } from '../../src/migrator/lint/rules/rules.js';
+import { STEADY_FUNCTIONS } from '../../src/migrator/lint/volatility.js';
 import type { Migration } from '../../src/migrator/migration.js';
-import { recordStatements } from '../../src/migrator/history/recorded-statements.js';
 import { createDatabase, onServer } from '../harness/database.js';
 import { Program } from '../harness/program.js';
 import { copyProject, type ProjectCopy } from '../harness/project-copy.js';
@@ -556,7 +555,7 @@ describe('a migration that does more than send SQL', () => {
         await runner.query('ALTER TABLE entries ADD COLUMN pinned boolean');
         await runner.dropTable('sessions');
       },
-      'it calls queryRunner.dropTable',
+      'queryRunner.dropTable is not recorded',
     ],
     [
       'needs what it reads',
@@ -572,8 +571,8 @@ describe('a migration that does more than send SQL', () => {
     };
     const linted = {
       ...migration({ up: [] }, 1),
-      up: await record({ up, down }, 'up', recordStatements),
-      down: await record({ up, down }, 'down', recordStatements),
+      up: await recordingOf({ up, down }, 'up'),
+      down: await recordingOf({ up, down }, 'down'),
     };
     const { findings } = lint([migration({ up: SCHEMA_IN_USE }, 0), linted], RULES);
     expect(findings).toMatchObject([{ rule: 'unseen', detail: expect.stringContaining(reason) }]);
@@ -585,21 +584,17 @@ describe('npm run migration:lint', () => {
 
   beforeAll(() => {
     project = copyProject();
-    const folder = join(PROJECT, 'src/database/migrations');
-    for (const file of readdirSync(folder)) {
-      writeMigration(file, readFileSync(join(folder, file), 'utf8'));
-    }
   });
   afterAll(() => project.remove());
 
   function writeMigration(file: string, source: string): void {
-    mkdirSync(join(project.folder, 'src/database/migrations'), { recursive: true });
     writeFileSync(join(project.folder, 'src/database/migrations', file), source);
   }
 
   async function run(...args: readonly string[]): Promise<Program & { code: number | null }> {
     const program = new Program(
-      spawn(process.execPath, [join(project.folder, 'scripts/migration-lint.js'), ...args], {
+      spawn(process.execPath, ['--import', 'tsx', 'src/migrator/lint/cli.ts', ...args], {
+        cwd: project.folder,
         env: { PATH: process.env['PATH'] },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
@@ -615,11 +610,15 @@ describe('npm run migration:lint', () => {
     expect(code).toBe(0);
   });
 
-  it('asks for a build where a migration is not in it', async () => {
-    writeMigration('1999999999999-DropTags.ts', '');
+  it.each([
+    ['DropTags.ts', 'must be named <13 digits>-<Name>.ts'],
+    ['1999999999998-DropTags.ts', 'must export a class DropTags1999999999998'],
+  ])('names a file that is no migration: %s', async (file, problem) => {
+    writeMigration(file, '');
     const { code, stderr } = await run();
+    rmSync(join(project.folder, 'src/database/migrations', file));
     expect(code).toBe(2);
-    expect(stderr).toContain('1999999999999-DropTags.ts is not in the build: run npm run build');
+    expect(stderr).toContain(`${file} ${problem}`);
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
@@ -627,18 +626,17 @@ describe('npm run migration:lint', () => {
     const FILE = '1999999999999-DropTags.ts';
 
     beforeAll(() => {
-      const body = `
+      writeMigration(
+        FILE,
+        `export class DropTags1999999999999 {
   async up(queryRunner) {
     await queryRunner.query(\`ALTER TABLE "entries" DROP COLUMN "tags"\`);
   }
   async down(queryRunner) {
     await queryRunner.query(\`ALTER TABLE "entries" ADD "tags" text array NOT NULL DEFAULT '{}'\`);
   }
-`;
-      writeMigration(FILE, `export class DropTags1999999999999 {${body}}\n`);
-      writeFileSync(
-        join(project.folder, 'dist/database/migrations', FILE.replace('.ts', '.js')),
-        `export class DropTags1999999999999 {${body}}\n`,
+}
+`,
       );
     });
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { transformSync } from '@swc/core';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -150,7 +150,6 @@ describe('docs/rename-a-column.md: a column renamed over two releases', () => {
     const project = copyProject();
     try {
       const sources = join(project.folder, 'src/database/migrations');
-      cpSync(resolve(import.meta.dirname, '../../src/database/migrations'), sources, { recursive: true });
       for (const { name, timestamp, source } of documentedMigrations()) {
         const imports = `import { MigrationInterface, QueryRunner } from 'typeorm';\n\n`;
         writeFileSync(join(sources, `${timestamp}-${name}.ts`), imports + source);
@@ -170,7 +169,7 @@ describe('docs/rename-a-column.md: a column renamed over two releases', () => {
         const { code } = await program.exited;
         return { code, report: JSON.parse(program.stdout) };
       };
-      const lint = await run('scripts/migration-lint.js', '--json');
+      const lint = await run('--import', 'tsx', 'src/migrator/lint/cli.ts', '--json');
       expect(lint).toMatchObject({ code: 0, report: { findings: [] } });
       const verify = await run('dist/database/migrate.js', 'verify', '--json');
       // The entities of this release know nothing of the example: that, and no more, is found.

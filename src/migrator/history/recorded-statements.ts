@@ -10,14 +10,17 @@ export interface RecordedStatement {
   readonly parameters: readonly unknown[];
 }
 
+export interface Recording {
+  readonly statements: readonly RecordedStatement[];
+  /** The error that ended it early: what would have come after it is not known. */
+  readonly stoppedBy: string | undefined;
+}
+
 /**
- * The statements that a migration sends, without a database: each is answered by no rows. Of a migration that decides
- * by what it reads, these are the ones that it sends to an empty database, up to where it fails for want of a row.
+ * The statements that a migration sends, without a database: each returns no rows. Of a migration that decides by what
+ * it reads, these are the ones that it sends to an empty database, up to where it fails for want of a row.
  */
-export async function recordStatements(
-  migration: Migration,
-  direction: 'up' | 'down',
-): Promise<RecordedStatement[]> {
+export async function record(migration: Migration, direction: 'up' | 'down'): Promise<Recording> {
   const statements: RecordedStatement[] = [];
   const runner = new Proxy({} as QueryRunner, {
     get: (_target, property) => {
@@ -35,10 +38,18 @@ export async function recordStatements(
   });
   try {
     await migration[direction](runner);
-  } catch {
-    // What was sent until then is what there is to see.
+    return { statements, stoppedBy: undefined };
+  } catch (error) {
+    return { statements, stoppedBy: (error as Error).message };
   }
-  return statements;
+}
+
+/** The same, where it does not matter what ended it. */
+export async function recordStatements(
+  migration: Migration,
+  direction: 'up' | 'down',
+): Promise<readonly RecordedStatement[]> {
+  return (await record(migration, direction)).statements;
 }
 
 /**

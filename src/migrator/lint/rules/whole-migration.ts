@@ -1,16 +1,16 @@
+import { POSTGRES_DOCS, type Rule } from '../rule.js';
 /** What is said of a migration as a whole: found by lint.js. */
 
 export const DOES_NOT_PARSE = 'does-not-parse';
 export const UNSEEN = 'unseen';
 export const MISSING_DOWN = 'missing-down';
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const WHOLE_MIGRATION_RULES = [
+export const WHOLE_MIGRATION_RULES: readonly Rule[] = [
   {
     name: DOES_NOT_PARSE,
     why: 'PostgreSQL does not understand it.',
     instead: 'What PostgreSQL 18 understands.',
-    source: 'https://www.postgresql.org/docs/current/sql-commands.html',
+    source: `${POSTGRES_DOCS}/sql-commands.html`,
     alike: ['squawk: syntax-error'],
   },
   {

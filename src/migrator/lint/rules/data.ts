@@ -1,12 +1,12 @@
+import { POSTGRES_DOCS, type Rule } from '../rule.js';
 import { allOf, as, relationName, writesIn } from '../syntax.js';
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const DATA_RULES = [
+export const DATA_RULES: readonly Rule[] = [
   {
     name: 'truncate',
     why: 'All rows are lost (with CASCADE those of other tables too), and nobody can read the table meanwhile.',
     instead: 'Delete what must go, by WHERE and in batches, from the application.',
-    source: 'https://www.postgresql.org/docs/current/sql-truncate.html',
+    source: `${POSTGRES_DOCS}/sql-truncate.html`,
     alike: ['squawk: ban-truncate-cascade'],
     on: {
       TruncateStmt: ({ relations, behavior }, site) =>
@@ -19,16 +19,13 @@ export const DATA_RULES = [
     name: 'whole-table-write',
     why: 'One transaction writes every row: others wait for those rows until it commits, and the table doubles.',
     instead: 'Batches by WHERE, in a migration with `transaction = false` or from the application.',
-    source: 'https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-SPACE-RECOVERY',
+    source: `${POSTGRES_DOCS}/routine-vacuuming.html#VACUUM-FOR-SPACE-RECOVERY`,
     alike: ['strong_migrations: backfilling data'],
     each: ({ node }, site) =>
       writesIn(node)
-        .filter(({ relation, whereClause }) => isAlways(whereClause) && site.inUse(relation))
+        .filter(
+          ({ relation, whereClause: where }) => (!where || as(where, 'A_Const')) && site.inUse(relation),
+        )
         .map(({ relation }) => relationName(relation)),
   },
 ];
-
-/** @param {import('libpg-query').Node | undefined} condition */
-function isAlways(condition) {
-  return condition === undefined || as(condition, 'A_Const') !== undefined;
-}

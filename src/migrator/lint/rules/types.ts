@@ -1,52 +1,50 @@
+import { POSTGRES_DOCS, type Rule } from '../rule.js';
 /** In bytes: NAMEDATALEN - 1. */
 const LONGEST_NAME = 63;
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const TYPE_RULES = [
+export const TYPE_RULES: readonly Rule[] = [
   {
     name: 'json-type',
     why: 'json has no equality: SELECT DISTINCT, GROUP BY and UNION over the row fail.',
     instead: 'jsonb.',
-    source: 'https://www.postgresql.org/docs/current/datatype-json.html',
+    source: `${POSTGRES_DOCS}/datatype-json.html`,
     alike: ['strong_migrations: adding a json column'],
     only: 'up',
-    column: (column, site) => (column.type.name === 'json' ? `${site.name}.${column.name}` : undefined),
+    column: ({ name, type }, site) => type.name === 'json' && site.path(name),
   },
   {
     name: 'char-type',
     why: 'char(n) pads with blanks and compares without them: what is read is not what was written.',
     instead: 'text or varchar(n).',
-    source: 'https://www.postgresql.org/docs/current/datatype-character.html',
+    source: `${POSTGRES_DOCS}/datatype-character.html`,
     alike: ['squawk: ban-char-field'],
     only: 'up',
-    column: (column, site) => (column.type.name === 'bpchar' ? `${site.name}.${column.name}` : undefined),
+    column: ({ name, type }, site) => type.name === 'bpchar' && site.path(name),
   },
   {
     name: 'timestamp-type',
     why: 'timestamp forgets the time zone: the same moment is read differently by sessions in different zones.',
     instead: 'timestamp with time zone.',
-    source: 'https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-TIMEZONES',
+    source: `${POSTGRES_DOCS}/datatype-datetime.html#DATATYPE-TIMEZONES`,
     alike: ['squawk: prefer-timestamptz'],
     only: 'up',
-    column: (column, site) => (column.type.name === 'timestamp' ? `${site.name}.${column.name}` : undefined),
+    column: ({ name, type }, site) => type.name === 'timestamp' && site.path(name),
   },
   {
     name: 'small-key',
     why: 'The 32-bit numbers run out at 2,147,483,647: every INSERT fails, and the cure writes the table anew.',
     instead: 'bigint GENERATED ALWAYS AS IDENTITY, or an id that the application makes.',
-    source: 'https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-INT',
+    source: `${POSTGRES_DOCS}/datatype-numeric.html#DATATYPE-INT`,
     alike: ['squawk: prefer-bigint-over-int', 'squawk: prefer-bigint-over-smallint'],
     only: 'up',
-    column({ name, type, isSerial, isIdentity }, site) {
-      const isSmall = type.name === 'int4' || type.name === 'int2';
-      return isSmall && (isSerial || isIdentity) ? `${site.name}.${name}` : undefined;
-    },
+    column: ({ name, type, isSerial, isIdentity }, site) =>
+      /^int[24]$/.test(type.name) && (isSerial || isIdentity) && site.path(name),
   },
   {
     name: 'long-name',
     why: `PostgreSQL cuts names off after ${LONGEST_NAME} bytes: the entity's name is never found in the database.`,
     instead: 'A shorter name.',
-    source: 'https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS',
+    source: `${POSTGRES_DOCS}/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS`,
     alike: ['squawk: identifier-too-long'],
     only: 'up',
     each: ({ identifiers }) =>

@@ -1,9 +1,9 @@
+import { POSTGRES_DOCS, type Rule } from '../rule.js';
 import { as, nameOf } from '../syntax.js';
 
-const NOTES = 'https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES';
+const NOTES = `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-NOTES`;
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const CONSTRAINT_RULES = [
+export const CONSTRAINT_RULES: readonly Rule[] = [
   {
     name: 'constraint-not-valid',
     why: 'Every row is checked while nobody can write (for a CHECK: or read) the table.',
@@ -20,31 +20,28 @@ export const CONSTRAINT_RULES = [
       AT_AddConstraint({ def }, site) {
         const clause = as(def, 'Constraint');
         const { contype, conname, skip_validation: isNotValid, is_enforced: isEnforced } = clause ?? {};
-        if (contype !== 'CONSTR_CHECK' && contype !== 'CONSTR_FOREIGN') return undefined;
-        if (!site.isInUse || isNotValid || isEnforced === false) return undefined;
+        const scans = contype === 'CONSTR_CHECK' || contype === 'CONSTR_FOREIGN';
+        if (!scans || !site.isInUse || isNotValid || isEnforced === false) return undefined;
         return `${site.name}: ${conname ?? 'a constraint without a name'}`;
       },
       AT_AlterConstraint({ def }, site) {
-        const {
-          conname = '',
-          alterEnforceability,
-          is_enforced: isEnforced,
-        } = as(def, 'ATAlterConstraint') ?? {};
-        return site.isInUse && alterEnforceability && isEnforced ? `${site.name}: ${conname}` : undefined;
+        const change = as(def, 'ATAlterConstraint');
+        const scans = change?.alterEnforceability && change.is_enforced;
+        return site.isInUse && scans && `${site.name}: ${change.conname ?? ''}`;
       },
     },
     column(column, site) {
-      // Where the new column is NULL in every row, PostgreSQL looks up no reference; a CHECK it computes all the same.
+      // Where the new column is NULL in every row, PostgreSQL looks up no reference, but still computes a CHECK.
       const foreignKeys = column.default === undefined ? [] : column.foreignKeys;
       const scans = [...column.checks, ...foreignKeys].some((clause) => clause.is_enforced !== false);
-      return site.isAdded && scans ? `${site.name}.${column.name}` : undefined;
+      return site.isAdded && scans && site.path(column.name);
     },
     on: {
       AlterDomainStmt({ subtype, typeName, def }, site) {
         const name = nameOf(typeName);
         const isNotValid = as(def, 'Constraint')?.skip_validation === true;
         const scans = subtype === 'O' || (subtype === 'C' && !isNotValid);
-        return scans && !site.isOwn(site.schema.other('OBJECT_DOMAIN', name)) ? `domain ${name}` : undefined;
+        return scans && !site.isOwn(site.schema.madeOther('OBJECT_DOMAIN', name)) && `domain ${name}`;
       },
     },
   },
@@ -52,8 +49,7 @@ export const CONSTRAINT_RULES = [
     name: 'unique-without-index',
     why: 'Its index is built while nobody can read or write the table.',
     instead: 'CREATE UNIQUE INDEX CONCURRENTLY; then ADD CONSTRAINT … UNIQUE (or PRIMARY KEY) USING INDEX.',
-    source:
-      'https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT-USING-INDEX',
+    source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT-USING-INDEX`,
     alike: [
       'squawk: disallowed-unique-constraint',
       'squawk: adding-serial-primary-key-field',
@@ -63,24 +59,21 @@ export const CONSTRAINT_RULES = [
       AT_AddConstraint({ def }, site) {
         const { contype, indexname } = as(def, 'Constraint') ?? {};
         const isUnique = contype === 'CONSTR_UNIQUE' || contype === 'CONSTR_PRIMARY';
-        return site.isInUse && isUnique && indexname === undefined ? site.name : undefined;
+        return site.isInUse && isUnique && indexname === undefined && site.name;
       },
     },
-    column(column, site) {
-      return site.isAdded && column.unique ? `${site.name}.${column.name}` : undefined;
-    },
+    column: ({ name, unique }, site) => site.isAdded && unique && site.path(name),
   },
   {
     name: 'add-exclusion',
     why: 'Its index is built while nobody can read or write the table; PostgreSQL knows no gentler way.',
     instead:
       'A new table with the constraint, filled in batches; or a quiet hour, and a waiver that says so.',
-    source: 'https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-EXCLUDE',
+    source: `${POSTGRES_DOCS}/sql-createtable.html#SQL-CREATETABLE-EXCLUDE`,
     alike: ['strong_migrations: adding an exclusion constraint'],
     alter: {
-      AT_AddConstraint({ def }, site) {
-        return site.isInUse && as(def, 'Constraint')?.contype === 'CONSTR_EXCLUSION' ? site.name : undefined;
-      },
+      AT_AddConstraint: ({ def }, site) =>
+        site.isInUse && as(def, 'Constraint')?.contype === 'CONSTR_EXCLUSION' && site.name,
     },
   },
 ];

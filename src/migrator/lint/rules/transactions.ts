@@ -1,18 +1,17 @@
+import { POSTGRES_DOCS, type Rule } from '../rule.js';
 import { isRepeatable } from '../repeatable.js';
-import { as, isOn, nameOf, relationName, within, writesIn } from '../syntax.js';
+import { allOf, as, isOn, nameOf, relationName, within, writesIn } from '../syntax.js';
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const TRANSACTION_RULES = [
+export const TRANSACTION_RULES: readonly Rule[] = [
   {
     name: 'work-under-lock',
     why: 'The transaction has locked the table already, and keeps it locked for as long as this reads or writes rows.',
     instead: 'Put it into the next migration: each is a transaction of its own.',
-    source: 'https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES',
+    source: `${POSTGRES_DOCS}/explicit-locking.html#LOCKING-TABLES`,
     alike: ['squawk: constraint-missing-not-valid', 'strong_migrations: backfilling data'],
     alter: {
-      AT_ValidateConstraint({ name = '' }, site) {
-        return site.isInUse && site.locked.has(site.name) ? `${site.name}: ${name}` : undefined;
-      },
+      AT_ValidateConstraint: ({ name = '' }, site) =>
+        site.isInUse && site.locked.has(site.name) && `${site.name}: ${name}`,
     },
     each: ({ node }, site) =>
       writesIn(node)
@@ -24,7 +23,7 @@ export const TRANSACTION_RULES = [
     why: 'PostgreSQL refuses it in a transaction: of the migration, or of several statements sent as one.',
     instead:
       'Set `transaction = false` on the migration, and send each statement by its own queryRunner.query.',
-    source: 'https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY',
+    source: `${POSTGRES_DOCS}/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY`,
     alike: [
       'squawk: ban-concurrent-index-creation-in-transaction',
       'squawk: ban-drop-database',
@@ -38,7 +37,7 @@ export const TRANSACTION_RULES = [
         isOn(as(node, 'ReindexStmt')?.params, 'concurrently');
       const detaches = within(node, 'PartitionCmd').some(({ concurrent }) => concurrent);
       const isVacuum = as(node, 'VacuumStmt')?.is_vacuumcmd === true;
-      if (!isConcurrent && !detaches && !isVacuum && !NEVER_IN_TRANSACTION.has(kind)) return undefined;
+      if (!isConcurrent && !detaches && !isVacuum && !NEVER_IN_TRANSACTION.test(kind)) return undefined;
       return site.inTransaction
         ? 'the migration runs in a transaction'
         : 'sent together with other statements';
@@ -48,42 +47,40 @@ export const TRANSACTION_RULES = [
     name: 'not-repeatable',
     why: 'Outside a transaction a migration may be broken off half-way, and is then run again from its beginning.',
     instead: 'IF [NOT] EXISTS, a named index CONCURRENTLY, WHERE … IS NULL; or a migration in a transaction.',
-    source: 'https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY',
+    source: `${POSTGRES_DOCS}/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY`,
     alike: ['squawk: prefer-robust-stmts', 'squawk: ban-detach-inheritance'],
-    each(statement, site) {
-      if (site.inTransaction || isRepeatable(statement, site.earlier)) return undefined;
-      return 'fails, or does it twice, when it is run again';
-    },
+    each: (statement, site) =>
+      !site.inTransaction &&
+      !isRepeatable(statement, site.earlier) &&
+      'fails, or does it twice, when it is run again',
   },
   {
     name: 'transaction-statement',
     why: 'The runner begins and commits, for the schema and its history together; this would tear them apart.',
     instead: 'Leave it out. What must not run in one transaction goes into migrations of their own.',
-    source: 'https://www.postgresql.org/docs/current/sql-begin.html',
+    source: `${POSTGRES_DOCS}/sql-begin.html`,
     alike: [
       'squawk: transaction-nesting',
       'squawk: ban-uncommitted-transaction',
       'squawk: ban-concurrent-index-creation-in-transaction',
     ],
     on: {
-      TransactionStmt({ kind }) {
-        const keepsTransaction = ['TRANS_STMT_SAVEPOINT', 'TRANS_STMT_RELEASE', 'TRANS_STMT_ROLLBACK_TO'];
-        return keepsTransaction.includes(kind ?? '') ? undefined : 'begins or ends a transaction';
-      },
+      TransactionStmt: ({ kind = '' }) =>
+        !/^TRANS_STMT_(SAVEPOINT|RELEASE|ROLLBACK_TO)$/.test(kind) && 'begins or ends a transaction',
     },
   },
   {
     name: 'enum-value-used',
     why: 'PostgreSQL refuses a new enum value until the transaction that added it has committed.',
     instead: 'Add the value in one migration, and use it in the next.',
-    source: 'https://www.postgresql.org/docs/current/sql-altertype.html',
+    source: `${POSTGRES_DOCS}/sql-altertype.html`,
     alike: [],
     each({ node }, site) {
       if (!site.inTransaction) return undefined;
       const used = new Set(within(node, 'A_Const').map(({ sval }) => sval?.sval));
-      return site.earlier
-        .flatMap((statement) => as(statement.node, 'AlterEnumStmt') ?? [])
-        .filter(({ typeName }) => !site.isOwn(site.schema.other('OBJECT_TYPE', nameOf(typeName))))
+      const earlier = site.earlier.map((statement) => statement.node);
+      return allOf(earlier, 'AlterEnumStmt')
+        .filter(({ typeName }) => !site.isOwn(site.schema.madeOther('OBJECT_TYPE', nameOf(typeName))))
         .flatMap(({ oldVal, newVal, typeName }) =>
           oldVal === undefined && used.has(newVal) ? `${nameOf(typeName)}: ${newVal}` : [],
         );
@@ -91,10 +88,4 @@ export const TRANSACTION_RULES = [
   },
 ];
 
-const NEVER_IN_TRANSACTION = new Set([
-  'CreatedbStmt',
-  'DropdbStmt',
-  'AlterSystemStmt',
-  'CreateTableSpaceStmt',
-  'DropTableSpaceStmt',
-]);
+const NEVER_IN_TRANSACTION = /^(Createdb|Dropdb|AlterSystem|CreateTableSpace|DropTableSpace)Stmt$/;

@@ -1,43 +1,37 @@
-import { as, isOn, relationName } from '../syntax.js';
+import type { AlterTableCmd } from 'libpg-query';
+import { POSTGRES_DOCS, type Rule, type TableSite } from '../rule.js';
+import { allOf, as, isOn, relationName } from '../syntax.js';
 
 /** From here on a lock mode keeps others from writing: SHARE, in PostgreSQL's lockdefs.h. */
 const SHARE_LOCK = 5;
 
-/** @param {import('libpg-query').AlterTableCmd} _command @param {import('../rule.js').AlterSite} site */
-const onTableInUse = (_command, site) => (site.isInUse ? site.name : undefined);
+const onTableInUse = (_command: AlterTableCmd, site: TableSite) => site.isInUse && site.name;
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const LOCK_RULES = [
+export const LOCK_RULES: readonly Rule[] = [
   {
     name: 'lock-table',
     why: 'Nobody can write (or read) the table until the migration has committed.',
     instead:
       'Leave it out: each statement takes the lock that it needs, and waits for it no longer than 2 s.',
-    source: 'https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES',
+    source: `${POSTGRES_DOCS}/explicit-locking.html#LOCKING-TABLES`,
     alike: [],
     on: {
-      LockStmt({ relations, mode = SHARE_LOCK }, site) {
-        if (mode < SHARE_LOCK) return undefined;
-        return (relations ?? [])
-          .flatMap((node) => as(node, 'RangeVar') ?? [])
-          .filter((relation) => site.inUse(relation))
-          .map(relationName);
-      },
+      LockStmt: ({ relations, mode = SHARE_LOCK }, site) =>
+        mode >= SHARE_LOCK && allOf(relations, 'RangeVar').filter(site.inUse).map(relationName),
     },
   },
   {
     name: 'rewrite-table',
     why: 'The table is written anew while nobody can read it.',
     instead: 'Not in a migration. To shrink a table: pg_repack, or let autovacuum reuse the room.',
-    source: 'https://www.postgresql.org/docs/current/sql-vacuum.html',
+    source: `${POSTGRES_DOCS}/sql-vacuum.html`,
     alike: ['squawk: prefer-repack'],
     on: {
-      VacuumStmt: ({ options, is_vacuumcmd: isVacuum }) =>
-        isVacuum && isOn(options, 'full') ? 'VACUUM FULL' : undefined,
+      VacuumStmt: ({ options, is_vacuumcmd: isVacuum }) => isVacuum && isOn(options, 'full') && 'VACUUM FULL',
       ClusterStmt: ({ relation }) => (relation ? relationName(relation) : 'every clustered table'),
       AlterTableMoveAllStmt: ({ orig_tablespacename: space = '' }) => `everything in ${space}`,
       RefreshMatViewStmt: ({ concurrent, relation }, site) =>
-        !concurrent && site.inUse(relation) ? relationName(relation) : undefined,
+        !concurrent && site.inUse(relation) && relationName(relation),
     },
     alter: {
       AT_SetTableSpace: onTableInUse,
@@ -51,26 +45,24 @@ export const LOCK_RULES = [
     why: 'It waits for every query on the parent to end, and every later query waits behind it.',
     instead:
       'DETACH PARTITION … CONCURRENTLY with `transaction = false`, and a waiver of not-repeatable that names FINALIZE.',
-    source: 'https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION',
+    source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION`,
     alike: ['squawk: require-concurrent-partition-detach'],
     alter: {
       AT_DetachPartition: ({ def }, site) =>
-        site.isInUse && !as(def, 'PartitionCmd')?.concurrent ? site.name : undefined,
+        site.isInUse && !as(def, 'PartitionCmd')?.concurrent && site.name,
     },
   },
   {
     name: 'disable-trigger',
     why: 'Rows that others write meanwhile are not checked or guarded: foreign keys are triggers too.',
     instead: 'Leave triggers, rules and row security on; write the rows so that they pass.',
-    source:
-      'https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER',
+    source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER`,
     alike: ['squawk: ban-disable-trigger', 'squawk: ban-alter-row-level-security'],
     on: {
       VariableSetStmt: ({ name, args }) =>
         name === 'session_replication_role' &&
-        (args ?? []).some((arg) => as(arg, 'A_Const')?.sval?.sval !== 'origin')
-          ? 'session_replication_role'
-          : undefined,
+        allOf(args, 'A_Const').some(({ sval }) => sval?.sval !== 'origin') &&
+        name,
     },
     alter: {
       AT_DisableTrig: onTableInUse,

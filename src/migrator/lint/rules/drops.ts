@@ -1,9 +1,10 @@
-import { droppedNames } from '../schema-statements.js';
+import type { AlterTableCmd } from 'libpg-query';
+import { POSTGRES_DOCS, type Rule, type TableSite } from '../rule.js';
+import { droppedNames } from '../schema/apply-statement.js';
 
 const EXPAND = 'docs/rename-a-column.md';
 
-/** @type {readonly import('../rule.js').Rule[]} */
-export const DROP_RULES = [
+export const DROP_RULES: readonly Rule[] = [
   {
     name: 'drop-column',
     why: 'Replicas of the former release still read and write the column while this one rolls out.',
@@ -11,9 +12,8 @@ export const DROP_RULES = [
     source: EXPAND,
     alike: ['squawk: ban-drop-column', 'strong_migrations: removing a column'],
     alter: {
-      AT_DropColumn({ name = '' }, site) {
-        return site.isInUse && !site.isOwn(site.column(name)?.since) ? `${site.name}.${name}` : undefined;
-      },
+      AT_DropColumn: ({ name = '' }, site) =>
+        site.isInUse && !site.isOwn(site.column(name)?.since) && site.path(name),
     },
   },
   {
@@ -23,10 +23,9 @@ export const DROP_RULES = [
     source: EXPAND,
     alike: ['squawk: ban-drop-table', 'strong_migrations: creating a table with the force option'],
     on: {
-      DropStmt({ removeType, objects }, site) {
-        if (removeType !== 'OBJECT_TABLE') return undefined;
-        return droppedNames(objects).filter((name) => !site.isOwn(site.schema.tables.get(name)?.since));
-      },
+      DropStmt: ({ removeType, objects }, site) =>
+        removeType === 'OBJECT_TABLE' &&
+        droppedNames(objects).filter((name) => !site.isOwn(site.schema.tables.get(name)?.since)),
     },
   },
   {
@@ -50,8 +49,8 @@ export const DROP_RULES = [
       DropStmt({ removeType, objects }, site) {
         if (removeType === 'OBJECT_TABLE' || removeType === 'OBJECT_INDEX') return undefined;
         return droppedNames(objects).filter((name) => {
-          const since = site.schema.other(removeType, name) ?? site.schema.tables.get(name)?.since;
-          return !site.isOwn(since);
+          const { schema } = site;
+          return !site.isOwn(schema.madeOther(removeType, name) ?? schema.tables.get(name)?.since);
         });
       },
       DropdbStmt: ({ dbname }) => dbname,
@@ -63,12 +62,11 @@ export const DROP_RULES = [
     name: 'drop-cascade',
     why: 'CASCADE also drops what is not named here and nobody reviewed: views, foreign keys, columns.',
     instead: 'Name each thing in a statement of its own, and leave CASCADE out.',
-    source: 'https://www.postgresql.org/docs/current/ddl-depend.html',
+    source: `${POSTGRES_DOCS}/ddl-depend.html`,
     alike: ['strong_migrations: creating a table with the force option'],
     on: {
-      DropStmt: ({ behavior, objects }) =>
-        behavior === 'DROP_CASCADE' ? droppedNames(objects).join(', ') : undefined,
-      DropOwnedStmt: ({ behavior }) => (behavior === 'DROP_CASCADE' ? 'all that a role owns' : undefined),
+      DropStmt: ({ behavior, objects }) => behavior === 'DROP_CASCADE' && droppedNames(objects).join(', '),
+      DropOwnedStmt: ({ behavior }) => behavior === 'DROP_CASCADE' && 'all that a role owns',
     },
     alter: {
       AT_DropColumn: cascades,
@@ -82,11 +80,12 @@ export const DROP_RULES = [
     source: EXPAND,
     alike: ['squawk: ban-drop-not-null'],
     alter: {
-      AT_DropNotNull: ({ name = '' }, site) => mayBeNull(name, site),
+      AT_DropNotNull: ({ name = '' }, site) => becomesNullable(name, site) && site.path(name),
       AT_DropConstraint({ name = '' }, site) {
-        const constraint = site.table?.constraints.get(name);
-        const columns = constraint?.kind === 'not null' ? constraint.columns : [];
-        return columns.flatMap((column) => mayBeNull(column, site) ?? []);
+        const { kind, columns = [] } = site.table?.constraints.get(name) ?? {};
+        return (
+          kind === 'not null' && columns.filter((column) => becomesNullable(column, site)).map(site.path)
+        );
       },
     },
   },
@@ -98,40 +97,25 @@ export const DROP_RULES = [
     source: EXPAND,
     alike: ['squawk: ban-drop-default', 'squawk: ban-drop-generated-expression'],
     alter: {
-      AT_ColumnDefault: ({ name, def }, site) => (def ? undefined : unfilled(name, site)),
+      AT_ColumnDefault: ({ name, def }, site) => !def && unfilled(name, site),
       AT_DropExpression: ({ name }, site) => unfilled(name, site),
       AT_DropIdentity: ({ name }, site) => unfilled(name, site),
     },
   },
 ];
 
-/**
- * @param {import('libpg-query').AlterTableCmd} command
- * @param {import('../rule.js').AlterSite} site
- */
-function cascades({ behavior, name = '' }, site) {
-  return behavior === 'DROP_CASCADE' ? `${site.name}.${name}` : undefined;
+function cascades({ behavior, name = '' }: AlterTableCmd, site: TableSite) {
+  return behavior === 'DROP_CASCADE' && site.path(name);
 }
 
-/**
- * @param {string} name
- * @param {import('../rule.js').AlterSite} site
- */
-function mayBeNull(name, site) {
-  const column = site.column(name);
-  const wasFree =
-    column?.isNotNull === false || site.isOwn(column?.since) || site.isOwn(column?.notNullSince);
-  return site.isInUse && !wasFree ? `${site.name}.${name}` : undefined;
+function becomesNullable(name: string, site: TableSite): boolean {
+  const { isNotNull, since, notNullSince } = site.column(name) ?? {};
+  return site.isInUse && isNotNull !== false && !site.isOwn(since) && !site.isOwn(notNullSince);
 }
 
-/**
- * Also of a column that this migration adds: the former release does not know it, and leaves it out the more.
- *
- * @param {string | undefined} name
- * @param {import('../rule.js').AlterSite} site
- */
-function unfilled(name = '', site) {
-  const column = site.column(name);
-  const isTakenBack = site.direction === 'down' && site.isOwn(column?.filledSince);
-  return site.isInUse && column?.isFilled !== false && !isTakenBack ? `${site.name}.${name}` : undefined;
+/** Also of a column that this migration adds: the former release does not know it, and leaves it out. */
+function unfilled(name = '', site: TableSite) {
+  const { isFilled, filledSince } = site.column(name) ?? {};
+  const isTakenBack = site.direction === 'down' && site.isOwn(filledSince);
+  return site.isInUse && isFilled !== false && !isTakenBack && site.path(name);
 }
