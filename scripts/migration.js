@@ -50,7 +50,7 @@ const built = {
 };
 
 /** @type {Readonly<Record<string, (args: string[]) => Promise<number>>>} */
-const COMMANDS = { generate, check, verify, run, revert, show };
+const COMMANDS = { generate, check, verify, run, revert, show, baseline };
 
 process.chdir(ROOT);
 try {
@@ -233,6 +233,11 @@ async function revert() {
 async function show() {
   // TypeORM's own exit code says whether any is pending, which is no failure.
   return onOwnDatabase((target) => typeorm(target, ['migration:show']).then(() => 0));
+}
+
+/** @param {string[]} args */
+async function baseline(args) {
+  return onOwnDatabase((target) => runNode([MIGRATE, 'baseline', ...args], target));
 }
 
 /** @param {(target: Target) => Promise<number>} task */

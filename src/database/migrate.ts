@@ -5,6 +5,8 @@ import { RELEASE } from '../config/release.js';
 import { describeError } from '../observability/error-description.js';
 import { nameSourcesInStacks } from '../observability/stack-trace.js';
 import { appliedIn, applyMigrations, revertNewest } from '../migrator/apply/apply-migrations.js';
+import { adoptDatabase } from '../migrator/baseline/adopt-database.js';
+import { describeAdoption } from '../migrator/baseline/adoption-report.js';
 import type { MigrationLog } from '../migrator/migration-log.js';
 import { waitForDatabase } from './database-wait.js';
 import { isExpected } from './expected-errors.js';
@@ -21,6 +23,9 @@ const USAGE = `usage: node dist/database/migrate.js <command> [--json]
   up           applies what is pending, as a start does
   down --yes   takes back the one that was applied last; without --yes it says what would be lost, and does nothing
   verify       proves in a scratch database that each migration can be taken back and applied again
+  baseline [name] [--ignore <table>]...
+               records the migrations up to this one (the newest) as applied, in a database that was made otherwise and
+               has the same schema
 
 exit code: 0 done, 1 failed, 2 wrong usage, 3 down without --yes, 78 wrong configuration`;
 
@@ -37,26 +42,40 @@ interface Report {
   readonly exitCode?: number;
 }
 
+interface Options {
+  readonly json?: boolean | undefined;
+  readonly yes?: boolean | undefined;
+  readonly ignore?: string[] | undefined;
+}
+
 // The report goes to the standard output, and what happens on the way to it elsewhere.
 const log: MigrationLog = { info: (line) => console.error(line), warn: (line) => console.error(line) };
 
 const COMMANDS: Readonly<
-  Record<string, (config: MigratorOptions, options: { yes?: boolean | undefined }) => Promise<Report>>
-> = { status, up, down, verify };
+  Record<string, (config: MigratorOptions, options: Options, argument?: string) => Promise<Report>>
+> = { status, up, down, verify, baseline };
 
 nameSourcesInStacks();
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   let command: string | undefined;
-  let options: { json?: boolean | undefined; yes?: boolean | undefined; help?: boolean | undefined };
+  let argument: string | undefined;
+  let options: Options & { help?: boolean | undefined };
   try {
     const parsed = parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, yes: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        json: { type: 'boolean' },
+        yes: { type: 'boolean' },
+        ignore: { type: 'string', multiple: true },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
     options = parsed.values;
-    command = parsed.positionals.length === 1 ? parsed.positionals[0] : undefined;
+    const [first, second, ...others] = parsed.positionals;
+    if (others.length === 0 && (second === undefined || first === 'baseline'))
+      [command, argument] = [first, second];
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${USAGE}`);
     return EXIT_USAGE;
@@ -73,7 +92,7 @@ async function main(): Promise<number> {
   try {
     const config = loadMigrationsConfig();
     await waitForDatabase(config.database, (line) => log.warn(line), DATABASE_WAIT_MS);
-    const { lines, json, exitCode = 0 } = await run(migratorOptions(config), options);
+    const { lines, json, exitCode = 0 } = await run(migratorOptions(config), options, argument);
     console.log(options.json ? JSON.stringify(json) : lines.join('\n'));
     return exitCode;
   } catch (error) {
@@ -146,7 +165,7 @@ async function up(config: MigratorOptions): Promise<Report> {
 
 const NONE_APPLIED: Report = { lines: ['none is applied'], json: { reverted: null, losses: [] } };
 
-async function down(config: MigratorOptions, { yes }: { yes?: boolean | undefined }): Promise<Report> {
+async function down(config: MigratorOptions, { yes }: Options): Promise<Report> {
   if (yes) {
     const reverted = await revertNewest(config, log, (name) => lossesOf(name, config));
     if (!reverted) return NONE_APPLIED;
@@ -178,5 +197,14 @@ async function verify(config: MigratorOptions): Promise<Report> {
     ],
     json: { verified, faults },
     exitCode: faults.length === 0 ? 0 : 1,
+  };
+}
+
+async function baseline(config: MigratorOptions, { ignore }: Options, migration?: string): Promise<Report> {
+  const adoption = await adoptDatabase(config, log, { migration, ignore: ignore ?? [] });
+  return {
+    lines: describeAdoption(adoption),
+    json: adoption,
+    exitCode: adoption.recorded.length > 0 ? 0 : 1,
   };
 }

@@ -31,6 +31,9 @@ const LONGEST_RETRY_MS = 10_000;
 /** SQLSTATE: a lock was not granted within `lock_timeout`. */
 const LOCK_NOT_AVAILABLE = '55P03';
 
+/** SQLSTATE: what a migration creates is there already, so something else has made the schema. */
+const DUPLICATE_TABLE = '42P07';
+
 /** A migration failed, or there is none to run. The message names it and PostgreSQL's reason. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
@@ -47,6 +50,7 @@ export function noMigrationFound(): MigrationError {
  * pending, no lock is taken.
  *
  * @param applied what the database has, where the caller knows it
+ * @param files those to apply, in place of all of the folder
  * @returns the names of the migrations applied, oldest first
  * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no
  *   migration is found at all, when the database is ahead of this release and not marked compatible, or when there
@@ -58,8 +62,9 @@ export async function applyMigrations(
   config: MigratorOptions,
   log: MigrationLog,
   applied?: readonly AppliedMigration[],
+  files?: readonly MigrationFile[],
 ): Promise<string[]> {
-  const known = await findMigrations(config.migrations);
+  const known = files ?? (await findMigrations(config.migrations));
   if (known.length === 0) throw noMigrationFound();
   const plan = planMigrations(known, applied ?? (await appliedIn(config)));
   checkPlan(plan, config.release, log);
@@ -300,7 +305,10 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.runni
     code && `(SQLSTATE ${code})`,
     // Of a row that breaks a rule (classes 22 and 23) the detail is the row itself.
     ofClass(/^2[23]/) ? undefined : detail,
-    hint,
+    hint ??
+      (code === DUPLICATE_TABLE
+        ? 'Was this schema made by another tool? migrate.js baseline adopts it'
+        : undefined),
     journal.failedQuery && `in: ${journal.failedQuery.replace(/\s+/g, ' ').trim()}`,
   ];
   const kept = journal.outside.has(name ?? '')

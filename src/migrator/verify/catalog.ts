@@ -1,7 +1,7 @@
 import type { Query } from '../history/migration-history.js';
 
-/** What keeps the books of the migrations is no part of the schema that they make. */
-const BOOKS = ['migrations', 'typeorm_metadata', 'migration_history'];
+/** The migrations are recorded in these, which are no part of the schema that they make. */
+const BOOKKEEPING = ['public.migrations', 'public.typeorm_metadata', 'public.migration_history'];
 
 /** The first oid that PostgreSQL gives to what its users make. */
 const FIRST_USER_OID = 16_384;
@@ -15,29 +15,33 @@ function notOfAnExtension(catalog: string, oid: string): string {
 
 /** What the lines are made from. */
 const SOURCES = `
+  ignored AS (SELECT unnest(:ignored) AS name),
   own AS (
     SELECT oid, nspname, nspowner, nspacl FROM pg_namespace
      WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${notOfAnExtension("'pg_namespace'::regclass", 'oid')}
+       AND quote_ident(nspname) NOT IN (SELECT name FROM ignored)
   ),
-  books AS (
+  left_out AS (
     SELECT c.oid FROM pg_class c JOIN own ON own.oid = relnamespace
-     WHERE nspname = 'public' AND relname IN (${BOOKS.map((name) => `'${name}'`).join(', ')})
+     WHERE c.oid::regclass::text IN (SELECT name FROM ignored)
   ),
   relation AS (
     SELECT c.*, c.oid::regclass::text AS name FROM pg_class c JOIN own ON own.oid = relnamespace
      WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'S') AND ${notOfAnExtension("'pg_class'::regclass", 'c.oid')}
-       AND c.oid NOT IN (SELECT oid FROM books)
+       AND c.oid NOT IN (SELECT oid FROM left_out)
        AND NOT EXISTS (
          SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('a', 'i')
-            AND refclassid = 'pg_class'::regclass AND refobjid IN (SELECT oid FROM books))
+            AND refclassid = 'pg_class'::regclass AND refobjid IN (SELECT oid FROM left_out))
   ),
   type AS (
     SELECT t.*, t.oid::regtype::text AS name FROM pg_type t JOIN own ON own.oid = typnamespace
      WHERE typtype IN ('d', 'e', 'r') AND ${notOfAnExtension("'pg_type'::regclass", 't.oid')}
+       AND t.oid::regtype::text NOT IN (SELECT name FROM ignored)
   ),
   routine AS (
     SELECT p.*, p.oid::regprocedure::text AS name FROM pg_proc p JOIN own ON own.oid = pronamespace
      WHERE ${notOfAnExtension("'pg_proc'::regclass", 'p.oid')}
+       AND quote_ident(nspname) || '.' || quote_ident(proname) NOT IN (SELECT name FROM ignored)
        -- Those of a range type come and go with it.
        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'i')
   ),
@@ -57,7 +61,7 @@ const LINES = [
   `SELECT 'schema ' || quote_ident(nspname) FROM own`,
 
   `SELECT concat_ws(' ', 'extension', quote_ident(extname), extversion, 'SCHEMA', extnamespace::regnamespace)
-     FROM pg_extension`,
+     FROM pg_extension WHERE quote_ident(extname) NOT IN (SELECT name FROM ignored)`,
 
   `SELECT concat_ws(' ',
             CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign table'
@@ -198,17 +202,24 @@ const LINES = [
 
 const CATALOG = `WITH ${SOURCES} SELECT line FROM (${LINES.join('\nUNION ALL\n')}) AS lines (line)`;
 
+function catalogWithout(ignored: readonly string[]): string {
+  const names = [...BOOKKEEPING, ...ignored].map((name) => `'${name.replaceAll("'", "''")}'`);
+  return CATALOG.replace(':ignored', () => `ARRAY[${names.join(', ')}]`);
+}
+
 /**
  * What a database's schema is, an object, column or constraint a line, sorted; PostgreSQL 13 to 18. Two databases with
- * the same lines have the same schema. Of the schemas that users make, without the tables that keep the books of the
- * migrations, and without what an extension brings: its version stands for that.
+ * the same lines have the same schema. Of the schemas that users make, without the tables that the migrations are recorded
+ * in, and without what an extension brings: its version stands for that.
  *
+ * @param ignored what to leave out too, with all that belongs to it: a table, view, sequence, type or function as
+ *   `schema.name`, a schema or an extension by its name; quoted where SQL quotes it
  * @param query on a connection of its own, whose `search_path` is emptied so that PostgreSQL writes each name in full
  */
-export async function readCatalog(query: Query): Promise<string[]> {
+export async function readCatalog(query: Query, ignored: readonly string[] = []): Promise<string[]> {
   // Compiling this would take longer than running it.
   await query(`SELECT set_config('search_path', '', false), set_config('jit', 'off', false)`);
-  const rows = (await query(CATALOG)) as { line: string }[];
+  const rows = (await query(catalogWithout(ignored))) as { line: string }[];
   return rows.map(({ line }) => line.trimEnd()).sort();
 }
 
