@@ -29,7 +29,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/config/config.ts', '**/*.spec.ts'],
+    ignores: ['src/config/environment.ts', '**/*.spec.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

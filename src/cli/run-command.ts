@@ -35,10 +35,12 @@ const logger: LoggerService = {
 /** The services that a command needs, without HTTP. */
 @Module({})
 class CommandModule {
-  static forRoot(config: CommandConfig): DynamicModule {
+  static forRoot({ database, migrations }: CommandConfig): DynamicModule {
+    // A command does not migrate: that is for a start, or for migrate.js.
+    const config = { database, migrations: { ...migrations, run: false } } as Config;
     return {
       module: CommandModule,
-      imports: [ConfigModule.forRoot(config as Config), DatabaseModule, UsersModule, EntryTransferModule],
+      imports: [ConfigModule.forRoot(config), DatabaseModule, UsersModule, EntryTransferModule],
       providers: [EntryQueries],
     };
   }

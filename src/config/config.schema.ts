@@ -1,287 +1,169 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import { databaseUrl, redisUrl } from './connection-url.js';
 
-/** Secrets that anyone can look up: refused when NODE_ENV=production. */
-const KNOWN_SECRETS = new Set([
-  'supersecretkey',
-  'changeme',
-  'secret',
-  'jwt-secret',
-  'your-256-bit-secret',
-  'an-example-secret-of-32-bytes-or-more',
-]);
-
-/** RFC 7518 §3.2: a key for HS256 has at least the size of the hash output, 256 bits. */
-const JWT_SECRET_MIN_BYTES = 32;
+/** 32 bytes or more, but anyone can look it up. */
+export const EXAMPLE_SECRET = 'an-example-secret-of-32-bytes-or-more';
 
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 function integer(min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(
-      z
-        .number()
-        .min(min, `must be a whole number from ${min} to ${max}`)
-        .max(max, `must be a whole number from ${min} to ${max}`),
-    );
+  const error = `must be a whole number from ${min} to ${max}`;
+  const digits = z.string().regex(/^\d{1,15}$/, error);
+  return digits.transform(Number).pipe(z.number().min(min, error).max(max, error));
 }
 
-const boolean = z.stringbool({
-  truthy: ['true', '1', 'yes', 'on'],
-  falsy: ['false', '0', 'no', 'off'],
-  error: 'must be true or false',
-});
+function oneOf<const Values extends readonly string[]>(values: Values) {
+  return z.enum(values, `must be one of ${values.join(', ')}`);
+}
 
-/** `15m` → 900: a duration in whole seconds, at least one. */
+function optional<Type extends z.ZodType>(type: Type, example: string) {
+  return type.optional().meta({ example });
+}
+
+function secret<Type extends z.ZodType>(type: Type, example: string) {
+  return type.meta({ example, secret: true });
+}
+
+const port = integer(1, 65_535);
+const timeout = integer(1, 3_600_000);
+const rate = integer(1, 1_000_000);
+const boolean = z.stringbool('must be true or false');
+
+/** `15m` → 900: a duration in seconds. */
 const duration = z
   .string()
   .regex(/^[1-9]\d{0,6}[smhd]$/, 'must be a number and a unit: s, m, h or d')
   .transform((text) => Number(text.slice(0, -1)) * SECONDS[text.slice(-1) as keyof typeof SECONDS]);
 
-const secret = z
+/** RFC 7518 §3.2: a key for HS256 has at least the size of the hash output, 256 bits. */
+const signingKey = z.string().refine((key) => Buffer.byteLength(key) >= 32, 'must have 32 bytes or more');
+
+/** Fastify refuses the network /0. */
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]).refine((text) => !text.endsWith('/0'));
+const isNetworks = (list: string) => list.split(/ *, */).every((part) => network.safeParse(part).success);
+
+/** As Fastify takes it, but not a number of hops, which clients can forge. */
+const trustedProxies = z.union([
+  z.stringbool({ truthy: ['on', 'true'], falsy: ['off', 'false'] }),
+  z.string().toLowerCase().refine(isNetworks, 'must be off, on, or addresses and networks'),
+]);
+
+const origins = z
   .string()
+  .transform((list) => list.split(/[\s,]+/).filter(Boolean))
   .refine(
-    (value) => Buffer.byteLength(value) >= JWT_SECRET_MIN_BYTES,
-    `must have ${JWT_SECRET_MIN_BYTES} bytes or more`,
+    (list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+    'must be origins such as https://app.example.org, separated by commas',
   );
 
-function isOrigin(value: string): boolean {
-  return URL.canParse(value) && new URL(value).origin === value;
-}
+// Each variable has a type, a default as one writes it (`prefault`) or else an example, and a description.
+// `npm run docs:configuration` writes docs/configuration.md and .env.example from it.
 
-/** `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`: what Fastify takes for a proxy's address. It throws on anything else. */
-function isAddressOrNetwork(value: string): boolean {
-  const [address = '', prefix, ...rest] = value.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return (
-    prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128))
-  );
-}
-
-/**
- * Every environment variable that the service reads: one line each, with its meaning and an example, which the
- * fault list at boot prints. README.md and .env.example list the same names; config.spec.ts compares them.
- */
-export const environmentSchema = z.object({
-  NODE_ENV: z
-    .enum(['development', 'production', 'test'], 'must be development, production or test')
-    .default('development')
-    .meta({ description: 'production refuses weak secrets and does not read .env', example: 'production' }),
-
-  PORT: integer(0, 65_535)
-    .default(8080)
-    .meta({ description: 'TCP port; 0 takes a free one', example: '8080' }),
-  HOST: z.string().default('0.0.0.0').meta({ description: 'address to listen on', example: '127.0.0.1' }),
-
-  DATABASE_URL: z.string().optional().meta({
-    description: 'PostgreSQL, as a URL',
-    example: 'postgres://entries:password@localhost:5432/entries',
-  }),
+/** What commands read, and the service too. */
+export const commandSchema = z.object({
+  DATABASE_URL: secret(databaseUrl.optional(), 'postgres://entries:password@localhost:5432/entries').describe(
+    'PostgreSQL as a URL, or set `DB_HOST`. The password may be percent-encoded or written as it is.',
+  ),
   DB_HOST: z
     .string()
-    .optional()
-    .meta({ description: 'PostgreSQL host, instead of DATABASE_URL', example: 'localhost' }),
-  DB_PORT: integer(1, 65_535).optional().meta({ description: 'PostgreSQL port (5432)', example: '5432' }),
-  DB_USER: z.string().optional().meta({ description: 'PostgreSQL user', example: 'entries' }),
-  DB_PASSWORD: z
-    .string()
-    .optional()
-    .meta({ description: 'PostgreSQL password, as it is', example: 'p@ss:w/rd?#%' }),
-  DB_NAME: z.string().optional().meta({ description: 'PostgreSQL database', example: 'entries' }),
-  DB_SSL: z.enum(['off', 'require', 'verify-full'], 'must be off, require or verify-full').optional().meta({
-    description: 'TLS to PostgreSQL: off, require (no check of the certificate) or verify-full',
-    example: 'verify-full',
-  }),
-  DB_POOL_SIZE: integer(1, 1000).default(10).meta({ description: 'connections held at most', example: '10' }),
-  DB_STATEMENT_TIMEOUT_MS: integer(1, 3_600_000)
-    .default(10_000)
-    .meta({ description: 'a statement that runs longer is cancelled, ms', example: '10000' }),
-
-  MIGRATIONS_RUN: boolean
-    .default(true)
-    .meta({ description: 'apply pending migrations on boot', example: 'true' }),
-  MIGRATIONS_DATABASE_URL: z.string().optional().meta({
-    description: 'the direct way to PostgreSQL, for migrations, where DATABASE_URL leads to a pooler',
-    example: 'postgres://entries:password@localhost:5432/entries',
-  }),
+    .prefault('')
+    .meta({ example: 'localhost' })
+    .describe('PostgreSQL host, instead of `DATABASE_URL`.'),
+  DB_PORT: port.prefault('5432').describe('PostgreSQL port.'),
+  DB_USER: z.string().prefault('postgres').describe('PostgreSQL user.'),
+  DB_PASSWORD: secret(z.string().prefault(''), 'p@ss:w/rd?#%').describe('PostgreSQL password, not encoded.'),
+  DB_NAME: optional(z.string(), 'entries').describe('PostgreSQL database. Without it, the name of the user.'),
+  DB_SSL: oneOf(['off', 'require', 'verify-full'])
+    .prefault('off')
+    .describe('TLS to PostgreSQL: `require` encrypts, `verify-full` also checks the certificate.'),
+  DB_POOL_SIZE: integer(1, 1000).prefault('10').describe('Most connections. Health checks use one more.'),
+  DB_STATEMENT_TIMEOUT_MS: timeout.prefault('10000').describe('Time limit of a statement.'),
+  MIGRATIONS_RUN: boolean.prefault('true').describe('Apply pending migrations at start.'),
+  MIGRATIONS_DATABASE_URL: secret(
+    databaseUrl.optional(),
+    'postgres://entries:password@localhost:5432/entries',
+  ).describe('Direct connection, if `DATABASE_URL` leads to a pooler in transaction mode.'),
   MIGRATIONS_LOCK_TIMEOUT_MS: integer(1, 86_400_000)
-    .default(120_000)
-    .meta({ description: 'how long to wait while another process migrates, ms', example: '120000' }),
-  MIGRATIONS_BACKUP: boolean
-    .default(false)
-    .meta({ description: 'back the database up before it is migrated', example: 'true' }),
-  BACKUP_FOLDER: z
-    .string()
-    .default('backups')
-    .meta({ description: 'where scripts/backup puts backups', example: '/var/backups/entries' }),
-
-  REDIS_URL: z.string().optional().meta({
-    description: 'Redis, as a URL; without any, cache and limits are in memory',
-    example: 'redis://localhost:6379',
-  }),
-  REDIS_HOST: z
-    .string()
-    .optional()
-    .meta({ description: 'Redis host, instead of REDIS_URL', example: 'localhost' }),
-  REDIS_PORT: integer(1, 65_535).optional().meta({ description: 'Redis port (6379)', example: '6379' }),
-  REDIS_PASSWORD: z.string().optional().meta({ description: 'Redis password', example: 'a-password' }),
-
-  JWT_SECRET: secret.meta({
-    description: `signs access tokens, ${JWT_SECRET_MIN_BYTES} bytes or more; openssl rand -base64 48 makes one`,
-    example: 'an-example-secret-of-32-bytes-or-more',
-  }),
-  JWT_SECRET_PREVIOUS: secret.optional().meta({
-    description: 'the secret before this one: still verifies, never signs',
-    example: 'the-secret-that-was-in-use-until-now',
-  }),
-  JWT_ACCESS_TTL: duration.default(900).meta({ description: 'life of an access token', example: '15m' }),
-  JWT_REFRESH_TTL: duration
-    .default(2_592_000)
-    .meta({ description: 'life of a session without a refresh', example: '30d' }),
-
-  ARGON2_MEMORY_KIB: integer(1024, 4_194_304)
-    .default(19_456)
-    .meta({ description: 'memory that hashing a password takes, KiB', example: '19456' }),
-  ARGON2_TIME_COST: integer(1, 100).default(2).meta({ description: 'passes over that memory', example: '2' }),
-  ARGON2_PARALLELISM: integer(1, 16)
-    .default(1)
-    .meta({ description: 'lanes that the memory is divided into', example: '1' }),
-  ARGON2_CONCURRENCY: integer(1, 1023).optional().meta({
-    description: 'passwords hashed at once: fewer than processors, and than UV_THREADPOOL_SIZE, unless told',
-    example: '2',
-  }),
-  UV_THREADPOOL_SIZE: integer(2, 1024).default(4).meta({
-    description: "threads that Node has for hashing, files and DNS: Node's own variable",
-    example: '4',
-  }),
-
-  RATE_LIMIT_ENABLED: boolean.default(true).meta({ description: 'limit requests', example: 'true' }),
-  RATE_LIMIT_ANONYMOUS_PER_MINUTE: integer(1, 1_000_000)
-    .default(100)
-    .meta({ description: 'requests an IP address may make without a token', example: '100' }),
-  RATE_LIMIT_USER_PER_MINUTE: integer(1, 1_000_000)
-    .default(1000)
-    .meta({ description: 'requests a signed-in user may make', example: '1000' }),
-  RATE_LIMIT_LOGIN_PER_MINUTE: integer(1, 1_000_000)
-    .default(10)
-    .meta({ description: 'logins tried for one IP address and e-mail', example: '10' }),
-
-  TRUST_PROXY: z
-    .string()
-    .default('off')
-    .transform((value) => value.trim().toLowerCase())
-    .refine(
-      (value) =>
-        ['off', 'false', 'on', 'true'].includes(value) ||
-        value.split(',').every((part) => isAddressOrNetwork(part.trim())),
-      'must be off, on, or addresses and networks',
-    )
-    .meta({
-      description: 'whose X-Forwarded-For to believe: off, on (everybody), or addresses and networks',
-      example: '10.0.0.0/8',
-    }),
-  CORS_ORIGINS: z
-    .string()
-    .default('')
-    .transform((value) =>
-      value
-        .split(',')
-        .map((origin) => origin.trim())
-        .filter(Boolean),
-    )
-    .refine(
-      (origins) => origins.every(isOrigin),
-      'must be origins such as https://app.example.org, comma-separated',
-    )
-    .meta({
-      description: 'browser origins allowed to call, comma-separated',
-      example: 'https://app.example.org',
-    }),
-  BODY_LIMIT_BYTES: integer(1024, 1_073_741_824)
-    .default(1_048_576)
-    .meta({ description: 'size of a request body at most, bytes', example: '1048576' }),
-  SHUTDOWN_TIMEOUT_MS: integer(1, 3_600_000)
-    .default(10_000)
-    .meta({ description: 'after SIGTERM, what is still open is cut off, ms', example: '10000' }),
-  SHUTDOWN_DRAIN_MS: integer(0, 3_600_000).default(0).meta({
-    description: 'after SIGTERM, how long requests are still taken while /health says 503, ms',
-    example: '2500',
-  }),
-
-  LOG_LEVEL: z
-    .enum(
-      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
-      'must be fatal, error, warn, info, debug, trace or silent',
-    )
-    .default('info')
-    .meta({ description: 'fatal, error, warn, info, debug, trace or silent', example: 'info' }),
-  LOG_FORMAT: z
-    .enum(['json', 'pretty'], 'must be json or pretty')
-    .optional()
-    .meta({ description: 'json or pretty; without it, pretty on a terminal', example: 'json' }),
-
-  OVERLOAD_SHEDDING: boolean.default(true).meta({
-    description: 'answer 503 to what would only wait: see docs/reliability.md',
-    example: 'true',
-  }),
-
-  METRICS_ENABLED: boolean.default(true).meta({ description: 'serve /metrics', example: 'true' }),
-  METRICS_PORT: integer(0, 65_535)
-    .optional()
-    .meta({ description: 'serve /metrics on this port of HOST, and no longer on PORT', example: '9464' }),
-  DOCS_ENABLED: boolean.default(true).meta({ description: 'serve /docs and /openapi.json', example: 'true' }),
+    .prefault('120000')
+    .describe('How long to wait while another process migrates.'),
+  MIGRATIONS_BACKUP: boolean.prefault('false').describe('Migrate only after a backup.'),
+  BACKUP_FOLDER: z.string().prefault('backups').describe('Where `scripts/backup` puts backups.'),
 });
 
-/**
- * Memory, KiB, that argon2id needs at least with so many passes: OWASP Password Storage Cheat Sheet,
- * https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
- */
-const ARGON2_FLOORS_KIB = [47_104, 19_456, 12_288, 9216, 7168] as const;
+/** Every environment variable that the service reads. */
+export const environmentSchema = z.object({
+  NODE_ENV: oneOf(['development', 'production', 'test'])
+    .prefault('development')
+    .describe(
+      '`development`, `production` (refuses weak secrets) or `test`. Only `development` reads `.env`.',
+    ),
+  PORT: integer(0, 65_535).prefault('8080').describe('TCP port. 0 picks a free one.'),
+  HOST: z.string().prefault('0.0.0.0').describe('Address to listen on.'),
+  TRUST_PROXY: trustedProxies
+    .prefault('off')
+    .describe('Whose `X-Forwarded-For` to believe: `off`, `on`, or addresses such as `10.0.0.0/8,::1`.'),
+  CORS_ORIGINS: origins
+    .prefault('')
+    .describe('Browser origins that may call, such as `https://app.example.org`, separated by commas.'),
+  BODY_LIMIT_BYTES: integer(1024, 1_073_741_824)
+    .prefault('1048576')
+    .describe('Largest request body, and largest line of an import.'),
+  SHUTDOWN_TIMEOUT_MS: timeout.prefault('10000').describe('Time limit of a shutdown with open requests.'),
+  SHUTDOWN_DRAIN_MS: integer(0, 3_600_000)
+    .prefault('0')
+    .describe('How long requests are still accepted after SIGTERM, while `/health` answers 503.'),
+  OVERLOAD_SHEDDING: boolean.prefault('true').describe('Answer 503 to requests that would wait too long.'),
+  ...commandSchema.shape,
+  REDIS_URL: secret(redisUrl.optional(), 'redis://localhost:6379').describe(
+    'Redis as a URL, `rediss://` for TLS. Without Redis, cache and limits are in memory.',
+  ),
+  REDIS_HOST: optional(z.string(), 'localhost').describe('Redis host, instead of `REDIS_URL`.'),
+  REDIS_PORT: port.prefault('6379').describe('Redis port.'),
+  REDIS_PASSWORD: secret(z.string().optional(), 'a-password').describe('Redis password, not encoded.'),
+  JWT_SECRET: secret(signingKey, EXAMPLE_SECRET).describe(
+    'Signs access tokens, 32 bytes or more. `openssl rand -base64 48` generates one.',
+  ),
+  JWT_SECRET_PREVIOUS: secret(signingKey.optional(), 'the-secret-that-was-in-use-until-now').describe(
+    'The secret before this one: verifies tokens, signs none.',
+  ),
+  JWT_ACCESS_TTL: duration.prefault('15m').describe('Lifetime of an access token: s, m, h or d.'),
+  JWT_REFRESH_TTL: duration.prefault('30d').describe('Lifetime of a session without a refresh.'),
+  ARGON2_MEMORY_KIB: integer(1024, 4_194_304)
+    .prefault('19456')
+    .describe('Memory for one hash. At login, a weaker hash is replaced.'),
+  ARGON2_TIME_COST: integer(1, 100)
+    .prefault('2')
+    .describe('Passes over the memory. `production` refuses less than OWASP advises.'),
+  ARGON2_PARALLELISM: integer(1, 16).prefault('1').describe('Lanes that the memory is divided into.'),
+  ARGON2_CONCURRENCY: optional(integer(1, 1023), '2').describe(
+    'Hashes at once. Without it, one less than there are processors and threads.',
+  ),
+  UV_THREADPOOL_SIZE: integer(2, 1024)
+    .prefault('4')
+    .describe('Threads for hashing, files and DNS. Node itself reads it, so `.env` cannot set it.'),
+  RATE_LIMIT_ENABLED: boolean.prefault('true').describe('Limit requests.'),
+  RATE_LIMIT_ANONYMOUS_PER_MINUTE: rate.prefault('100').describe('Requests of an IP address.'),
+  RATE_LIMIT_USER_PER_MINUTE: rate.prefault('1000').describe('Requests of a signed-in user.'),
+  RATE_LIMIT_LOGIN_PER_MINUTE: rate.prefault('10').describe('Logins of an IP address and e-mail.'),
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .prefault('info')
+    .describe('`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.'),
+  LOG_FORMAT: optional(oneOf(['json', 'pretty']), 'json').describe(
+    '`json` or `pretty`. Without it, `pretty` on a terminal.',
+  ),
+  METRICS_ENABLED: boolean.prefault('true').describe('Serve `/metrics` for Prometheus.'),
+  METRICS_PORT: optional(integer(0, 65_535), '9464').describe('Port for `/metrics` alone.'),
+  DOCS_ENABLED: boolean.prefault('true').describe('Serve `/docs` and `/openapi.json`.'),
+});
 
-/** @param timeCost passes, 1 or more */
-export function argon2FloorKib(timeCost: number): number {
-  return ARGON2_FLOORS_KIB[Math.min(timeCost, ARGON2_FLOORS_KIB.length) - 1] ?? ARGON2_FLOORS_KIB[0];
+export type CommandVariables = z.output<typeof commandSchema>;
+export type Variables = z.output<typeof environmentSchema>;
+
+/** An empty default counts as none. */
+export function describeVariable(name: string) {
+  const shape: Readonly<Record<string, z.ZodType>> = environmentSchema.shape;
+  const type = shape[name];
+  if (!type) return undefined;
+  const byDefault = type instanceof z.ZodPrefault ? String(type.def.defaultValue) : '';
+  return { name, default: byDefault, description: '', example: byDefault, secret: false, ...type.meta() };
 }
-
-/** Also what is long enough, but has fewer than 8 characters that differ. */
-export function isGuessable(jwtSecret: string): boolean {
-  return KNOWN_SECRETS.has(jwtSecret) || new Set(jwtSecret).size < 8;
-}
-
-export type EnvironmentName = keyof typeof environmentSchema.shape;
-export const environmentNames = Object.keys(environmentSchema.shape) as EnvironmentName[];
-
-/** Variables whose value may be read from the file named by `NAME_FILE` (Docker and Kubernetes secrets). */
-export const secretNames = [
-  'DATABASE_URL',
-  'MIGRATIONS_DATABASE_URL',
-  'DB_PASSWORD',
-  'REDIS_URL',
-  'REDIS_PASSWORD',
-  'JWT_SECRET',
-  'JWT_SECRET_PREVIOUS',
-] as const satisfies readonly EnvironmentName[];
-
-export const migrationNames = [
-  'MIGRATIONS_RUN',
-  'MIGRATIONS_DATABASE_URL',
-  'MIGRATIONS_LOCK_TIMEOUT_MS',
-  'MIGRATIONS_BACKUP',
-  'BACKUP_FOLDER',
-] as const satisfies readonly EnvironmentName[];
-
-export const databaseNames = [
-  'DATABASE_URL',
-  'DB_HOST',
-  'DB_PORT',
-  'DB_USER',
-  'DB_PASSWORD',
-  'DB_NAME',
-  'DB_SSL',
-  'DB_POOL_SIZE',
-  'DB_STATEMENT_TIMEOUT_MS',
-] as const satisfies readonly EnvironmentName[];

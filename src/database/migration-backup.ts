@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { programEnvironment, type DatabaseConfig, type MigrationsConfig } from '../config/config.js';
+import { readEnvironment, type DatabaseConfig, type MigrationsConfig } from '../config/config.js';
 import { PROJECT_FOLDER, RELEASE } from '../config/release.js';
 
 /** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
@@ -27,9 +27,11 @@ export async function backUpBeforeMigrating({ database, backup }: MigrationsConf
         '(docker compose does both)',
     );
   }
+  // pg_dump gets none of our own settings and secrets.
+  const { PATH, HOME } = readEnvironment();
   try {
     const { stdout } = await promisify(execFile)(script, ['--folder', backup.folder, '--before', RELEASE], {
-      env: programEnvironment(libpqSettings(database)),
+      env: { PATH, HOME, ...libpqSettings(database) },
     });
     return lastLine(stdout);
   } catch (error) {

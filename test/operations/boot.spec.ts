@@ -34,7 +34,7 @@ describe('boot with a wrong configuration', () => {
       /PORT must be a whole number from 0 to 65535/,
       /LOG_LEVEL must be /,
       /DATABASE_URL is missing/,
-      /for example PORT=8080/,
+      /Example: PORT=8080/,
     ]) {
       expect(program.stderr).toMatch(fault);
     }
