@@ -32,17 +32,14 @@ try {
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_TIME_COST: '1',
   };
-  const { signal } = new AbortController();
-  const server = await Server.start(join(ROOT, 'dist/main.js'), environment, { signal });
+  const server = await Server.start([process.execPath, join(ROOT, 'dist/main.js')], environment);
   const started = performance.now();
   const { sent, statuses, faults } = await fuzz({ url: server.url, seed, requests: Number(values.requests) });
   console.log(`${sent} requests in ${Math.round((performance.now() - started) / 1000)} s`, statuses);
-  if (!server.running) faults.push('the service has ended');
+  if ((await server.stop()) !== 0) faults.push('the service did not stop with 0');
   for (const fault of faults) console.log(fault);
   console.log(`${faults.length} faults`);
   process.exitCode = faults.length === 0 ? 0 : 1;
-  await server.stop();
 } finally {
-  Server.killAll();
   await database.remove();
 }
