@@ -79,7 +79,8 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 
   /**
-   * Runs one command for at most {@link COMMAND_TIMEOUT_MS}.
+   * Runs one command for at most {@link COMMAND_TIMEOUT_MS}. Not with p-timeout: it makes an error, with its stack trace, for
+   * every call, which takes 33 µs where this takes 5, and its timer starts before the command is sent.
    *
    * @throws {RedisUnavailableError} at once if Redis is known to be unavailable
    */

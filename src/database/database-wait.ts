@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry, { AbortError } from 'p-retry';
 import { Client } from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
 import { clientConfig } from '../migrator/connection/connection-options.js';
@@ -8,21 +8,21 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
 
 /**
- * SQLSTATEs that waiting does not mend: wrong password, no such role or no entry in pg_hba.conf, no such database.
+ * SQLSTATEs that waiting does not fix: wrong password, no such role or no entry in pg_hba.conf, no such database.
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const FINAL_CODES = new Set(['28P01', '28000', '3D000']);
 
-/** The database did not answer in time, or answers that it never will. The message is meant for a person. */
+/** The database did not answer in time, or refuses the connection for good. The message is for a person. */
 export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseUnavailableError';
 }
 
 /**
- * Resolves when the database takes a connection. Between tries it pauses, twice as long each time, and says why.
+ * Resolves when the database accepts a connection. Logs each failed attempt, and doubles the pause after it.
  *
  * @param timeoutMs ms
- * @throws {DatabaseUnavailableError} after `timeoutMs`, or at once where waiting cannot help
+ * @throws {DatabaseUnavailableError} after `timeoutMs`, or at once if waiting cannot help
  */
 export async function waitForDatabase(
   database: DatabaseConfig,
@@ -34,9 +34,9 @@ export async function waitForDatabase(
 }
 
 /**
- * As {@link waitForDatabase}.
+ * Like {@link waitForDatabase}.
  *
- * @returns the connection, for its caller to use and to end: another would cost a start 5 to 10 ms
+ * @returns the connection; the caller ends it. A second one would make the start 5 to 10 ms slower
  */
 export async function connectWhenReady(
   database: DatabaseConfig,
@@ -44,12 +44,7 @@ export async function connectWhenReady(
   timeoutMs = DATABASE_WAIT_MS,
 ): Promise<Client> {
   const where = `${database.user}@${database.host}:${database.port}/${database.name}`;
-  const deadline = Date.now() + timeoutMs;
-  for (
-    let attempt = 1, pause = FIRST_PAUSE_MS;
-    ;
-    attempt += 1, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
-  ) {
+  const connect = async (attempt: number) => {
     const client = new Client(clientConfig(database, 'entries boot'));
     client.on('error', () => {});
     try {
@@ -60,17 +55,21 @@ export async function connectWhenReady(
       void client.end().catch(() => {});
       const reason = reasonOf(error);
       if (FINAL_CODES.has((error as { code?: string }).code ?? '')) {
-        throw new DatabaseUnavailableError(`The database ${where} refuses the connection: ${reason}`);
+        const refusal = `The database ${where} refuses the connection: ${reason}`;
+        throw new AbortError(new DatabaseUnavailableError(refusal));
       }
-      if (Date.now() + pause > deadline) {
-        throw new DatabaseUnavailableError(
-          `The database ${where} did not answer within ${Math.round(timeoutMs / 1000)} s: ${reason}`,
-        );
-      }
-      log(`database ${where} is not ready (try ${attempt}): ${reason}; next try in ${pause} ms`);
+      log(`database ${where} is not ready (try ${attempt}): ${reason}`);
+      throw new DatabaseUnavailableError(
+        `The database ${where} did not answer within ${Math.round(timeoutMs / 1000)} s: ${reason}`,
+      );
     }
-    await sleep(pause);
-  }
+  };
+  return pRetry(connect, {
+    retries: Infinity,
+    minTimeout: FIRST_PAUSE_MS,
+    maxTimeout: LONGEST_PAUSE_MS,
+    maxRetryTime: timeoutMs,
+  });
 }
 
 /** A refused connection to a name with two addresses is an AggregateError with an empty message. */

@@ -4,9 +4,10 @@ const DEADLOCK = '40P01';
 const TRIES = 3;
 
 /**
- * Does work again that PostgreSQL ended because it and another waited for each other's rows.
+ * Runs `work` again when PostgreSQL has ended it because of a deadlock. There is nothing to wait for in between, which
+ * leaves p-retry no part to take over.
  *
- * @param work of which nothing remains when it fails, or which may be done twice
+ * @param work leaves nothing behind when it fails, or is idempotent
  */
 export async function retryDeadlocks<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
+import pTimeout from 'p-timeout';
 import { RedisConnection } from '../cache/redis-connection.js';
 import { MigrationStatus } from '../database/migration-status.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
@@ -36,7 +37,7 @@ export class HealthIndicators {
     const database = this.indicator.check('database');
     const migrations = this.indicator.check('migrations');
     try {
-      const pending = await within(TIMEOUT_MS, this.migrationStatus.pending());
+      const pending = await pTimeout(this.migrationStatus.pending(), { milliseconds: TIMEOUT_MS });
       this.logUp('database');
       if (pending.length === 0) {
         this.logUp('migrations');
@@ -68,17 +69,5 @@ export class HealthIndicators {
 
   private logUp(indicator: string): void {
     if (this.down.delete(indicator)) this.logger.log(`ready again: ${indicator}`);
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }
