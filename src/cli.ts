@@ -1,27 +1,24 @@
 import 'reflect-metadata';
 import { constants } from 'node:os';
-import { readCommandLine, USAGE, UsageError, type Command } from './cli/command-line.js';
+import { CommanderError } from 'commander';
+import { createCommandLine, type TransferCommand } from './cli/command-line.js';
 import { ConfigError, EXIT_CONFIG, loadCommandConfig, type CommandConfig } from './config/config.js';
 
 const EXIT_USAGE = 2;
 
-process.exitCode = await main();
+try {
+  await createCommandLine(async (command) => {
+    process.exitCode = await main(command);
+  }).parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // 0 is for help.
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
 // Standard input that was not read to its end would hold the process.
 process.stdin.destroy();
 
-async function main(): Promise<number> {
-  let command: Command | undefined;
-  try {
-    command = readCommandLine(process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${USAGE}`);
-    return EXIT_USAGE;
-  }
-  if (!command) {
-    console.log(USAGE);
-    return 0;
-  }
+async function main(command: TransferCommand): Promise<number> {
   const interruption = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => interruption.abort(signal));
@@ -34,7 +31,7 @@ async function main(): Promise<number> {
     console.error(error.message);
     return EXIT_CONFIG;
   }
-  // Only now: what is wrong so far is told at once, without loading the service.
+  // Imported only now: usage and configuration errors show at once, without loading the service.
   const { describeFailure, runCommand } = await import('./cli/run-command.js');
   try {
     return await runCommand(command, config, interruption.signal);

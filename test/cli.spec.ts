@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Command } from '../src/cli/command-line.js';
+import type { TransferCommand } from '../src/cli/command-line.js';
 import { describeFailure, runCommand } from '../src/cli/run-command.js';
 import { loadCommandConfig } from '../src/config/config.js';
 import { startApp, type TestApp } from './harness/app.js';
@@ -184,10 +184,12 @@ describe('the command', () => {
   it('exits 2 at wrong usage, and 0 where help is asked for', async () => {
     const wrong = await entriesCommand('import', 'a.csv');
     expect(wrong).toMatchObject({ code: 2, stdout: '' });
-    expect(wrong.stderr).toMatch(/^whose entries\? --user is missing\n\nusage: node dist\/cli\.js /);
+    expect(wrong.stderr).toMatch(
+      /^error: required option '--user <email>' not specified\n\nUsage: node dist\/cli\.js /,
+    );
     expect(await run({ args: ['--help'] })).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^usage: /),
+      stdout: expect.stringMatching(/^Usage: /),
       stderr: '',
     });
   });
@@ -209,7 +211,7 @@ describe('the command', () => {
 });
 
 describe('what goes wrong is said in words', () => {
-  async function failure(fields: Partial<Command>, url = service.database.url): Promise<string> {
+  async function failure(fields: Partial<TransferCommand>, url = service.database.url): Promise<string> {
     const command = {
       action: 'import',
       email: ada.account.email,

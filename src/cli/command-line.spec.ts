@@ -1,42 +1,66 @@
-import { describe, expect, it } from '@jest/globals';
-import { readCommandLine } from './command-line.js';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { createCommandLine, type TransferCommand } from './command-line.js';
 
-const read = (line: string) => readCommandLine(line.split(' ').filter(Boolean));
+let written: string;
+beforeEach(() => {
+  written = '';
+  for (const stream of [process.stdout, process.stderr]) {
+    jest.spyOn(stream, 'write').mockImplementation((text) => {
+      written += String(text);
+      return true;
+    });
+  }
+});
+
+async function read(line: string): Promise<TransferCommand | undefined> {
+  let read: TransferCommand | undefined;
+  const commandLine = createCommandLine((command) => {
+    read = command;
+    return Promise.resolve();
+  });
+  await commandLine.parseAsync(line.split(' ').filter(Boolean), { from: 'user' });
+  return read;
+}
 
 describe('the command line', () => {
-  it('says what to do, whose entries, in which format and where', () => {
-    expect(read('entries import --user Ada@Example.org entries.csv')).toEqual({
+  it('names the action, the user, the format and the file', async () => {
+    expect(await read('entries import --user Ada@Example.org entries.csv')).toEqual({
       action: 'import',
       email: 'ada@example.org',
       format: 'csv',
       file: 'entries.csv',
     });
-    expect(read('entries export --format ndjson --user ada@example.org -')).toMatchObject({
+    expect(await read('entries export --format ndjson --user ada@example.org -')).toMatchObject({
       format: 'ndjson',
       file: '-',
     });
-    expect(read('entries export --user ada@example.org a.b.JSONL')).toMatchObject({ format: 'ndjson' });
-    expect(read('entries export --user ada@example.org a.csv --format ndjson')).toMatchObject({
+    expect(await read('entries export --user ada@example.org a.b.JSONL')).toMatchObject({ format: 'ndjson' });
+    expect(await read('entries export --user ada@example.org a.csv --format ndjson')).toMatchObject({
       format: 'ndjson',
     });
   });
 
-  it.each(['--help', '-h', 'entries export --help'])('may ask for help: %s', (line) => {
-    expect(read(line)).toBeUndefined();
+  it.each(['--help', '-h', 'entries export --help'])('prints help: %s', async (line) => {
+    await expect(read(line)).rejects.toMatchObject({ exitCode: 0 });
+    expect(written).toMatch(/^Usage: node dist\/cli\.js /);
+    expect(written).toContain('Exit code: 0 done');
   });
 
   it.each([
-    ['', 'entries import or export'],
-    ['entries sing a.csv', 'entries import or export'],
-    ['entries import --user ada@example.org', 'and one file'],
-    ['entries import --user ada@example.org a.csv b.csv', 'and one file'],
-    ['entries import a.csv', '--user is missing'],
-    ['entries import --user ada a.csv', '--user ada: must be an e-mail address'],
-    ['entries import --user ada@example.org a.xlsx', 'the name a.xlsx says no format'],
-    ['entries import --user ada@example.org -', 'the name - says no format'],
-    ['entries export --user ada@example.org --format xml -', '--format xml: must be ndjson or csv'],
-    ['entries export --loud', "Unknown option '--loud'"],
-  ])('is refused: %s', (line, reason) => {
-    expect(() => read(line)).toThrow(reason);
+    ['', 'Usage: node dist/cli.js'],
+    ['entries', 'Usage: node dist/cli.js entries'],
+    ['entries sing a.csv', "unknown command 'sing'"],
+    ['entries import --user ada@example.org', "missing required argument 'file'"],
+    ['entries import --user ada@example.org a.csv b.csv', 'too many arguments'],
+    ['entries import a.csv', "required option '--user <email>' not specified"],
+    ['entries import --user ada a.csv', "'ada' is invalid. It must be an e-mail address."],
+    ['entries import --user ada@example.org a.xlsx', 'the format of a.xlsx is unknown: set --format'],
+    ['entries import --user ada@example.org -', 'the format of - is unknown: set --format'],
+    ['entries export --user ada@example.org --format xml -', 'Allowed choices are ndjson, csv.'],
+    ['entries export --user ada@example.org --loud -', "unknown option '--loud'"],
+  ])('is refused, and prints help: %s', async (line, reason) => {
+    await expect(read(line)).rejects.toMatchObject({ exitCode: 1 });
+    expect(written).toContain(reason);
+    expect(written).toContain('Usage: ');
   });
 });

@@ -1,18 +1,22 @@
 const EVERY_MS = 100;
 const BAR_WIDTH = 30;
 
-/** A terminal, or whatever takes its place: nothing is drawn there. */
+/** Progress is drawn only on a terminal. */
 export interface Screen {
   readonly isTTY?: boolean;
   write(text: string): unknown;
 }
 
-/** How far a transfer is, in one line that is drawn over and over. */
+/**
+ * The progress of a transfer, in one line that is drawn again and again.
+ *
+ * Not cli-progress: it computes no rate, so about 30 of these 40 lines would remain, for six packages and 30 KB.
+ */
 export class Progress {
   private readonly started = Date.now();
   private drawn = 0;
 
-  /** @param total of the same unit as `done`; undefined where nobody knows */
+  /** @param total in the unit of `done`; undefined if unknown */
   constructor(
     private readonly screen: Screen,
     private readonly total: number | undefined,
@@ -27,7 +31,7 @@ export class Progress {
     this.screen.write(`\r\x1b[2K${this.bar(done)}${rate}`);
   }
 
-  /** Leaves an empty line for whatever is said next. */
+  /** Clears the line for what is printed next. */
   end(): void {
     if (this.screen.isTTY) this.screen.write('\r\x1b[2K');
   }

@@ -12,7 +12,7 @@ import { EntryTransferModule } from '../entries/transfer/entry-transfer.module.j
 import { messageOf } from '../observability/error-description.js';
 import { UsersModule } from '../users/users.module.js';
 import { UsersService } from '../users/users.service.js';
-import type { Command } from './command-line.js';
+import type { TransferCommand } from './command-line.js';
 import { exportFile, importFile, STANDARD, type Transfer } from './transfer-files.js';
 
 const EXIT_REFUSED_LINES = 3;
@@ -48,7 +48,7 @@ class CommandModule {
 
 /** @returns the exit code */
 export async function runCommand(
-  command: Command,
+  command: TransferCommand,
   config: CommandConfig,
   signal: AbortSignal,
 ): Promise<number> {

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { parseArgs } from 'node:util';
+import { Command, CommanderError } from 'commander';
 import { ConfigError, EXIT_CONFIG, loadMigrationsConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
 import { describeError } from '../observability/error-description.js';
@@ -17,18 +17,6 @@ import { findMigrations } from '../migrator/history/migration-files.js';
 import { planMigrations } from '../migrator/history/migration-plan.js';
 import { verifyMigrations } from '../migrator/verify/verify-migrations.js';
 
-const USAGE = `usage: node dist/database/migrate.js <command> [--json]
-
-  status       each migration: applied or pending, when, how long it took, by which release
-  up           applies what is pending, as a start does
-  down --yes   takes back the one that was applied last; without --yes it says what would be lost, and does nothing
-  verify       proves in a scratch database that each migration can be taken back and applied again
-  baseline [name] [--ignore <table>]...
-               records the migrations up to this one (the newest) as applied, in a database that was made otherwise and
-               has the same schema
-
-exit code: 0 done, 1 failed, 2 wrong usage, 3 down without --yes, 78 wrong configuration`;
-
 const EXIT_USAGE = 2;
 const EXIT_UNCONFIRMED = 3;
 
@@ -43,52 +31,63 @@ interface Report {
 }
 
 interface Options {
-  readonly json?: boolean | undefined;
-  readonly yes?: boolean | undefined;
-  readonly ignore?: string[] | undefined;
+  readonly json?: true;
+  readonly yes?: true;
+  readonly ignore?: readonly string[];
 }
+
+type Run = (config: MigratorOptions, options: Options, argument?: string) => Promise<Report>;
+
+const NONE_APPLIED: Report = { lines: ['none is applied'], json: { reverted: null, losses: [] } };
 
 // The report goes to the standard output, and what happens on the way to it elsewhere.
 const log: MigrationLog = { info: (line) => console.error(line), warn: (line) => console.error(line) };
 
-const COMMANDS: Readonly<
-  Record<string, (config: MigratorOptions, options: Options, argument?: string) => Promise<Report>>
-> = { status, up, down, verify, baseline };
-
 nameSourcesInStacks();
-process.exitCode = await main();
+const program = new Command('node dist/database/migrate.js')
+  .exitOverride()
+  .showHelpAfterError()
+  .addHelpText(
+    'afterAll',
+    '\nExit code: 0 done, 1 failed, 2 wrong usage, 3 down without --yes, 78 wrong configuration',
+  );
+addCommand('status', 'each migration: applied or pending, when, how long it took, by which release', status);
+addCommand('up', 'apply what is pending, as the service does at its start', up);
+addCommand(
+  'down',
+  'revert the migration that was applied last; without --yes, only show what would be lost',
+  down,
+).option('--yes', 'revert it');
+addCommand('verify', 'in a scratch database, revert each migration and apply it again', verify);
+addCommand(
+  'baseline',
+  'record migrations as applied, in a database that has their schema but was made in another way',
+  baseline,
+)
+  .argument('[name]', 'the last migration to record (default: the newest)')
+  .option(
+    '--ignore <table>',
+    'a table that is not part of the schema; may be given more than once',
+    (table: string, tables: readonly string[]) => [...tables, table],
+    [],
+  );
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // 0 is for help.
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
 
-async function main(): Promise<number> {
-  let command: string | undefined;
-  let argument: string | undefined;
-  let options: Options & { help?: boolean | undefined };
-  try {
-    const parsed = parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: 'boolean' },
-        yes: { type: 'boolean' },
-        ignore: { type: 'string', multiple: true },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    options = parsed.values;
-    const [first, second, ...others] = parsed.positionals;
-    if (others.length === 0 && (second === undefined || first === 'baseline'))
-      [command, argument] = [first, second];
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-    return EXIT_USAGE;
-  }
-  if (options.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  const run = command === undefined ? undefined : COMMANDS[command];
-  if (!run) {
-    console.error(USAGE);
-    return EXIT_USAGE;
-  }
+function addCommand(name: string, description: string, run: Run): Command {
+  const command = program.command(name).description(description).option('--json', 'report in JSON');
+  return command.action(async () => {
+    process.exitCode = await report(run, command.opts(), command.args[0]);
+  });
+}
+
+/** @returns the exit code */
+async function report(run: Run, options: Options, argument?: string): Promise<number> {
   try {
     const config = loadMigrationsConfig();
     await waitForDatabase(config.database, (line) => log.warn(line), DATABASE_WAIT_MS);
@@ -163,8 +162,6 @@ async function up(config: MigratorOptions): Promise<Report> {
   };
 }
 
-const NONE_APPLIED: Report = { lines: ['none is applied'], json: { reverted: null, losses: [] } };
-
 async function down(config: MigratorOptions, { yes }: Options): Promise<Report> {
   if (yes) {
     const reverted = await revertNewest(config, log, (name) => lossesOf(name, config));
@@ -200,8 +197,12 @@ async function verify(config: MigratorOptions): Promise<Report> {
   };
 }
 
-async function baseline(config: MigratorOptions, { ignore }: Options, migration?: string): Promise<Report> {
-  const adoption = await adoptDatabase(config, log, { migration, ignore: ignore ?? [] });
+async function baseline(
+  config: MigratorOptions,
+  { ignore = [] }: Options,
+  migration?: string,
+): Promise<Report> {
+  const adoption = await adoptDatabase(config, log, { migration, ignore });
   return {
     lines: describeAdoption(adoption),
     json: adoption,

@@ -163,13 +163,13 @@ describe('migrate down --yes while another process migrates', () => {
   });
 });
 
-describe('migrate with what it does not know', () => {
+describe('migrate with wrong usage', () => {
   it.each([[[]], [['sideways']], [['up', 'down']], [['status', '--loud']]])(
-    '%j: says its usage, exits 2',
+    '%j: prints its usage, exits 2',
     async (args) => {
       const { code, stderr } = await migrate(...args);
       expect(code).toBe(2);
-      expect(stderr).toContain('usage: node dist/database/migrate.js <command>');
+      expect(stderr).toContain('Usage: node dist/database/migrate.js ');
     },
   );
 });
