@@ -64,11 +64,7 @@ export const commandSchema = z.object({
   DATABASE_URL: secret(databaseUrl.optional(), 'postgres://entries:password@localhost:5432/entries').describe(
     'PostgreSQL as a URL, or set `DB_HOST`. The password may be percent-encoded or written as it is.',
   ),
-  DB_HOST: z
-    .string()
-    .prefault('')
-    .meta({ example: 'localhost' })
-    .describe('PostgreSQL host, instead of `DATABASE_URL`.'),
+  DB_HOST: optional(z.string(), 'localhost').describe('PostgreSQL host, instead of `DATABASE_URL`.'),
   DB_PORT: port.prefault('5432').describe('PostgreSQL port.'),
   DB_USER: z.string().prefault('postgres').describe('PostgreSQL user.'),
   DB_PASSWORD: secret(z.string().prefault(''), 'p@ss:w/rd?#%').describe('PostgreSQL password, not encoded.'),

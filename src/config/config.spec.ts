@@ -133,7 +133,7 @@ describe('loadConfig', () => {
     expect(loadConfig({ ...empty, ...MINIMAL })).toEqual(loadConfig(MINIMAL));
   });
 
-  it('is frozen to the bottom', () => {
+  it('is frozen, and so is every object in it', () => {
     const objectsIn = (value: unknown): object[] =>
       typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(objectsIn)] : [];
     const config = loadConfig({ ...MINIMAL, CORS_ORIGINS: 'https://a.example', REDIS_HOST: 'redis' });

@@ -7,7 +7,9 @@ export { ConfigError, EXIT_CONFIG } from './config-error.js';
 export { readEnvironment, type Environment } from './environment.js';
 
 /** The configuration: read once at start, frozen, and injected by this class. */
-export class Config extends (class {} as new () => ReturnType<typeof toConfig>) {}
+export class Config extends (class {} as new () => Frozen<ReturnType<typeof toConfig>>) {}
+
+type Frozen<T> = { readonly [Key in keyof T]: Frozen<T[Key]> };
 
 /** What commands without HTTP use. */
 export type CommandConfig = Pick<Config, 'database' | 'migrations'>;
@@ -31,7 +33,7 @@ export function loadMigrationsConfig(environment?: Environment): MigrationsConfi
 
 function toCommandConfig(e: CommandVariables) {
   const database = {
-    host: e.DB_HOST,
+    host: e.DB_HOST ?? '',
     port: e.DB_PORT,
     user: e.DB_USER,
     password: e.DB_PASSWORD,
@@ -93,7 +95,7 @@ function toConfig(e: Variables) {
   };
 }
 
-function deepFreeze<T>(value: T): T {
+function deepFreeze<T>(value: T): Frozen<T> {
   if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze);
   return Object.freeze(value);
 }
