@@ -1,9 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { CustomTypesConfig, Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { CustomTypesConfig, Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text } as CustomTypesConfig;
+
+/** Part of each prepared statement's name, so that another number has all of them prepared again. */
+let generation = 0;
+
+/**
+ * PostgreSQL refuses a prepared statement whose result has other types since a migration, on every connection that has it.
+ * https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/cache/plancache.c (RevalidateCachedQuery)
+ */
+function isStale(error: unknown): boolean {
+  const { code, routine } = (error ?? {}) as { code?: string; routine?: string };
+  return code === '0A000' && routine === 'RevalidateCachedQuery';
+}
 
 /**
  * Statements on one connection, or on any of the pool's. One with a name is prepared: PostgreSQL parses it once a
@@ -17,7 +29,7 @@ export class Statements {
     text: string,
     values: readonly unknown[],
   ): Promise<QueryResult<Row>> {
-    return this.connection().query<Row>({ ...(name !== undefined && { name }), text, values: [...values] });
+    return this.send<Row>(name, { text, values: [...values] });
   }
 
   /** Rows as arrays of columns, in the order of the select list. */
@@ -26,12 +38,7 @@ export class Statements {
     text: string,
     values: readonly unknown[],
   ): Promise<Row[]> {
-    const { rows } = await this.connection().query<Row>({
-      ...(name !== undefined && { name }),
-      text,
-      values: [...values],
-      rowMode: 'array',
-    });
+    const { rows } = await this.send<Row>(name, { text, values: [...values], rowMode: 'array' });
     return rows;
   }
 
@@ -41,14 +48,34 @@ export class Statements {
     text: string,
     values: readonly unknown[],
   ): Promise<Row[]> {
-    const { rows } = await this.connection().query<Row & unknown[]>({
-      ...(name !== undefined && { name }),
+    const { rows } = await this.send<Row & unknown[]>(name, {
       text,
       values: [...values],
       rowMode: 'array',
       types: AS_TEXT,
     });
     return rows;
+  }
+
+  protected send<Row extends QueryResultRow>(
+    name: string | undefined,
+    config: QueryConfig & { rowMode?: 'array' },
+  ): Promise<QueryResult<Row>> {
+    return this.connection().query<Row>(
+      name === undefined ? config : { ...config, name: `${name}-${generation}` },
+    );
+  }
+}
+
+async function withoutStale<T>(work: () => Promise<T>): Promise<T> {
+  const prepared = generation;
+  try {
+    return await work();
+  } catch (error) {
+    if (!isStale(error)) throw error;
+    // Of many that fail at once, only the first.
+    if (generation === prepared) generation += 1;
+    return work();
   }
 }
 
@@ -59,8 +86,18 @@ export class Sql extends Statements {
     super(() => this.pool);
   }
 
-  /** @param work whose statements take effect together, or, when it throws, not at all */
-  async transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+  protected override send<Row extends QueryResultRow>(
+    ...statement: Parameters<Statements['send']>
+  ): Promise<QueryResult<Row>> {
+    return withoutStale(() => super.send<Row>(...statement));
+  }
+
+  /** @param work whose statements take effect together, or, when it throws, not at all; it may be done twice */
+  transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+    return withoutStale(() => this.attempt(work));
+  }
+
+  private async attempt<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
     // The pool listens to a client while it is idle, and not while it is in use: an event without a listener would end the
