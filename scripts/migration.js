@@ -123,7 +123,7 @@ function generateOptions(args) {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: { rename: answer, drop: answer, lossy: answer, fill: answer, keep: answer },
+      options: { rename: answer, drop: answer, lossy: answer, fill: answer, keep: answer, 'in-place': answer },
     });
   } catch (error) {
     throw new ExplainedError(`${/** @type {Error} */ (error).message}: ${USAGE}`);
@@ -134,7 +134,7 @@ function generateOptions(args) {
  * What `generate` would write. On a terminal it asks what only a person knows, and tries again with the answers.
  *
  * @param {string} name
- * @param {{ rename?: string[], drop?: string[], lossy?: string[], fill?: string[], keep?: string[] }} given
+ * @param {{ rename?: string[], drop?: string[], lossy?: string[], fill?: string[], keep?: string[], 'in-place'?: string[] }} given
  * @param {boolean} isInteractive
  * @returns {Promise<import('../src/migrator/generate/generate-migration.js').Generated>}
  */
@@ -161,7 +161,7 @@ async function compare(name, given, isInteractive) {
 
 /**
  * @param {import('../src/migrator/generate/answers.js').Question} question
- * @returns {Promise<['rename' | 'drop' | 'lossy' | 'fill' | 'keep', string]>}
+ * @returns {Promise<['rename' | 'drop' | 'lossy' | 'fill' | 'keep' | 'in-place', string]>}
  */
 async function ask({ text, choices }) {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
@@ -172,7 +172,7 @@ async function ask({ text, choices }) {
     for (;;) {
       const reply = (await terminal.question(`1–${choices.length}, or q to write nothing: `)).trim();
       if (reply === 'q') throw new ExplainedError('nothing was written');
-      const [, flag, quoted] = /^--(\w+) (.+)$/.exec(choices[Number(reply) - 1]?.flag ?? '') ?? [];
+      const [, flag, quoted] = /^--([\w-]+) (.+)$/.exec(choices[Number(reply) - 1]?.flag ?? '') ?? [];
       if (flag === undefined || quoted === undefined) continue;
       const value = quoted.replace(/^"(.*)"$/, '$1');
       const isOpen = value.endsWith('<SQL expression>');

@@ -276,7 +276,7 @@ export const EDITS: readonly Edit[] = [
   }),
   edit('renamed and wider', type('integer'), type('bigint'), ['7'], {
     field: 'renamed',
-    flags: { rename: ['T.value:renamed'] },
+    flags: { rename: ['T.value:renamed'], 'in-place': ['T.value'] },
   }),
   edit('renamed, unique', type('text', { unique: true }), type('text', { unique: true }), ["'a'", "'b'"], {
     field: 'renamed',
@@ -284,7 +284,7 @@ export const EDITS: readonly Edit[] = [
   }),
   edit('renamed, an enum', type('enum', { enum: ['a', 'b'] }), type('enum', { enum: ['a', 'b'] }), ["'b'"], {
     field: 'renamed',
-    flags: { rename: ['T.value:renamed'] },
+    flags: { rename: ['T.value:renamed'], 'in-place': ['T.value'] },
   }),
   edit('dropped', type('text'), undefined, ["'a'"], { flags: { drop: ['T.value'] } }),
   edit('dropped, NOT NULL', type('text', { nullable: false }), undefined, ["'a'"], {

@@ -1,73 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EntitySchema } from 'typeorm';
-import { loadMigrationsConfig } from '../../src/config/config.js';
-import { applyMigrations, revertNewest } from '../../src/migrator/apply/apply-migrations.js';
-import { NO_ANSWERS, parseAnswers, type Answers } from '../../src/migrator/generate/answers.js';
-import { generateMigration, type Generated } from '../../src/migrator/generate/generate-migration.js';
-import type { MigratorOptions } from '../../src/migrator/migrator-options.js';
-import { readCatalog } from '../../src/migrator/verify/catalog.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
+import type { Generated } from '../../src/migrator/generate/generate-migration.js';
+import { MigrationProject } from '../harness/migration-project.js';
 import { EDITS, UNCHANGED, type Edit } from './generate.cases.js';
-
-const SILENT = { info: () => {}, warn: () => {} };
-
-/** A project of its own: a database, and a folder of migrations. */
-class Project {
-  private timestamp = 9_000_000_000_000;
-  private constructor(
-    readonly database: TestDatabase,
-    readonly folder: string,
-  ) {}
-
-  static async create(): Promise<Project> {
-    return new Project(await createDatabase(), mkdtempSync(resolve('.data/generate-')));
-  }
-
-  options(entities: readonly EntitySchema[]): MigratorOptions {
-    const { database } = loadMigrationsConfig({ DATABASE_URL: this.database.url });
-    return {
-      database,
-      migrations: this.folder,
-      entities,
-      lockTimeoutMs: 10_000,
-      direct: true,
-      release: 'test',
-    };
-  }
-
-  generate(entities: readonly EntitySchema[], answers: Answers = NO_ANSWERS): Promise<Generated> {
-    this.timestamp += 1000;
-    return generateMigration(this.options(entities), SILENT, {
-      name: 'Edit',
-      timestamp: this.timestamp,
-      answers,
-    });
-  }
-
-  /** Generates, writes the files, and applies them. */
-  async migrate(entities: readonly EntitySchema[], answers: Answers = NO_ANSWERS): Promise<Generated> {
-    const generated = await this.generate(entities, answers);
-    expect(generated.questions).toEqual([]);
-    for (const { file, source } of generated.migrations) writeFileSync(join(this.folder, file), source);
-    await applyMigrations(this.options(entities), SILENT);
-    return generated;
-  }
-
-  async revert(times: number): Promise<void> {
-    for (let done = 0; done < times; done += 1) await revertNewest(this.options([]), SILENT);
-  }
-
-  catalog(): Promise<string[]> {
-    return readCatalog(async (text) => this.database.query(text));
-  }
-
-  async remove(): Promise<void> {
-    await this.database.drop();
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
 
 const tableOf = (group: string, index: number) => `${group}_${index}`;
 
@@ -86,20 +22,24 @@ function entityOf(table: string, fields: Record<string, Edit['from'] | undefined
   });
 }
 
-async function valuesOf(project: Project, table: string, field = 'value'): Promise<(string | null)[]> {
+async function valuesOf(
+  project: MigrationProject,
+  table: string,
+  field = 'value',
+): Promise<(string | null)[]> {
   const rows = await project.database.query<{ value: string | null }>(
     `SELECT ${field}::text AS value FROM ${table} ORDER BY id`,
   );
   return rows.map(({ value }) => value);
 }
 
-async function fillTable(project: Project, table: string, { values, from }: Edit): Promise<void> {
+async function fillTable(project: MigrationProject, table: string, { values, from }: Edit): Promise<void> {
   if (from.asExpression !== undefined) await project.database.query(`INSERT INTO ${table} DEFAULT VALUES`);
   for (const value of values) await project.database.query(`INSERT INTO ${table} (value) VALUES (${value})`);
 }
 
 describe('migration:generate', () => {
-  let project: Project;
+  let project: MigrationProject;
   const before: Record<string, (string | null)[]> = {};
   const after: Record<string, (string | null)[]> = {};
   const reverted: Record<string, (string | null)[]> = {};
@@ -116,7 +56,7 @@ describe('migration:generate', () => {
   );
 
   beforeAll(async () => {
-    project = await Project.create();
+    project = await MigrationProject.create();
     await project.migrate(old);
     for (const each of [...edited, ...unchanged]) {
       await fillTable(project, each.table, each);
@@ -130,7 +70,7 @@ describe('migration:generate', () => {
         (flags[flag] ??= []).push(...values.map((value) => value.replaceAll('T', table)));
       }
     }
-    const { migrations } = await project.migrate(next, parseAnswers(flags));
+    const { migrations } = await project.migrate(next, flags);
     for (const { table, to, field } of [...edited, ...unchanged]) {
       after[table] = to === undefined ? [] : await valuesOf(project, table, field);
     }
@@ -186,9 +126,9 @@ describe('migration:generate', () => {
 });
 
 describe('migration:generate for whole tables', () => {
-  let project: Project;
+  let project: MigrationProject;
   beforeAll(async () => {
-    project = await Project.create();
+    project = await MigrationProject.create();
   });
   afterAll(() => project.remove());
 
@@ -278,7 +218,7 @@ describe('migration:generate for whole tables', () => {
   it('changes a column under a view and a foreign key, and keeps the rows', async () => {
     rmSync(project.folder, { recursive: true });
     await project.remove();
-    project = await Project.create();
+    project = await MigrationProject.create();
     await project.migrate([author(), book(), category, adults(18)]);
     await project.database.query(`INSERT INTO authors (name, age) VALUES ('Ada', 36), ('Bob', 7)`);
     const wider = author({
@@ -289,8 +229,14 @@ describe('migration:generate for whole tables', () => {
       },
     });
     const asked = await project.generate([wider, book(), category, adults(21)]);
-    expect(asked.questions.map(({ choices }) => choices[0]?.flag)).toEqual(['--lossy authors.name']);
-    await project.migrate([wider, book(), category, adults(21)], parseAnswers({ lossy: ['authors.name'] }));
+    expect(asked.questions.map(({ choices }) => choices[0]?.flag)).toEqual([
+      '--in-place authors.age',
+      '--lossy authors.name',
+    ]);
+    await project.migrate([wider, book(), category, adults(21)], {
+      lossy: ['authors.name'],
+      'in-place': ['authors.age'],
+    });
     expect(await project.database.query('SELECT name FROM adults')).toEqual([{ name: 'Ada' }]);
     expect(await project.database.query('SELECT sum(age)::int AS age FROM authors')).toEqual([{ age: 43 }]);
   });
@@ -311,10 +257,9 @@ describe('migration:generate for whole tables', () => {
       '--keep authors',
       '--drop authors',
     ]);
-    const { migrations } = await project.migrate(
-      entities,
-      parseAnswers({ rename: ['authors:people', 'readers.authorsId:peopleId'] }),
-    );
+    const { migrations } = await project.migrate(entities, {
+      rename: ['authors:people', 'readers.authorsId:peopleId'],
+    });
     expect(await project.database.query('SELECT name FROM people ORDER BY name')).toEqual([
       { name: 'Ada' },
       { name: 'Bob' },

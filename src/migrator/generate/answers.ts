@@ -10,6 +10,8 @@ export interface Answers {
   readonly fill: ReadonlyMap<string, string>;
   /** Tables that no entity describes, and that stay. */
   readonly keep: ReadonlySet<string>;
+  /** Columns that are renamed, or whose table is rewritten, by one statement. */
+  readonly inPlace: ReadonlySet<string>;
 }
 
 export const NO_ANSWERS: Answers = {
@@ -18,6 +20,7 @@ export const NO_ANSWERS: Answers = {
   lossy: new Set(),
   fill: new Map(),
   keep: new Set(),
+  inPlace: new Set(),
 };
 
 /** An edit that can be meant in several ways. */
@@ -35,6 +38,7 @@ export function parseAnswers(values: {
   readonly lossy?: readonly string[];
   readonly fill?: readonly string[];
   readonly keep?: readonly string[];
+  readonly 'in-place'?: readonly string[];
 }): Answers {
   return {
     rename: pairs('--rename', values.rename),
@@ -42,6 +46,7 @@ export function parseAnswers(values: {
     drop: new Set(values.drop?.map(unquoted)),
     lossy: new Set(values.lossy?.map(unquoted)),
     keep: new Set(values.keep?.map(unquoted)),
+    inPlace: new Set(values['in-place']?.map(unquoted)),
   };
 }
 

@@ -7,10 +7,15 @@ import { differences, readCatalog } from '../verify/catalog.js';
 import { withScratchDatabase } from '../verify/scratch-database.js';
 import { unquoted, type Answers, type Question } from './answers.js';
 import { migrationSource, type MigrationSource } from './migration-source.js';
+import { carryOut, NOTHING_TO_FILL, runAll, upOf, waiversOf } from './drafts.js';
+import { chooseExpansions } from './replacement/choose-expansions.js';
+import { renamedTo, withExpansions, type Expansion } from './replacement/expansions.js';
+import { retirements, withRetired } from './replacement/retired-columns.js';
 import { questionsOf } from './questions.js';
-import { answeredRenames, impliedRenames, type Rename } from './renames.js';
+import { answeredRenames, impliedRenames } from './renames.js';
 import { readSnapshot, type Snapshot } from './snapshot.js';
-import { neutralValue, statementsBetween, type Statement } from './statements.js';
+import type { Statement } from './difference/statement.js';
+import { statementsBetween } from './difference/statements-between.js';
 import { readTarget, withClient, type Target } from './target.js';
 
 /** Exactly one of `questions` and `migrations` has something in it, or neither where nothing has changed. */
@@ -21,14 +26,6 @@ export interface Generated {
   readonly phantoms: readonly string[];
   /** What to know before the migration is applied. */
   readonly notes: readonly string[];
-}
-
-/** A migration in the making. */
-interface Draft {
-  readonly suffix: string;
-  readonly transaction: boolean;
-  readonly up: readonly string[];
-  readonly down: readonly string[];
 }
 
 /**
@@ -52,43 +49,74 @@ export async function generateMigration(
       withScratchDatabase(database, log, (copy) => readTarget(copy.database, config.entities), database.name);
     const original = await withClient(database, catalogOf);
     const before = await withClient(database, readSnapshot);
-    const asked = answered(() => answeredRenames(before, answers.rename));
-    await withClient(database, (query) => runAll(query, upOf(asked)));
+    const asked = await Promise.resolve(before)
+      .then((snapshot) => answeredRenames(snapshot, answers))
+      .catch(refuse);
+    await withClient(database, (query) => runAll(query, asked.inPlace.map(upOf)));
     let target = await targetOf();
     const implied = impliedRenames(await withClient(database, readSnapshot), target.snapshot);
-    await withClient(database, (query) => runAll(query, upOf(implied)));
+    await withClient(database, (query) => runAll(query, implied.map(upOf)));
     if (implied.length > 0) target = await targetOf();
 
     const renamed = await withClient(database, readSnapshot);
-    const after = withoutDropped(target, renamed, answers);
+    const after = withRetired(withoutDropped(target, renamed, answers), renamed, answers.drop);
     checkAnswers(answers, before, renamed, after);
-    const questions = questionsOf(renamed, after, orphansOf(target, renamed), answers);
+    const { expansions, questions } = await withClient(database, (query) =>
+      chooseExpansions(query, renamed, after, asked.columns, answers),
+    ).catch(refuse);
+    questions.push(...questionsOf(renamed, after, orphansOf(target, renamed), answers));
     if (questions.length > 0) return { questions, migrations: [], phantoms: [], notes: [] };
 
-    const renames = [...asked, ...implied];
-    const statements = statementsBetween(renamed, after, true, {
+    const retired = retirements(renamed, after);
+    const changes = [...retired, ...expansions.flatMap(({ expand }) => expand)];
+    await withClient(database, (query) => runAll(query, changes.map(upOf)));
+    const expanded = await withClient(database, readSnapshot);
+    const contracted = withRetired(after, expanded, answers.drop);
+    const interim = withExpansions(contracted, expanded, expansions);
+    const statements = statementsBetween(expanded, interim, true, {
       fill: (column) => answers.fill.get(unquoted(column)),
     });
-    if (renames.length === 0 && statements.length === 0) {
+    const first = [...asked.inPlace, ...implied, ...changes];
+    if (first.length === 0 && statements.length === 0) {
       return { questions: [], migrations: [], phantoms: target.proposal, notes: [] };
     }
-    return withClient(database, async (query) => {
-      const drafts = await carryOut(query, renames, renamed, statements);
-      if (after === target.snapshot) {
-        prove('up does not make what the entities describe', target.catalog, await catalogOf(query));
-      }
+    const drafts = await withClient(database, (query) =>
+      carryOut(query, { before, first, expanded, statements, expansions, after: contracted }),
+    );
+    if (interim === target.snapshot && retired.length === 0) {
+      const made = await withClient(database, catalogOf);
+      prove('up does not make what the entities describe', target.catalog, made);
+    } else {
+      const { snapshot } = await targetOf();
+      const made = await withClient(database, readSnapshot);
+      const missing = statementsBetween(made, withRetired(snapshot, made, new Set()), false, NOTHING_TO_FILL);
+      prove(
+        'up does not make what the entities describe',
+        [],
+        missing.map(({ sql }) => sql),
+      );
+    }
+    await withClient(database, async (query) => {
       for (const { down } of [...drafts].reverse()) await runAll(query, down);
       prove('down does not restore the schema', original, await catalogOf(query));
-      const lossy = [...answers.drop, ...answers.lossy];
-      return {
-        questions: [],
-        migrations: drafts.map((draft, index) =>
-          migrationSource({ ...draft, name: `${name}${draft.suffix}`, timestamp: timestamp + index, lossy }),
-        ),
-        phantoms: [],
-        notes: notesOf(statements),
-      };
     });
+    const lossy = [...[...answers.drop].filter((name) => !isRetired(renamed, name)), ...answers.lossy];
+    return {
+      questions: [],
+      migrations: drafts.map((draft, index) =>
+        migrationSource({
+          ...draft,
+          name: `${name}${draft.suffix}`,
+          timestamp: timestamp + index,
+          comments: [
+            ...lossy.map((what) => `lossy: ${what}: asked for when the migration was generated`),
+            ...waiversOf(draft),
+          ],
+        }),
+      ),
+      phantoms: [],
+      notes: notesOf(statements, expansions),
+    };
   });
 }
 
@@ -105,7 +133,8 @@ export async function missingStatements(
     await createHistory(query);
     const before = await readSnapshot(query);
     const { snapshot } = await readTarget(database, entities);
-    return statementsBetween(before, snapshot, false, { fill: () => undefined }).map(({ sql }) => sql);
+    const wanted = withRetired(snapshot, before, new Set());
+    return statementsBetween(before, wanted, false, NOTHING_TO_FILL).map(({ sql }) => sql);
   });
 }
 
@@ -120,59 +149,17 @@ async function applyPresent(
   } else await withClient(database, createHistory);
 }
 
-function answered<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new MigrationError((error as Error).message, { cause: error });
-  }
+function refuse(error: Error): never {
+  if (error.constructor !== Error) throw error;
+  throw new MigrationError(error.message, { cause: error });
 }
 
-function upOf(renames: readonly Rename[]): string[] {
-  return renames.map(({ up }) => up);
-}
-
-async function runAll(query: Query, statements: readonly string[]): Promise<void> {
-  for (const sql of statements) {
-    await query(sql).catch((error: unknown) => {
-      throw new MigrationError(`The migration cannot be generated: ${(error as Error).message} in: ${sql}`, {
-        cause: error,
-      });
-    });
-  }
-}
-
-/** Runs the statements, and finds out on the way how each step is taken back. */
-async function carryOut(
-  query: Query,
-  renames: readonly Rename[],
-  renamed: Snapshot,
-  statements: readonly Statement[],
-): Promise<Draft[]> {
-  const drafts: Draft[] = [];
-  let before = renamed;
-  const suffixes = { 0: 'Values', 1: '', 2: 'Indexes', 3: 'Constraints' } as const;
-  for (const step of [0, 1, 2, 3] as const) {
-    const up = statements.filter((each) => each.step === step).map(({ sql }) => sql);
-    const first = step === 1 ? renames : [];
-    if (up.length + first.length === 0) continue;
-    if (step !== 2) await query('BEGIN');
-    await runAll(query, up);
-    if (step !== 2) await query('COMMIT');
-    const after = await readSnapshot(query);
-    const down = statementsBetween(after, before, false, {
-      fill: (_column, type) => neutralValue(type, before.enums),
-    }).map(({ sql }) => (step === 2 ? sql.replace(/^DROP INDEX /, 'DROP INDEX CONCURRENTLY ') : sql));
-    drafts.push({
-      suffix: suffixes[step],
-      transaction: step !== 2,
-      up: [...first.map(({ up: sql }) => sql), ...up],
-      down: [...down, ...[...first].reverse().map(({ down: sql }) => sql)],
-    });
-    before = after;
-  }
-  // A single one needs no name to tell it from others.
-  return drafts.length === 1 ? drafts.map((draft) => ({ ...draft, suffix: '' })) : drafts;
+function isRetired({ tables }: Snapshot, name: string): boolean {
+  return Object.entries(tables).some(([table, { columns }]) =>
+    Object.entries(columns).some(
+      ([column, shape]) => unquoted(`${table}.${column}`) === name && renamedTo(shape) !== undefined,
+    ),
+  );
 }
 
 /** Tables that no entity describes. */
@@ -209,10 +196,18 @@ function checkAnswers(answers: Answers, before: Snapshot, renamed: Snapshot, aft
   }
 }
 
-function notesOf(statements: readonly Statement[]): string[] {
-  return statements
-    .filter(({ sql }) => / TYPE .* USING /.test(sql))
-    .map(({ sql }) => `rewrites its table, and nobody can use it meanwhile: ${sql}`);
+function notesOf(statements: readonly Statement[], expansions: readonly Expansion[]): string[] {
+  return [
+    ...statements
+      .filter(({ sql }) => / TYPE .* USING /.test(sql))
+      .map(({ sql }) => `rewrites its table, and nobody can use it meanwhile: ${sql}`),
+    ...expansions
+      .filter(({ kind }) => kind === 'rename')
+      .map(({ table, from, to }) => {
+        const old = unquoted(`${table}.${from}`);
+        return `${old} stays, and a trigger keeps it equal to ${to}: drop it in a later release, with --drop ${old}`;
+      }),
+  ];
 }
 
 function prove(fault: string, wanted: readonly string[], made: readonly string[]): void {

@@ -9,25 +9,28 @@ export function migrationSource({
   name,
   timestamp,
   transaction,
+  compatible,
   up,
   down,
-  lossy,
+  comments,
 }: {
   readonly name: string;
   readonly timestamp: number;
   readonly transaction: boolean;
+  readonly compatible: boolean;
   readonly up: readonly string[];
   readonly down: readonly string[];
-  /** Tables and columns that lose values, as the person who generated it has said. */
-  readonly lossy: readonly string[];
+  /** A line each. */
+  readonly comments: readonly string[];
 }): MigrationSource {
   const lines = [
     "import type { MigrationInterface, QueryRunner } from 'typeorm';",
     '',
-    ...lossy.map((what) => `// lossy: ${what}: asked for when the migration was generated`),
+    ...comments.map((line) => `// ${line}`),
     `export class ${name}${timestamp} implements MigrationInterface {`,
     `  name = '${name}${timestamp}';`,
     ...(transaction ? [] : ['  transaction = false;']),
+    ...(compatible ? ['  compatible = true;'] : []),
     '',
     ...method('up', up),
     '',

@@ -1,6 +1,6 @@
 import { unquoted, type Answers, type Question } from './answers.js';
-import { conversionOf } from './conversion.js';
-import { rebuiltEnums } from './statements.js';
+import { conversionOf } from './difference/conversion.js';
+import { rebuiltEnums } from './difference/enum-statements.js';
 import type { Snapshot } from './snapshot.js';
 
 /**
@@ -30,17 +30,18 @@ function columnQuestions(table: string, before: Snapshot, after: Snapshot, answe
   const questions: Question[] = [];
   /** New fields that an old one may have been renamed to. */
   const candidates = new Set<string>();
+  for (const [from, to] of answers.rename) if (from.startsWith(`${unquoted(table)}.`)) candidates.add(to);
   for (const [name, { type, generated }] of Object.entries(old)) {
     const column = unquoted(`${table}.${name}`);
     const now = next[name];
     if (now === undefined) {
-      if (generated !== null || answers.drop.has(column)) continue;
+      if (generated !== null || answers.drop.has(column) || answers.rename.has(column)) continue;
       const renames = added.filter(
         ([, each]) =>
           conversionOf(name, type, each.type, before.enums).keepsValues ||
           sameEnum(type, each.type, before, after),
       );
-      for (const [each] of renames) candidates.add(each);
+      for (const [each] of renames) candidates.add(unquoted(each));
       questions.push({
         text: `${column} is no longer in the entity${renames.length > 0 ? `, and ${renames.map(([each]) => each).join(', ')} is new` : ''}`,
         choices: [
@@ -72,7 +73,7 @@ function columnQuestions(table: string, before: Snapshot, after: Snapshot, answe
   }
   for (const [name, { notNull, default: value, identity, type }] of added) {
     const column = unquoted(`${table}.${name}`);
-    const isAsked = candidates.has(name) || answers.fill.has(column);
+    const isAsked = candidates.has(unquoted(name)) || answers.fill.has(column);
     if (notNull && value === null && identity === null && !isAsked) {
       questions.push({
         text: `${column} (${type}) is NOT NULL and has no default: rows that exist need a value`,

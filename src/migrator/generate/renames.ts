@@ -1,53 +1,70 @@
-import { unquoted } from './answers.js';
+import { literal } from './difference/statement.js';
+import { unquoted, type Answers } from './answers.js';
 import type { Definition, Snapshot } from './snapshot.js';
 
-/** A statement, and the one that takes it back. */
-export interface Rename {
-  readonly up: string;
-  readonly down: string;
+/** A statement, and the one that takes it back; null where there is nothing to do. */
+export interface Change {
+  readonly up: string | null;
+  readonly down: string | null;
+}
+
+/** Names without quotes; the table's after its own rename. */
+export interface ColumnRename {
+  readonly table: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export function inverse({ up, down }: Change): Change {
+  return { up: down, down: up };
 }
 
 /**
- * The statements of `--rename`.
+ * What `--rename` asks for: of tables, enum values and the columns of `--in-place` as statements, of other columns as names.
  *
  * @throws {Error} where a name is not in the schema
  */
-export function answeredRenames(before: Snapshot, answers: ReadonlyMap<string, string>): Rename[] {
+export function answeredRenames(
+  before: Snapshot,
+  { rename: answers, inPlace }: Answers,
+): { readonly inPlace: Change[]; readonly columns: ColumnRename[] } {
   const tableOf = (name: string) => Object.keys(before.tables).find((table) => unquoted(table) === name);
   const tables = [...answers].flatMap(([from, to]) => {
     const table = tableOf(from);
     return table === undefined ? [] : [{ table, to }];
   });
   const renamed = new Map(tables.map(({ table, to }) => [unquoted(to), table]));
-  return [
-    ...tables.map(({ table, to }) => renaming(`TABLE ${table}`, `TABLE ${quoted(to)}`, table, quoted(to))),
-    ...[...answers]
-      .filter(([from]) => tableOf(from) === undefined)
-      .map(([from, to]) => {
-        const [, owner = '', name = ''] = /^(.*)\.([^.]+)$/.exec(from) ?? [];
-        const type = Object.keys(before.enums).find((each) => unquoted(each) === owner);
-        if (type !== undefined && before.enums[type]?.includes(name)) {
-          const value = (a: string, b: string) =>
-            `ALTER TYPE ${type} RENAME VALUE ${literal(a)} TO ${literal(b)}`;
-          return { up: value(name, to), down: value(to, name) };
-        }
-        const table = renamed.get(owner) ?? tableOf(owner) ?? '';
-        const column = Object.keys(before.tables[table]?.columns ?? {}).find(
-          (each) => unquoted(each) === name,
-        );
-        if (column === undefined) {
-          throw new Error(`--rename ${from}:${to}: there is no table, column or enum value ${from}`);
-        }
-        const now = renamed.has(owner) ? quoted(owner) : table;
-        const rename = (a: string, b: string) => `ALTER TABLE ${now} RENAME COLUMN ${a} TO ${b}`;
-        return { up: rename(column, quoted(to)), down: rename(quoted(to), column) };
-      }),
-  ];
+  const changes = tables.map(({ table, to }) =>
+    renaming(`TABLE ${table}`, `TABLE ${quoted(to)}`, table, quoted(to)),
+  );
+  const columns: ColumnRename[] = [];
+  for (const [from, to] of answers) {
+    if (tableOf(from) !== undefined) continue;
+    const [, owner = '', name = ''] = /^(.*)\.([^.]+)$/.exec(from) ?? [];
+    const type = Object.keys(before.enums).find((each) => unquoted(each) === owner);
+    if (type !== undefined && before.enums[type]?.includes(name)) {
+      const value = (a: string, b: string) =>
+        `ALTER TYPE ${type} RENAME VALUE ${literal(a)} TO ${literal(b)}`;
+      changes.push({ up: value(name, to), down: value(to, name) });
+      continue;
+    }
+    const table = renamed.get(owner) ?? tableOf(owner) ?? '';
+    const column = Object.keys(before.tables[table]?.columns ?? {}).find((each) => unquoted(each) === name);
+    if (column === undefined) {
+      throw new Error(`--rename ${from}:${to}: there is no table, column or enum value ${from}`);
+    }
+    if (inPlace.has(from)) {
+      const now = renamed.has(owner) ? quoted(owner) : table;
+      const rename = (a: string, b: string) => `ALTER TABLE ${now} RENAME COLUMN ${a} TO ${b}`;
+      changes.push({ up: rename(column, quoted(to)), down: rename(quoted(to), column) });
+    } else columns.push({ table: owner, from: name, to });
+  }
+  return { inPlace: changes, columns };
 }
 
 /** What changes nothing but its name: enums of a column, constraints, indexes and the sequences of columns. */
-export function impliedRenames(before: Snapshot, after: Snapshot): Rename[] {
-  const renames = new Map<string, Rename>();
+export function impliedRenames(before: Snapshot, after: Snapshot): Change[] {
+  const renames = new Map<string, Change>();
   const add = (object: string, from: string, to: string) =>
     renames.set(`${object} ${from}`, renaming(`${object} ${from}`, `${object} ${to}`, from, to));
   for (const [table, { columns, constraints, indexes }] of Object.entries(after.tables)) {
@@ -95,14 +112,10 @@ function shapeOf(sql: string, name: string): string {
   return sql.replace(`INDEX ${name} ON`, 'INDEX ON');
 }
 
-function renaming(old: string, renamed: string, from: string, to: string): Rename {
+function renaming(old: string, renamed: string, from: string, to: string): Change {
   // ALTER … RENAME TO takes the new name without its schema.
   const bare = (name: string) => name.replace(/^(?:"(?:[^"]|"")+"|\w+)\./, '');
   return { up: `ALTER ${old} RENAME TO ${bare(to)}`, down: `ALTER ${renamed} RENAME TO ${bare(from)}` };
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** @param name with its schema, where it has one */

@@ -23,10 +23,18 @@ export interface Definition {
   readonly comment: string | null;
 }
 
+export interface Trigger {
+  readonly sql: string;
+  /** With its arguments. */
+  readonly functionName: string;
+  readonly functionSql: string;
+}
+
 export interface Table {
   readonly columns: Readonly<Record<string, Column>>;
   readonly constraints: Readonly<Record<string, Definition>>;
   readonly indexes: Readonly<Record<string, Definition>>;
+  readonly triggers: Readonly<Record<string, Trigger>>;
   readonly comment: string | null;
 }
 
@@ -93,6 +101,13 @@ const INDEXES = `
     FROM pg_index x JOIN pg_class i ON i.oid = indexrelid
    WHERE indrelid = c.oid AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = c.oid)`;
 
+const TRIGGERS = `
+  SELECT jsonb_object_agg(quote_ident(tgname), jsonb_build_object(
+           'sql', pg_get_triggerdef(g.oid),
+           'functionName', tgfoid::regprocedure::text,
+           'functionSql', pg_get_functiondef(tgfoid)))
+    FROM pg_trigger g WHERE tgrelid = c.oid AND NOT tgisinternal`;
+
 const SNAPSHOT = `
   SELECT jsonb_build_object(
     'schemas', (SELECT coalesce(jsonb_agg(quote_ident(nspname) ORDER BY nspname), '[]') FROM pg_namespace n
@@ -107,6 +122,7 @@ const SNAPSHOT = `
                         'columns', coalesce((${COLUMNS}), '{}'),
                         'constraints', coalesce((${CONSTRAINTS}), '{}'),
                         'indexes', coalesce((${INDEXES}), '{}'),
+                        'triggers', coalesce((${TRIGGERS}), '{}'),
                         'comment', obj_description(c.oid, 'pg_class'))), '{}')
                  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
                 WHERE relkind IN ('r', 'p') AND ${OWN} AND ${BOOKKEEPING} AND ${NOT_OF_AN_EXTENSION('pg_class', 'c.oid')}),

@@ -4,6 +4,8 @@ export interface Conversion {
   readonly keepsValues: boolean;
   /** For `USING`; undefined where PostgreSQL converts by itself. */
   readonly using: string | undefined;
+  /** Whether a session whose time zone is UTC needs no `USING`, and rewrites nothing. */
+  readonly isFreeInUtc?: boolean;
 }
 
 interface Type {
@@ -62,7 +64,9 @@ export function conversionOf(
     labels === undefined
       ? isWider(a, b)
       : TEXT.has(b.base) && labels.every((label) => label.length <= (b.length ?? Infinity));
-  return { keepsValues, using: keepsValues ? usingOf(column, a, b, to, isArray) : undefined };
+  const isFreeInUtc =
+    !isArray && a.base.startsWith('timestamp') && b.base.startsWith('timestamp') && a.base !== b.base;
+  return { keepsValues, using: keepsValues ? usingOf(column, a, b, to, isArray) : undefined, isFreeInUtc };
 }
 
 /** For values that the new type may not have: those become the column's default, or NULL. Of an array, the first stays. */
