@@ -224,7 +224,7 @@ describe('with a wrong setting', () => {
   it('names it, without a stack', async () => {
     const { code, stderr } = await migration(['run'], { DATABASE_URL: 'mysql://x' });
     expect(code).toBe(1);
-    expect(stderr).toContain('DATABASE_URL must begin with postgres://');
+    expect(stderr).toContain('DATABASE_URL must be postgres://');
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 });
