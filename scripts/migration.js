@@ -123,7 +123,14 @@ function generateOptions(args) {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: { rename: answer, drop: answer, lossy: answer, fill: answer, keep: answer, 'in-place': answer },
+      options: {
+        rename: answer,
+        drop: answer,
+        lossy: answer,
+        fill: answer,
+        keep: answer,
+        'in-place': answer,
+      },
     });
   } catch (error) {
     throw new ExplainedError(`${/** @type {Error} */ (error).message}: ${USAGE}`);
