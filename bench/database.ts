@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Client, type QueryResultRow } from 'pg';
 import { createDatabaseIfMissing, startEphemeralCluster } from '../scripts/embedded-postgres.js';
+import { query } from '../test/harness/database.js';
 
 export interface Database {
   readonly url: string;
@@ -70,19 +70,4 @@ export async function fill(url: string, userIds: readonly string[], count: numbe
   }
   // Not ANALYZE alone: the first reader would pay for the rows' hint bits, and autovacuum would come in between.
   await query(url, 'VACUUM ANALYZE');
-}
-
-/** Runs one statement. */
-export async function query<Row extends QueryResultRow>(
-  url: string,
-  text: string,
-  values: readonly unknown[] = [],
-): Promise<Row[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text, [...values])).rows;
-  } finally {
-    await client.end();
-  }
 }

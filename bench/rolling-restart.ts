@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../test/harness/client.js';
+import { query } from '../test/harness/database.js';
 import { Clients, ReadinessProxy } from '../test/harness/rolling-restart.js';
 import { bench } from './bench.js';
-import { query } from './database.js';
 import { options } from './options.js';
 import { startService, type Server } from './server.js';
 

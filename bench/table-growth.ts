@@ -1,6 +1,7 @@
 import { ApiClient } from '../test/harness/client.js';
+import { query } from '../test/harness/database.js';
 import { bench } from './bench.js';
-import { fill, query } from './database.js';
+import { fill } from './database.js';
 import { get, medianMs, type Request } from './load.js';
 import { options } from './options.js';
 import { printTable } from './report.js';

@@ -10,25 +10,26 @@ import { startApp, type TestApp } from '../harness/app.js';
 import { ApiClient, type Answer } from '../harness/client.js';
 import type { TestDatabase } from '../harness/database.js';
 import { Ledger } from '../harness/ledger.js';
+import { PostgresServer } from '../harness/postgres-server.js';
 import { expectProblem } from '../harness/problem.js';
 import { describeWithRedis } from '../harness/redis.js';
-import { OwnPostgres, OwnRedis } from '../harness/servers.js';
+import { RedisServer } from '../harness/redis-server.js';
 import { until } from '../harness/until.js';
 
-let postgres: OwnPostgres;
+let postgres: PostgresServer;
 beforeAll(async () => {
-  postgres = await OwnPostgres.start();
+  postgres = await PostgresServer.start();
 }, 60_000);
 afterAll(() => postgres.remove());
 
 let databases = 0;
-async function databaseOf(server: OwnPostgres, options = ''): Promise<TestDatabase> {
+async function databaseOf(server: PostgresServer, options = ''): Promise<TestDatabase> {
   const name = `faults_${(databases += 1)}`;
   await server.query('postgres', `CREATE DATABASE ${name} ${options}`);
   return {
     name,
     url: server.url(name),
-    query: (text, values = []) => server.query(name, text, [...values]),
+    query: (text, values = []) => server.query(name, text, values),
     drop: async () => {
       await server.query('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
@@ -98,7 +99,7 @@ describe('PostgreSQL itself', () => {
     try {
       refused = await client.get('/entries');
     } finally {
-      postgres.goOn();
+      postgres.resume();
     }
     expectProblem(refused, 503);
     await until('writes succeed again', isServed);
@@ -248,7 +249,7 @@ describe('a client that goes away', () => {
 
 describeWithRedis('Redis itself', () => {
   it('is killed, comes back empty, hangs and goes on: nothing fails, nothing is lost, nothing is stale', async () => {
-    const redis = await OwnRedis.start();
+    const redis = await RedisServer.start();
     const service = await startApp({ REDIS_URL: redis.url }, await databaseOf(postgres));
     try {
       const client = await service.signUp();
@@ -275,13 +276,13 @@ describeWithRedis('Redis itself', () => {
       await exercise();
       redis.hang();
       await exercise();
-      redis.goOn();
+      redis.resume();
       await exercise();
       await until('connected again', isConnected);
       await exercise();
       expect(await differences(ledger, service.database)).toEqual([]);
     } finally {
-      redis.goOn();
+      redis.resume();
       await service.close();
       await redis.remove();
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 
-/** The server that global-setup.js has started, or that TEST_DATABASE_URL names. */
+/** The server that test-servers.ts has started, or that TEST_DATABASE_URL names. */
 function serverUrl(): URL {
   const url = process.env['TEST_DATABASE_URL'];
   if (!url) throw new Error('TEST_DATABASE_URL is not set: run the tests by npm test');
@@ -19,25 +19,26 @@ export interface TestDatabase {
 /** Makes an empty database: every suite has one of its own. */
 export async function createDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await execute(serverUrl().href, `CREATE DATABASE ${name}`);
+  await query(serverUrl().href, `CREATE DATABASE ${name}`);
   const url = serverUrl();
   url.pathname = `/${name}`;
   return {
     name,
     url: url.href,
-    query: (text, values = []) => execute(url.href, text, values),
+    query: (text, values = []) => query(url.href, text, values),
     drop: async () => {
-      await execute(serverUrl().href, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await query(serverUrl().href, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };
 }
 
 /** Runs one statement on the server's own database, as an administrator would. */
 export function onServer<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-  return execute<Row>(serverUrl().href, text, values);
+  return query<Row>(serverUrl().href, text, values);
 }
 
-async function execute<Row extends object>(
+/** Runs one statement, on a connection of its own. */
+export async function query<Row extends object>(
   url: string,
   text: string,
   values: readonly unknown[] = [],

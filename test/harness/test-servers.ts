@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEphemeralCluster } from '../../scripts/embedded-postgres.js';
+import { makeStateFolder, ROOT } from '../../scripts/environment.js';
+import { RedisServer } from './redis-server.js';
+
+declare global {
+  /** For jest/global-teardown.js. */
+  var stopTestServers: () => Promise<void>;
+}
+
+/**
+ * Starts what all suites share: a PostgreSQL server, in which each suite creates a database of its own, and a Redis server
+ * if one is installed; and builds and bundles the service, for the suites that start processes. Suites find them by
+ * environment variables, which Jest's workers inherit.
+ */
+export async function startTestServers(): Promise<void> {
+  const bundle = buildService();
+  const stops: (() => unknown)[] = [() => rmSync(bundle, { recursive: true, force: true })];
+  if (!process.env['TEST_DATABASE_URL']) {
+    const cluster = await startEphemeralCluster();
+    process.env['TEST_DATABASE_URL'] = cluster.url('postgres');
+    stops.push(() => cluster.stop());
+  }
+  if (!process.env['TEST_REDIS_URL'] && RedisServer.isInstalled()) {
+    const redis = await RedisServer.start();
+    process.env['TEST_REDIS_URL'] = redis.url;
+    stops.push(() => redis.remove());
+  }
+  globalThis.stopTestServers = async () => {
+    for (const stop of stops) await stop();
+  };
+}
+
+/**
+ * As in the image: compiled, then bundled. Not into `dist`, which an `npm start` may be running from; and the bundle not
+ * below this folder, whose node_modules it would find.
+ *
+ * @returns the bundle's folder
+ */
+function buildService(): string {
+  makeStateFolder();
+  const outDir = join(ROOT, '.data', 'test-dist');
+  removeRenamedMigrations(join(outDir, 'database', 'migrations'));
+  const bundle = mkdtempSync(join(tmpdir(), 'entries-bundle-'));
+  const node = (...args: string[]) => execFileSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+  const buildInfo = join(outDir, '.tsbuildinfo');
+  node(
+    'node_modules/typescript/bin/tsc',
+    '-p',
+    'tsconfig.build.json',
+    '--outDir',
+    outDir,
+    '--tsBuildInfoFile',
+    buildInfo,
+  );
+  node('scripts/migration-manifest.js', outDir);
+  node('scripts/bundle.js', outDir, bundle);
+  process.env['TEST_BUILD'] = outDir;
+  process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
+  return bundle;
+}
+
+/** An incremental build, three times as fast as a full one, leaves the output of files that no longer exist. */
+function removeRenamedMigrations(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const file of readdirSync(folder).filter((name) => /\.js(\.map)?$/.test(name))) {
+    const source = file.replace(/\.js(\.map)?$/, '.ts');
+    if (!existsSync(join(ROOT, 'src', 'database', 'migrations', source))) rmSync(join(folder, file));
+  }
+}
