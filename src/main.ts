@@ -12,7 +12,7 @@ async function bootstrap(): Promise<void> {
   const config = readConfig();
   const logger = await createLogger(config.log);
   handleProcessEvents(logger);
-  const shutdown = listenForShutdown(config.http, logger);
+  const shutdown = listenForShutdown(config.http.shutdownTimeoutMs, logger);
   try {
     const app = await createApp(config, logger);
     shutdown.onSignal(stoppable(app));

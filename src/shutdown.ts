@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { Logger } from 'pino';
@@ -9,48 +8,30 @@ import { messageOf } from './observability/error-description.js';
 import { exitOnceWritten } from './observability/logger.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-const DRAIN_STEPS = 10;
-
-/** ms of the time limit, or half of what the drain leaves of it, in which all else ends once streams are broken off. */
-const AFTER_STREAMS_MS = 2000;
-
 type StopSignal = (typeof SIGNALS)[number];
 
-/** What is to be ended in good order. */
 export interface Stoppable {
-  /** Makes the readiness probe fail; all else goes on. */
-  announce(): void;
-  /** Ends what streams in or out, and would not end in time by itself. */
-  breakOff(): void;
-  /** Resolves when what was under way is done and every connection is closed. */
+  /** Resolves when what was in progress has finished and every connection is closed. */
   close(): Promise<void>;
-  /** What keeps {@link close} from resolving. */
+  /** What {@link close} still waits for. */
   stillOpen(): string[];
 }
 
-/** ms */
-export interface ShutdownTimes {
-  readonly shutdownTimeoutMs: number;
-  readonly shutdownDrainMs: number;
-}
-
 export interface Shutdown {
-  /** Says what to do at a signal from now on. Until then a signal ends the process at once. */
+  /** What a signal closes from now on. Before, a signal ends the process at once. */
   onSignal(service: Stoppable): void;
   /** Whether there was a signal. */
   readonly begun: boolean;
 }
 
 /**
- * Listens for the signals that ask the process to end. As process 1 of a container it would otherwise not even notice
- * them. The end is announced, `shutdownDrainMs` later the service closes, and the process exits 0. Streams may use what time
- * there is, but for the last two seconds. `shutdownTimeoutMs` after the signal, or at a second one, it exits 1 and tells what
- * was still open.
+ * At the first signal the service closes, by Nest's hooks, and the process exits 0. After `timeoutMs`, or at a second signal,
+ * it exits 1 and logs what is still open. As process 1 of a container it would otherwise ignore these signals.
+ *
+ * Not close-with-grace 2.5, which calls `process.exit` by itself: when the reader of stdout had stopped, the process never
+ * ended, and of 10 exits 5 wrote other lines after the last one. It also has no exit code of its own for a signal at start.
  */
-export function listenForShutdown(
-  { shutdownTimeoutMs: timeoutMs, shutdownDrainMs: drainMs }: ShutdownTimes,
-  logger: Logger,
-): Shutdown {
+export function listenForShutdown(timeoutMs: number, logger: Logger): Shutdown {
   let service: Stoppable | undefined;
   let closing = false;
   const stop = (signal: StopSignal) => {
@@ -73,24 +54,19 @@ export function listenForShutdown(
     closing = true;
     logger.info(`${signal}: finishing what is under way`);
     setTimeout(() => giveUp(`not finished within ${timeoutMs} ms`), timeoutMs).unref();
-    const reserveMs = Math.min(AFTER_STREAMS_MS, (timeoutMs - drainMs) / 2);
-    setTimeout(() => stopping.breakOff(), timeoutMs - reserveMs).unref();
-    stopping.announce();
-    drain(drainMs)
-      .then(() => stopping.close())
-      .then(
-        () => {
-          logger.info('stopped');
-          exitOnceWritten(logger, 0);
-        },
-        (error: unknown) => {
-          logger.error({ err: error }, `could not stop in good order: ${messageOf(error)}`);
-          exitOnceWritten(logger, 1);
-        },
-      );
+    stopping.close().then(
+      () => {
+        logger.info('stopped');
+        exitOnceWritten(logger, 0);
+      },
+      (error: unknown) => {
+        logger.error({ err: error }, `could not stop in good order: ${messageOf(error)}`);
+        exitOnceWritten(logger, 1);
+      },
+    );
   };
   for (const signal of SIGNALS) process.on(signal, stop);
-  // Started by scripts/start.js: when that is killed, nobody is left to send a signal.
+  // Started by `npm start`: when that is killed, nobody is left to send a signal.
   if (process.send) process.once('disconnect', () => stop('SIGTERM'));
   return {
     onSignal: (then) => (service = then),
@@ -100,28 +76,20 @@ export function listenForShutdown(
   };
 }
 
-/** In steps: where the process gets no processor for a while, the time to answer probes is made longer, not used up. */
-async function drain(ms: number): Promise<void> {
-  if (ms === 0) return;
-  for (let step = 0; step < DRAIN_STEPS; step += 1) await sleep(ms / DRAIN_STEPS);
-}
-
-/** The application, as a shutdown ends it. */
+/** The application as {@link listenForShutdown} closes it. */
 export function stoppable(app: INestApplication): Stoppable {
   const requests = app.get(OpenRequests);
   const stopping = watchStopping(app);
   return {
-    announce: () => requests.announceEnd(),
-    breakOff: () => requests.breakOff(),
     close: () => app.close(),
     stillOpen: () => [...requests.describe(), ...stopping()],
   };
 }
 
 /**
- * Watches the providers that Nest tells to stop (background jobs, pools), whichever there are.
+ * Wraps the shutdown hooks of all providers (background jobs, pools), because Nest does not say which one it waits for.
  *
- * @returns tells which have been told and have not finished: `TrashPurge (87 ms)`
+ * @returns lists those that have not finished: `TrashPurge (87 ms)`
  */
 function watchStopping(app: INestApplication): () => string[] {
   const stopping = new Map<string, number>();

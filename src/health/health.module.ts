@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
+import { RequestDrain } from '../http/connections/request-drain.js';
 import { ObservabilityModule } from '../observability/observability.module.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health-indicators.js';
@@ -10,6 +11,6 @@ import { MetricsController } from './metrics.controller.js';
   // Terminus would log the whole report at each probe.
   imports: [TerminusModule.forRoot({ logger: false }), OpenRequestsModule, ObservabilityModule],
   controllers: [HealthController, MetricsController],
-  providers: [HealthIndicators],
+  providers: [HealthIndicators, RequestDrain],
 })
 export class HealthModule {}
