@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/app.js';
 import { createDatabase } from '../harness/database.js';
@@ -83,8 +84,10 @@ describeWithRedis('GET /health with Redis', () => {
     const cached = await startApp({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
     const cacheOf = async () => (await cached.anonymous.get('/health')).body.details.cache;
     try {
-      await until('connected to Redis', async () => (await cacheOf()).degraded === undefined);
-      expect(await cacheOf()).toEqual({ status: 'up', store: 'redis' });
+      // One answer: the next may be degraded again where a PING takes longer than its time limit.
+      await until('connected to Redis', async () =>
+        isDeepStrictEqual(await cacheOf(), { status: 'up', store: 'redis' }),
+      );
       proxy.cut();
       await until('Redis is seen to be away', async () => (await cacheOf()).degraded === true);
       const { status, body } = await cached.anonymous.get('/health');
