@@ -3,10 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionPurge } from '../../src/auth/sessions/session-purge.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import { ApiClient } from '../harness/client.js';
+import { INSTANT } from '../harness/formats.js';
 import { expectProblem } from '../harness/problem.js';
 import { until } from '../harness/until.js';
-
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 let service: TestApp;
 let anonymous: ApiClient;
@@ -48,7 +47,7 @@ async function expectAlive(client: ApiClient): Promise<void> {
 }
 
 describe('GET /auth/sessions', () => {
-  it('answers 200 with the sessions that live, the one used last first, and nothing that could be spent', async () => {
+  it('returns 200 with the sessions that live, the one used last first, and nothing that could be spent', async () => {
     const ada = await service.signUp();
     const phone = await signIn(ada, 'a phone');
     const { status, body } = await phone.get('/auth/sessions');
@@ -84,7 +83,7 @@ describe('GET /auth/sessions', () => {
 });
 
 describe('DELETE /auth/sessions/:id', () => {
-  it('answers 204 and ends that session at once, and no other', async () => {
+  it('returns 204 and ends that session at once, and no other', async () => {
     const ada = await service.signUp();
     const [stolen, phone] = [await signIn(ada), await signIn(ada)];
     const answer = await ada.delete(`/auth/sessions/${await currentOf(stolen)}`);
@@ -100,13 +99,13 @@ describe('DELETE /auth/sessions/:id', () => {
     await expectEnded(ada);
   });
 
-  it('answers 404 for the session of another, which lives on', async () => {
+  it('returns 404 for the session of another, which lives on', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
     expectProblem(await bob.delete(`/auth/sessions/${await currentOf(ada)}`), 404);
     await expectAlive(ada);
   });
 
-  it('answers 404 for one that has ended, and for one that never was', async () => {
+  it('returns 404 for one that has ended, and for one that never was', async () => {
     const ada = await service.signUp();
     const other = await signIn(ada);
     const id = await currentOf(other);
@@ -115,15 +114,59 @@ describe('DELETE /auth/sessions/:id', () => {
     expectProblem(await ada.delete(`/auth/sessions/${randomUUID()}`), 404);
   });
 
-  it.each(['1', 'all', "' OR true --", '%00'])('answers 400 to the id %s', async (id) => {
+  it.each(['1', 'all', "' OR true --", '%00'])('returns 400 for the id %s', async (id) => {
     const ada = await service.signUp();
     expectProblem(await ada.delete(`/auth/sessions/${encodeURI(id)}`), 400);
     await expectAlive(ada);
   });
 });
 
+describe('POST /auth/logout', () => {
+  it('returns 204 and ends the session at once, for both of its tokens', async () => {
+    const ada = await service.signUp();
+    const { status, text } = await ada.post('/auth/logout');
+    expect({ status, text }).toEqual({ status: 204, text: '' });
+    expectProblem(await ada.get('/users/me'), 401);
+    expectProblem(await ada.post('/auth/logout'), 401);
+    expectProblem(await anonymous.post('/auth/refresh', { refreshToken: ada.account.refreshToken }), 401);
+  });
+
+  it('ends the access tokens of before the last refresh', async () => {
+    const ada = await service.signUp();
+    const { body } = await anonymous.post('/auth/refresh', { refreshToken: ada.account.refreshToken });
+    await ada.withToken(body.accessToken).post('/auth/logout');
+    expectProblem(await ada.get('/users/me'), 401);
+  });
+
+  it('keeps the other sessions of the user', async () => {
+    const ada = await service.signUp();
+    const { email, password } = ada.account;
+    const other = await anonymous.post('/auth/login', { email, password });
+    await ada.post('/auth/logout');
+    expect((await ada.withToken(other.body.accessToken).get('/users/me')).status).toBe(200);
+  });
+
+  it('lets the user sign in again', async () => {
+    const ada = await service.signUp();
+    await ada.post('/auth/logout');
+    const { email, password } = ada.account;
+    expect((await anonymous.post('/auth/login', { email, password })).status).toBe(200);
+  });
+});
+
+describe('a session that another replica has ended', () => {
+  it('is refused here', async () => {
+    const ada = await service.signUp();
+    expect((await ada.get('/users/me')).status).toBe(200);
+    await service.database.query('UPDATE sessions SET ended_at = now() WHERE user_id = $1', [
+      ada.account.userId,
+    ]);
+    await until('it is refused', async () => (await ada.get('/users/me')).status === 401);
+  });
+});
+
 describe('POST /auth/logout-all', () => {
-  it('answers 204 and ends every session of the user, this one too, and of nobody else', async () => {
+  it('returns 204 and ends every session of the user, this one too, and of nobody else', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
     const other = await signIn(ada);
     expect((await ada.post('/auth/logout-all')).status).toBe(204);

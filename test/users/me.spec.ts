@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/app.js';
+import { INSTANT } from '../harness/formats.js';
 import { expectProblem } from '../harness/problem.js';
-
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 let service: TestApp;
 beforeAll(async () => {
