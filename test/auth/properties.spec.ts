@@ -1,8 +1,8 @@
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { startApp, type TestApp } from '../harness/app.js';
 import { randomEmail, type Answer, type ApiClient } from '../harness/client.js';
+import { sendRaw } from '../harness/raw-request.js';
 
 /** Requests a property: each is one round trip or two. */
 const RUNS = 50;
@@ -157,7 +157,7 @@ describe('what a client sends in a header', () => {
         ),
         value,
         async (name, sent) => {
-          const { status, headers } = await raw(name, sent);
+          const { status, headers } = await sendHeader(name, sent);
           expect(status).toBeGreaterThanOrEqual(200);
           expect(status).toBeLessThan(500);
           expect(headers['x-injected']).toBeUndefined();
@@ -264,19 +264,15 @@ describe('what is overlong, deep or of another kind', () => {
   });
 });
 
-/** The first answer to a request with a header that no client would send, byte for byte. */
-async function raw(
+/** The first response to a request with a header that no client would send, byte for byte. */
+async function sendHeader(
   name: string,
   value: string,
 ): Promise<{ status: number; headers: Readonly<Record<string, string | undefined>> }> {
-  const { hostname, port } = new URL(service.url);
-  const socket = connect(Number(port), hostname);
   const token = `authorization: Bearer ${ada.account.accessToken}`;
   const others = ['host: localhost', ...(name === 'authorization' ? [] : [token]), 'connection: close'];
-  socket.write(`GET /users/me HTTP/1.1\r\n${others.join('\r\n')}\r\n${name}: ${value}\r\n\r\n`, 'latin1');
-  const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk as Buffer);
-  const [head = ''] = Buffer.concat(chunks).toString('latin1').split('\r\n\r\n', 1);
+  const bytes = `GET /users/me HTTP/1.1\r\n${others.join('\r\n')}\r\n${name}: ${value}\r\n\r\n`;
+  const [head = ''] = (await sendRaw(service.url, Buffer.from(bytes, 'latin1'))).split('\r\n\r\n', 1);
   const [statusLine = '', ...lines] = head.split('\r\n');
   const headers = lines.map((line) => [line.split(':', 1)[0]!.toLowerCase(), line.replace(/^[^:]*: ?/, '')]);
   return {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TEST_SECRET } from '../harness/app.js';
 import { ApiClient, type Answer } from '../harness/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database.js';
 import { resolveReference, type JsonSchema } from '../harness/json-schema.js';
 import { Program } from '../harness/program.js';
+import { sendRaw } from '../harness/raw-request.js';
 import { redisUrl } from '../harness/redis.js';
 import { until } from '../harness/until.js';
 
@@ -251,7 +251,7 @@ describe('the log at its most talkative', () => {
   });
 
   it('tells of what is no HTTP request', async () => {
-    await raw(`GET /${CANARY} HTTP/1.1\r\nhost: a\r\n: ${CANARY}\r\n\r\n`);
+    await sendRaw(anonymous.url, `GET /${CANARY} HTTP/1.1\r\nhost: a\r\n: ${CANARY}\r\n\r\n`);
     await until('it is told', () => requestLines().some(({ code }) => code === 'HPE_INVALID_HEADER_TOKEN'));
     expect(requestLines().at(-1)).toMatchObject({ level: 'info', route: 'unmatched', status: 400 });
     expectNoSecret();
@@ -266,7 +266,7 @@ describe('the log at its most talkative', () => {
       const bytes =
         `POST /entries HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${ada.account.accessToken}\r\n` +
         `content-type: application/json\r\ncontent-length: 1000\r\n\r\n{"text":"${CANARY}`;
-      await raw(bytes, end);
+      await sendRaw(anonymous.url, bytes, end);
       // Answered after it, so that whatever is said of the other is said before.
       await linesOf((await ask(ada, 'GET', '/users/me')).headers.get('x-request-id')!);
       await until('it is told', () => program.lines.slice(before).some(({ aborted }) => aborted === true));
@@ -399,17 +399,4 @@ async function linesOf(requestId: string) {
   const lines = () => program.lines.filter((line) => line['requestId'] === requestId);
   await until('the request is told', () => lines().some(({ msg }) => msg === 'request'));
   return lines();
-}
-
-/** Sends bytes as they are, and waits until the connection is closed. */
-async function raw(bytes: string, end?: 'closes' | 'resets'): Promise<void> {
-  const { hostname, port } = new URL(anonymous.url);
-  const socket = connect(Number(port), hostname);
-  socket.on('error', () => {});
-  socket.resume();
-  socket.write(bytes, () => {
-    if (end === 'closes') socket.destroy();
-    if (end === 'resets') socket.resetAndDestroy();
-  });
-  await new Promise((resolve) => socket.once('close', resolve));
 }
