@@ -229,7 +229,8 @@ describe('an import that is sent again', () => {
       );
       const report = importFile(ada, file.join(''));
       await until('the first batch waits', async () => {
-        const { rows } = await other.query(
+        // Not on the connection of the transaction, whose list of backends would not change.
+        const rows = await service.database.query(
           `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );
         return rows.length > 0;
