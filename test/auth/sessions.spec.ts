@@ -15,14 +15,6 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** Signs the account in once more. */
-async function signIn(client: ApiClient, userAgent = 'another client'): Promise<ApiClient> {
-  const { email, password } = client.account;
-  const { body } = await anonymous.post('/auth/login', { email, password }, { 'user-agent': userAgent });
-  const { accessToken, refreshToken } = body;
-  return client.as({ ...client.account, accessToken, refreshToken });
-}
-
 interface SessionRow {
   readonly id: string;
   readonly current: boolean;
@@ -47,9 +39,9 @@ async function expectAlive(client: ApiClient): Promise<void> {
 }
 
 describe('GET /auth/sessions', () => {
-  it('returns 200 with the sessions that live, the one used last first, and nothing that could be spent', async () => {
+  it('returns 200 with the active sessions, last used first, and without tokens', async () => {
     const ada = await service.signUp();
-    const phone = await signIn(ada, 'a phone');
+    const phone = await ada.logIn({ 'user-agent': 'a phone' });
     const { status, body } = await phone.get('/auth/sessions');
     expect(status).toBe(200);
     const session = {
@@ -68,7 +60,7 @@ describe('GET /auth/sessions', () => {
 
   it('leaves out those that ended and those that expired', async () => {
     const ada = await service.signUp();
-    const [ended, expired] = [await signIn(ada), await signIn(ada)];
+    const [ended, expired] = [await ada.logIn(), await ada.logIn()];
     const id = await currentOf(expired);
     await ended.post('/auth/logout');
     await service.database.query('UPDATE sessions SET expires_at = now() WHERE id = $1', [id]);
@@ -85,7 +77,7 @@ describe('GET /auth/sessions', () => {
 describe('DELETE /auth/sessions/:id', () => {
   it('returns 204 and ends that session at once, and no other', async () => {
     const ada = await service.signUp();
-    const [stolen, phone] = [await signIn(ada), await signIn(ada)];
+    const [stolen, phone] = [await ada.logIn(), await ada.logIn()];
     const answer = await ada.delete(`/auth/sessions/${await currentOf(stolen)}`);
     expect([answer.status, answer.text]).toEqual([204, '']);
     await expectEnded(stolen);
@@ -99,15 +91,15 @@ describe('DELETE /auth/sessions/:id', () => {
     await expectEnded(ada);
   });
 
-  it('returns 404 for the session of another, which lives on', async () => {
+  it('returns 404 for the session of another user, and does not end it', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
     expectProblem(await bob.delete(`/auth/sessions/${await currentOf(ada)}`), 404);
     await expectAlive(ada);
   });
 
-  it('returns 404 for one that has ended, and for one that never was', async () => {
+  it('returns 404 for a session that has ended, and for an unknown one', async () => {
     const ada = await service.signUp();
-    const other = await signIn(ada);
+    const other = await ada.logIn();
     const id = await currentOf(other);
     expect((await ada.delete(`/auth/sessions/${id}`)).status).toBe(204);
     expectProblem(await ada.delete(`/auth/sessions/${id}`), 404);
@@ -166,19 +158,19 @@ describe('a session that another replica has ended', () => {
 });
 
 describe('POST /auth/logout-all', () => {
-  it('returns 204 and ends every session of the user, this one too, and of nobody else', async () => {
+  it('returns 204 and ends every session of the user, also this one, and none of another user', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
-    const other = await signIn(ada);
+    const other = await ada.logIn();
     expect((await ada.post('/auth/logout-all')).status).toBe(204);
     await expectEnded(ada);
     await expectEnded(other);
     await expectAlive(bob);
-    await expectAlive(await signIn(ada));
+    await expectAlive(await ada.logIn());
   });
 });
 
 describe('a session', () => {
-  it('ends a year after it began, however often it is refreshed', async () => {
+  it('ends after a year, however often it is refreshed', async () => {
     const { account } = await service.signUp();
     const age = (days: number) =>
       service.database.query(
@@ -201,7 +193,7 @@ describe('a session', () => {
     expectProblem(await anonymous.post('/auth/refresh', { refreshToken: body.refreshToken }), 401);
   });
 
-  it('is one of 100 at most: the one used least lately gives way', async () => {
+  it('is ended when the user has 100 newer ones, least recently used first', async () => {
     const ada = await service.signUp();
     const oldest = await currentOf(ada);
     await service.database.query(
@@ -209,14 +201,14 @@ describe('a session', () => {
        SELECT gen_random_uuid(), $1, '\\x00', now() + interval '1 day' FROM generate_series(1, 99)`,
       [ada.account.userId],
     );
-    const newest = await signIn(ada);
+    const newest = await ada.logIn();
     const left = await sessionsOf(newest);
     expect(left).toHaveLength(100);
     expect(left.map(({ id }) => id)).not.toContain(oldest);
     await until('it is refused', async () => (await ada.get('/users/me')).status === 401);
   });
 
-  it('is one that three refreshes at one instant leave with one winner', async () => {
+  it('is refreshed by one of three concurrent refreshes', async () => {
     const { account } = await service.signUp();
     const answers = await Promise.all(
       Array.from({ length: 3 }, () =>
@@ -230,7 +222,7 @@ describe('a session', () => {
 });
 
 describe('the purge of sessions', () => {
-  it('removes what is over, batch after batch, on several replicas at once, and nothing that is needed', async () => {
+  it('deletes ended sessions in batches, on several replicas at once, and nothing that is needed', async () => {
     const replica = await startApp({}, service.database);
     try {
       const ada = await service.signUp();
@@ -243,7 +235,7 @@ describe('the purge of sessions', () => {
         [ada.account.userId],
       );
       // Ended a moment ago: its access token is good for minutes yet, and must be known to have ended.
-      const other = await signIn(ada);
+      const other = await ada.logIn();
       await other.post('/auth/logout');
       await service.database.query(
         `INSERT INTO erased_sessions (id, erased_at)

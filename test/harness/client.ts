@@ -43,6 +43,15 @@ export class ApiClient {
     return this.as({ ...account, userId: user.id, accessToken, refreshToken });
   }
 
+  /** Logs in again: another session of the same account. */
+  async logIn(headers?: RequestOptions['headers']): Promise<ApiClient> {
+    const { email, password } = this.account;
+    const { status, text, body } = await this.post('/auth/login', { email, password }, headers);
+    if (status !== 200) throw new Error(`cannot log in: ${status} ${text}`);
+    const { accessToken, refreshToken } = body;
+    return this.as({ ...this.account, accessToken, refreshToken });
+  }
+
   as(account: Account): ApiClient {
     return new ApiClient(this.url, account);
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/app.js';
+import type { Account, Answer, ApiClient } from '../harness/client.js';
 import { INSTANT } from '../harness/formats.js';
 import { expectProblem } from '../harness/problem.js';
 
@@ -11,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 describe('GET /users/me', () => {
-  it('answers 200 with who is signed in, and nothing of the password', async () => {
+  it('returns 200 with the signed-in user, without the password', async () => {
     const ada = await service.signUp({ displayName: 'Ada' });
     const { status, headers, body } = await ada.get('/users/me');
     expect(status).toBe(200);
@@ -26,7 +27,7 @@ describe('GET /users/me', () => {
     });
   });
 
-  it('shows each user themselves alone', async () => {
+  it('shows each user only their own account', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
     expect((await ada.get('/users/me')).body.id).toBe(ada.account.userId);
     expect((await bob.get('/users/me')).body.id).toBe(bob.account.userId);
@@ -34,7 +35,7 @@ describe('GET /users/me', () => {
 });
 
 describe('PATCH /users/me', () => {
-  it('answers 200 with the user as changed, and keeps it', async () => {
+  it('returns 200 with the changed user, and stores it', async () => {
     const ada = await service.signUp();
     const { status, body } = await ada.patch('/users/me', {
       displayName: ' Ada Lovelace ',
@@ -45,7 +46,7 @@ describe('PATCH /users/me', () => {
     expect((await ada.get('/users/me')).body).toEqual(body);
   });
 
-  it('changes only what is sent', async () => {
+  it('changes only the fields that are sent', async () => {
     const ada = await service.signUp({ displayName: 'Ada' });
     const before = (await ada.get('/users/me')).body;
     const after = (await ada.patch('/users/me', { timezone: 'Asia/Kolkata' })).body;
@@ -53,7 +54,7 @@ describe('PATCH /users/me', () => {
     expect(Date.parse(after.updatedAt)).toBeGreaterThanOrEqual(Date.parse(before.updatedAt));
   });
 
-  it('moves updatedAt', async () => {
+  it('changes updatedAt', async () => {
     const ada = await service.signUp();
     await service.database.query("UPDATE users SET updated_at = '2020-01-01' WHERE id = $1", [
       ada.account.userId,
@@ -62,12 +63,12 @@ describe('PATCH /users/me', () => {
     expect(Date.parse(body.updatedAt)).toBeGreaterThanOrEqual(Date.parse(body.createdAt));
   });
 
-  it('takes the name away when it is null', async () => {
+  it('removes the name when it is null', async () => {
     const ada = await service.signUp({ displayName: 'Ada' });
     expect((await ada.patch('/users/me', { displayName: null })).body.displayName).toBeNull();
   });
 
-  it('changes nothing when nothing is sent', async () => {
+  it('changes nothing for an empty patch', async () => {
     const ada = await service.signUp({ displayName: 'Ada' });
     const before = (await ada.get('/users/me')).body;
     const { status, body } = await ada.patch('/users/me', {});
@@ -75,14 +76,14 @@ describe('PATCH /users/me', () => {
     expect(body).toEqual(before);
   });
 
-  it('leaves every other user as they are', async () => {
+  it('does not change other users', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp({ displayName: 'Bob' })]);
     const before = (await bob.get('/users/me')).body;
     await ada.patch('/users/me', { displayName: 'Ada' });
     expect((await bob.get('/users/me')).body).toEqual(before);
   });
 
-  it('loses neither of two patches of different fields at the same instant', async () => {
+  it('applies both of two concurrent patches of different fields', async () => {
     const ada = await service.signUp();
     for (const [displayName, timezone] of [
       ['A', 'Europe/Vienna'],
@@ -95,7 +96,7 @@ describe('PATCH /users/me', () => {
   });
 
   it.each(['UTC', 'America/Argentina/Buenos_Aires', 'Etc/GMT+12'])(
-    'takes the time zone %s',
+    'accepts the time zone %s',
     async (timezone) => {
       const ada = await service.signUp();
       expect((await ada.patch('/users/me', { timezone })).body.timezone).toBe(timezone);
@@ -107,7 +108,7 @@ describe('PATCH /users/me', () => {
     ['a name of 100 characters of two UTF-16 units each', '😀'.repeat(100)],
     ['a name that is markup', '<script>alert(1)</script>'],
     ["a name with SQL's quotes", "Robert'); DROP TABLE users; --"],
-  ])('takes %s as it is', async (_name, displayName) => {
+  ])('stores %s unchanged', async (_name, displayName) => {
     const ada = await service.signUp();
     await ada.patch('/users/me', { displayName });
     expect((await ada.get('/users/me')).body.displayName).toBe(displayName);
@@ -120,7 +121,7 @@ describe('PATCH /users/me', () => {
     ['a name with a NUL', { displayName: 'A\u0000da' }, ['displayName']],
     ['a name with a lone surrogate', { displayName: 'Ada\udc00' }, ['displayName']],
     ['a name that is an array', { displayName: ['Ada'] }, ['displayName']],
-    ['a time zone that is none', { timezone: 'Middle-earth/Shire' }, ['timezone']],
+    ['an unknown time zone', { timezone: 'Middle-earth/Shire' }, ['timezone']],
     ['a time zone that is an offset', { timezone: '+01:00' }, ['timezone']],
     ['an empty time zone', { timezone: '' }, ['timezone']],
     ['a time zone that is null', { timezone: null }, ['timezone']],
@@ -132,10 +133,104 @@ describe('PATCH /users/me', () => {
     ['null', null, ['']],
     ['an array', [], ['']],
     ['nothing', undefined, ['']],
-  ])('answers 422 to %s and changes nothing', async (_name, patch, paths) => {
+  ])('returns 422 for %s and changes nothing', async (_name, patch, paths) => {
     const ada = await service.signUp({ displayName: 'Ada' });
     const before = (await ada.get('/users/me')).body;
     expect(expectProblem(await ada.patch('/users/me', patch), 422).paths).toEqual(paths);
     expect((await ada.get('/users/me')).body).toEqual(before);
+  });
+});
+
+describe('PUT /users/me/password', () => {
+  const NEW_PASSWORD = 'another horse battery';
+  function login({ email }: Account, password: string): Promise<Answer> {
+    return service.anonymous.post('/auth/login', { email, password });
+  }
+  const changePassword = (
+    client: ApiClient,
+    newPassword = NEW_PASSWORD,
+    currentPassword = client.account.password,
+  ) => client.put('/users/me/password', { currentPassword, newPassword });
+
+  it('returns 204; the new password signs in, and the old one does not', async () => {
+    const ada = await service.signUp();
+    const { status, text } = await changePassword(ada);
+    expect({ status, text }).toEqual({ status: 204, text: '' });
+    expectProblem(await login(ada.account, ada.account.password), 401);
+    expect((await login(ada.account, NEW_PASSWORD)).status).toBe(200);
+  });
+
+  it('ends every other session of the user at once, and keeps this one and its refresh token', async () => {
+    const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
+    const others = [await ada.logIn(), await ada.logIn()];
+    expect((await changePassword(ada)).status).toBe(204);
+    for (const other of others) {
+      expectProblem(await other.get('/users/me'), 401);
+      const { refreshToken } = other.account;
+      expectProblem(await service.anonymous.post('/auth/refresh', { refreshToken }), 401);
+    }
+    expect((await ada.get('/users/me')).status).toBe(200);
+    expect(
+      (await service.anonymous.post('/auth/refresh', { refreshToken: ada.account.refreshToken })).status,
+    ).toBe(200);
+    expect((await bob.get('/users/me')).status).toBe(200);
+  });
+
+  it('returns 403 when the current password is wrong, and changes nothing', async () => {
+    const ada = await service.signUp();
+    const other = await ada.logIn();
+    const answer = await changePassword(ada, NEW_PASSWORD, 'a wrong password');
+    expectProblem(answer, 403);
+    expect(answer.headers.has('www-authenticate')).toBe(false);
+    expect((await other.get('/users/me')).status).toBe(200);
+    expect((await login(ada.account, ada.account.password)).status).toBe(200);
+  });
+
+  it.each([
+    ['a password of 7 characters', '1234567', ['newPassword']],
+    ['a password of 129 characters', 'x'.repeat(129), ['newPassword']],
+    ['a common password', 'iloveyou1', ['newPassword']],
+    ['a password with a NUL', 'pass\u0000word', ['newPassword']],
+    ['the current password', 'correct horse battery', ['newPassword']],
+    ['no password', undefined, ['newPassword']],
+  ])('returns 422 for %s as the new password', async (_what, newPassword, paths) => {
+    const ada = await service.signUp();
+    const body = { currentPassword: ada.account.password, newPassword };
+    expect(expectProblem(await ada.put('/users/me/password', body), 422).paths).toEqual(paths);
+    expect((await login(ada.account, ada.account.password)).status).toBe(200);
+  });
+
+  it('returns 422 for the e-mail address as the new password', async () => {
+    const ada = await service.signUp();
+    const { paths } = expectProblem(await changePassword(ada, ada.account.email.toUpperCase()), 422);
+    expect(paths).toEqual(['newPassword']);
+  });
+
+  it('lets one of two concurrent changes win, and accepts only its password', async () => {
+    const ada = await service.signUp();
+    const passwords = ['the first new password', 'the other new password'];
+    const answers = await Promise.all(passwords.map((password) => changePassword(ada, password)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 403]);
+    const logins = await Promise.all(passwords.map((password) => login(ada.account, password)));
+    expect(logins.map(({ status }) => (status === 200 ? 204 : 403))).toEqual(
+      answers.map(({ status }) => status),
+    );
+  });
+
+  it('leaves no session of a concurrent login with the old password', async () => {
+    for (let race = 0; race < 4; race++) {
+      const ada = await service.signUp();
+      const [changed, ...logins] = await Promise.all([
+        changePassword(ada),
+        login(ada.account, ada.account.password),
+        login(ada.account, ada.account.password),
+      ]);
+      expect(changed.status).toBe(204);
+      for (const { body } of logins.filter(({ status }) => status === 200)) {
+        expectProblem(await service.anonymous.withToken(body.accessToken).get('/users/me'), 401);
+      }
+      const sessions = (await ada.get('/auth/sessions')).body.sessions;
+      expect(sessions).toMatchObject([{ current: true }]);
+    }
   });
 });
