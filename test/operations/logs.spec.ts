@@ -4,6 +4,7 @@ import { TEST_SECRET } from '../harness/app.js';
 import { ApiClient, type Answer } from '../harness/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database.js';
 import { resolveReference, type JsonSchema } from '../harness/json-schema.js';
+import type { Document, Operation } from '../harness/openapi.js';
 import { Program } from '../harness/program.js';
 import { sendRaw } from '../harness/raw-request.js';
 import { redisUrl } from '../harness/redis.js';
@@ -18,15 +19,10 @@ const PRELOADED = `process.on('SIGWINCH', () => {
   Promise.reject(Object.assign(new Error('nobody catches this'), { detail: value, parameters: [value] }));
 });`;
 
-interface Operation {
-  readonly parameters?: readonly { name: string; in: string; schema: JsonSchema }[];
-  readonly requestBody?: { content: Readonly<Record<string, { schema: JsonSchema }>> };
-}
-
 let database: TestDatabase;
 let program: Program;
 let anonymous: ApiClient;
-let document: { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
+let document: Document;
 /** Tokens, which only answers tell. */
 const secrets = new Set<string>([TEST_SECRET]);
 let sent = 0;

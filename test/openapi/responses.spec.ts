@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApp, type TestApp } from '../harness/app.js';
+import { randomEmail, type ApiClient, type Answer } from '../harness/client.js';
+import { schemaFaults } from '../harness/json-schema.js';
+import { OpenApi } from '../harness/openapi.js';
+import { expectProblem } from '../harness/problem.js';
+
+let service: TestApp;
+let anonymous: ApiClient;
+let api: OpenApi;
+beforeAll(async () => {
+  service = await startApp();
+  anonymous = service.anonymous;
+  api = await OpenApi.of(anonymous);
+});
+afterAll(() => service.close());
+
+describe('the OpenAPI document', () => {
+  it('matches each response of a tour of the API', async () => {
+    const seen = new Set<string>();
+    const email = randomEmail();
+    const password = 'correct horse battery';
+    const ask = async (client: ApiClient, call: string, options: AskOptions = {}): Promise<Answer> => {
+      const [method = '', path = ''] = call.split(' ');
+      const { id = '', query = '', ...rest } = options;
+      const answer = await client.request(method, path.replace('{id}', id) + query, rest);
+      expect([call, answer.status, faultsOf(call, answer)]).toEqual([call, answer.status, []]);
+      seen.add(`${call} ${answer.status}`);
+      return answer;
+    };
+
+    await ask(anonymous, 'GET /health');
+    await ask(anonymous, 'GET /health/live');
+    await ask(anonymous, 'POST /auth/register', { body: { email, password, displayName: 'Ada' } });
+    await ask(anonymous, 'POST /auth/register', { body: { email: randomEmail(), password } });
+    await ask(anonymous, 'POST /auth/register', { body: { email, password } });
+    await ask(anonymous, 'POST /auth/register', { body: '{' });
+    await ask(anonymous, 'POST /auth/register', { body: { email } });
+    await ask(anonymous, 'POST /auth/login', { body: { email, password: 'wrong' } });
+    await ask(anonymous, 'POST /auth/login', { body: [] });
+    await ask(anonymous, 'POST /auth/refresh', { body: { refreshToken: 'wrong' } });
+    const login = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
+    const { refreshToken } = login.body;
+    const refreshed = await ask(anonymous, 'POST /auth/refresh', { body: { refreshToken } });
+
+    const ada = anonymous.withToken(refreshed.body.accessToken);
+    await ask(ada, 'GET /users/me');
+    await ask(ada, 'PATCH /users/me', { body: { displayName: null, timezone: 'Europe/Vienna' } });
+    await ask(ada, 'PATCH /users/me', { body: { timezone: 'Nowhere' } });
+    await ask(anonymous, 'GET /users/me');
+
+    const full = { text: 'a', mood: 1, category: 'b', tags: ['c'], occurredAt: '2026-03-01T08:30:00+01:00' };
+    const { id } = (await ask(ada, 'POST /entries', { body: full })).body;
+    await ask(ada, 'POST /entries', { body: { text: 'a', mood: 10 } });
+    await ask(ada, 'POST /entries', { body: { text: 'a', mood: 11 } });
+    const keyed = { headers: { 'idempotency-key': 'a' } };
+    await ask(ada, 'POST /entries', { body: { text: 'a', mood: 1 }, ...keyed });
+    await ask(ada, 'POST /entries', { body: { text: 'a', mood: 1 }, ...keyed });
+    await ask(ada, 'POST /entries', { body: { text: 'b', mood: 1 }, ...keyed });
+    await ask(ada, 'POST /entries', { body: { text: 'x'.repeat(2_000_000), mood: 5 } });
+    await ask(ada, 'POST /entries', { body: 'text', headers: { 'content-type': 'text/plain' } });
+    await ask(ada, 'POST /entries/bulk', { body: { entries: [full, { text: 'b', mood: 2 }] } });
+    await ask(ada, 'POST /entries/bulk', { body: { entries: [] } });
+    await ask(ada, 'GET /entries/export');
+    await ask(ada, 'GET /entries/export', { query: '?format=csv&tag=c' });
+    await ask(ada, 'GET /entries/export', { query: '?format=xlsx' });
+    const line = JSON.stringify(full);
+    await ask(ada, 'POST /entries/import', {
+      body: line,
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    await ask(ada, 'POST /entries/import', { body: 'mood', headers: { 'content-type': 'text/csv' } });
+    await ask(ada, 'POST /entries/import', { body: full });
+    await ask(ada, 'GET /entries', { query: '?limit=1&tag=c' });
+    const { nextCursor } = (await ask(ada, 'GET /entries', { query: '?limit=1' })).body;
+    await ask(ada, 'GET /entries', { query: `?limit=1&cursor=${nextCursor}` });
+    await ask(ada, 'GET /entries', { query: '?page=2&limit=1' });
+    await ask(ada, 'GET /entries', { query: '?limit=0' });
+    await ask(ada, 'GET /entries', { query: '?q=a' });
+    await ask(ada, 'GET /entries/stats');
+    await ask(ada, 'GET /entries/stats', { query: '?from=2026-03-01T00:00:00Z&to=2026-03-08T00:00:00Z' });
+    await ask(ada, 'GET /entries/stats', { query: '?bucket=hour' });
+    for (const call of ['GET /entries', 'GET /entries/trash', 'GET /entries/stats']) {
+      await ask(ada, call, { headers: { 'if-none-match': '*' } });
+    }
+    await ask(ada, 'GET /entries/{id}', { id });
+    await ask(ada, 'GET /entries/{id}', { id, headers: { 'if-none-match': '"1"' } });
+    await ask(ada, 'GET /entries/{id}', { id: 'nothing' });
+    await ask(ada, 'GET /entries/{id}', { id: randomUUID() });
+    await ask(ada, 'PATCH /entries/{id}', { id, body: { mood: 2 } });
+    await ask(ada, 'PATCH /entries/{id}', { id, body: { mood: 2 }, headers: { 'if-match': '"1"' } });
+    await ask(ada, 'PATCH /entries/{id}', { id, body: { mood: 0 } });
+    await ask(ada, 'DELETE /entries/{id}', { id, headers: { 'if-match': '"1"' } });
+    await ask(ada, 'DELETE /entries/{id}', { id });
+    await ask(ada, 'DELETE /entries/{id}', { id });
+    await ask(ada, 'GET /entries/trash');
+    await ask(ada, 'POST /entries/{id}/restore', { id });
+    await ask(ada, 'DELETE /entries/trash/{id}', { id });
+    await ask(ada, 'DELETE /entries/{id}', { id });
+    await ask(ada, 'DELETE /entries/trash/{id}', { id });
+    await ask(ada, 'POST /entries/{id}/restore', { id: randomUUID() });
+    const { sessions } = (await ask(ada, 'GET /auth/sessions')).body;
+    const other = sessions.find(({ current }: { current: boolean }) => !current);
+    await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
+    await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
+    await ask(ada, 'DELETE /auth/sessions/{id}', { id: 'nothing' });
+    await ask(ada, 'POST /auth/logout');
+    await ask(ada, 'POST /auth/logout');
+    const again = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
+    await ask(anonymous.withToken(again.body.accessToken), 'POST /auth/logout-all');
+
+    const last = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
+    const leaving = anonymous.withToken(last.body.accessToken);
+    const newPassword = 'another horse battery';
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: 'wrong', newPassword } });
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: password, newPassword: email } });
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: password } });
+    await ask(leaving, 'PUT /users/me/password', { body: { currentPassword: password, newPassword } });
+    await ask(leaving, 'GET /users/me/export');
+    await ask(leaving, 'DELETE /users/me', { body: { password } });
+    await ask(leaving, 'DELETE /users/me', { body: {} });
+    await ask(leaving, 'DELETE /users/me', { body: { password: newPassword } });
+    await ask(leaving, 'GET /users/me/export');
+
+    const successes = [...api.operations].flatMap(([call, { responses }]) =>
+      Object.keys(responses)
+        .filter((status) => /^[23]/.test(status))
+        .map((status) => `${call} ${status}`),
+    );
+    expect(successes.filter((success) => !seen.has(success))).toEqual([]);
+  });
+
+  it('matches the responses to a body that an operation does not accept', async () => {
+    const ada = await anonymous.signUp();
+    const statuses = new Set<string>();
+    for (const [call, { requestBody }] of api.operations) {
+      const [method = '', path = ''] = call.split(' ');
+      if (requestBody || method === 'GET') continue;
+      for (const [body, headers] of [
+        ['{', {}],
+        ['text', { 'content-type': 'text/plain' }],
+        ['x'.repeat(2_000_000), {}],
+      ] as const) {
+        const answer = await ada.request(method, path.replace('{id}', randomUUID()), { body, headers });
+        expect([call, answer.status, faultsOf(call, answer)]).toEqual([call, answer.status, []]);
+        statuses.add(`${call} ${answer.status}`);
+      }
+    }
+    expect(statuses.size).toBe(18);
+  });
+
+  it.each<[string, unknown]>([
+    ['POST /auth/register', { email: 'ada@example.org', password: '1234567' }],
+    ['POST /auth/register', { email: 'ada@example.org', password: 'x'.repeat(129) }],
+    ['POST /auth/register', { email: 'ada@example.org', password: 'correct horse', displayName: '' }],
+    ['POST /auth/register', { email: 'ada@example.org' }],
+    ['POST /auth/login', { email: 'ada@example.org', password: '' }],
+    ['POST /auth/login', { email: 'ada@example.org', password: 'x', remember: true }],
+    ['POST /auth/refresh', { refreshToken: '' }],
+    ['POST /entries', { text: '', mood: 5 }],
+    ['POST /entries', { text: 'x'.repeat(10_001), mood: 5 }],
+    ['POST /entries', { text: 'a', mood: 0 }],
+    ['POST /entries', { text: 'a', mood: 11 }],
+    ['POST /entries', { text: 'a', mood: 5.5 }],
+    ['POST /entries', { text: 'a', mood: '5' }],
+    ['POST /entries', { text: 'a', mood: 5, colour: 'blue' }],
+    ['POST /entries', { text: 'a', mood: 5, tags: Array(21).fill('a') }],
+    ['POST /entries', { text: 'a', mood: 5, tags: ['x'.repeat(51)] }],
+    ['POST /entries', { text: 'a', mood: 5, category: 'x'.repeat(51) }],
+    ['POST /entries', { text: 'a', mood: 5, occurredAt: 'yesterday' }],
+    ['POST /entries/bulk', { entries: [] }],
+    ['POST /entries/bulk', { entries: [{ text: 'a', mood: 11 }] }],
+    ['POST /entries', null],
+    ['POST /entries', []],
+  ])('rejects a body that the service rejects: %s %j', async (call, body) => {
+    const ada = await anonymous.signUp();
+    expectProblem(await ada.post(call.split(' ')[1]!, body), 422);
+    expect(schemaFaults(body, api.bodyOf(call), api.document)).not.toEqual([]);
+  });
+
+  it.each<[string, unknown]>([
+    ['POST /auth/register', { email: 'ada1@example.org', password: '😀'.repeat(128), displayName: null }],
+    ['POST /entries', { text: '😀'.repeat(10_000), mood: 1 }],
+    [
+      'POST /entries',
+      { text: 'a', mood: 10, category: 'B', tags: ['c', 'C'], occurredAt: '2024-02-29T00:00:00Z' },
+    ],
+  ])('accepts a body that the service accepts: %s', async (call, body) => {
+    const ada = await anonymous.signUp();
+    expect((await ada.post(call.split(' ')[1]!, body)).status).toBe(201);
+    expect(schemaFaults(body, api.bodyOf(call), api.document)).toEqual([]);
+  });
+});
+
+interface AskOptions {
+  readonly id?: string;
+  readonly query?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function faultsOf(call: string, { status, headers, text, body }: Answer): string[] {
+  const response = api.operations.get(call)?.responses[status];
+  if (!response) return [`${status} is not described`];
+  const [mediaType = ''] = (headers.get('content-type') ?? '').split(';');
+  if (!response.content) return text === '' ? [] : ['has a body, which is not described'];
+  const schema = response.content[mediaType]?.schema;
+  if (!schema) return [`is ${mediaType}, which is not described`];
+  const missing = Object.keys(response.headers ?? {}).filter((name) => !headers.has(name));
+  return [...missing.map((name) => `has no ${name}`), ...schemaFaults(body ?? text, schema, api.document)];
+}
