@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, TEST_SECRET, type TestApp } from '../harness/app.js';
+import { startApp, type TestApp } from '../harness/app.js';
+import { TEST_SECRET } from '../harness/test-secret.js';
 import { ApiClient } from '../harness/client.js';
 import { changeClaims, readJwt, signJwt, unsignedJwt, type JwtPart } from '../harness/jwt.js';
 import { expectProblem } from '../harness/problem.js';

@@ -6,7 +6,8 @@ import {
 } from '../../src/cache/redis-connection.js';
 import { loadConfig } from '../../src/config/config.js';
 import { EntryQueries } from '../../src/entries/entry.queries.js';
-import { startApp, TEST_SECRET, type TestApp } from '../harness/app.js';
+import { startApp, type TestApp } from '../harness/app.js';
+import { TEST_SECRET } from '../harness/test-secret.js';
 import { ApiClient } from '../harness/client.js';
 import { describeWithRedis, redisUrl } from '../harness/redis.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';

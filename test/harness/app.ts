@@ -3,8 +3,7 @@ import { createApp } from '../../src/app.setup.js';
 import { loadConfig, type Environment } from '../../src/config/config.js';
 import { ApiClient } from './client.js';
 import { createDatabase, type TestDatabase } from './database.js';
-
-export const TEST_SECRET = 'a-secret-for-tests-0123456789abcdefghij';
+import { TEST_SECRET } from './test-secret.js';
 
 export interface TestApp {
   readonly app: NestFastifyApplication;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TEST_SECRET } from '../harness/app.js';
+import { TEST_SECRET } from '../harness/test-secret.js';
 import { ApiClient, type Answer } from '../harness/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database.js';
 import { resolveReference, type JsonSchema } from '../harness/json-schema.js';
