@@ -1,8 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { createDatabaseIfMissing, startCluster, startEphemeralCluster } from './embedded-postgres.js';
 import { ROOT, STATE_FOLDER, databaseSetting, makeStateFolder, readEnvironment } from './environment.js';
 import { ExplainedError, explain } from './explained-error.js';
@@ -43,10 +40,10 @@ const built = {
   applyMigrations: () => import(`${DIST}/migrator/apply/apply-migrations.js`),
   /** @returns {Promise<typeof import('../src/database/migrator-options.js')>} */
   migratorOptions: () => import(`${DIST}/database/migrator-options.js`),
-  /** @returns {Promise<typeof import('../src/migrator/generate/generate-migration.js')>} */
-  generateMigration: () => import(`${DIST}/migrator/generate/generate-migration.js`),
-  /** @returns {Promise<typeof import('../src/migrator/generate/answers.js')>} */
-  answers: () => import(`${DIST}/migrator/generate/answers.js`),
+  /** @returns {Promise<typeof import('../src/migrator/commands/command.js')>} */
+  command: () => import(`${DIST}/migrator/commands/command.js`),
+  /** @returns {Promise<typeof import('../src/migrator/commands/develop.js')>} */
+  develop: () => import(`${DIST}/migrator/commands/develop.js`),
 };
 
 /** @type {Readonly<Record<string, (args: string[]) => Promise<number>>>} */
@@ -70,147 +67,22 @@ try {
 
 /** @param {string[]} args */
 async function generate(args) {
-  const { values, positionals } = generateOptions(args);
-  const [path] = positionals;
-  if (positionals.length !== 1 || path === undefined || !/\/[A-Za-z][A-Za-z0-9]*$/.test(path)) {
-    throw new ExplainedError(`the new migration needs a name of letters and digits: ${USAGE}`);
-  }
-  const folder = dirname(path);
-  const name = basename(path);
-  if (existsSync(folder) && readdirSync(folder).some((file) => file.endsWith(`-${name}.ts`))) {
-    throw new ExplainedError(`${folder} has a migration ${name} already: give the new one another name`);
-  }
-  const result = await compare(name, values, process.stdin.isTTY && process.stdout.isTTY);
-  if (result.questions.length > 0) {
-    console.error(describeQuestions(result.questions));
-    return 2;
-  }
-  if (result.migrations.length === 0) {
-    console.log('migrations: nothing to generate, the entities describe what the migrations make');
-    describePhantoms(result.phantoms);
-    return 1;
-  }
-  mkdirSync(folder, { recursive: true });
-  const files = result.migrations.map(({ file, source }) => {
-    const target = join(folder, file);
-    writeFileSync(target, source, { flag: 'wx' });
-    return target;
-  });
-  await runNode([PRETTIER, '--write', '--log-level=warn', ...files], {});
-  for (const file of files)
-    console.log(`migrations: ${file} generated: read it, and commit it with the entity`);
-  for (const note of result.notes) console.log(`migrations: note: ${note}`);
-  return 0;
+  return develop(['generate', ...args]);
 }
 
 async function check() {
-  const { questions, migrations, phantoms } = await compare('Missing', {}, false);
-  if (questions.length === 0 && migrations.length === 0) {
-    console.log('migrations: they make what the entities describe');
-    describePhantoms(phantoms);
-    return 0;
-  }
-  for (const { source } of migrations) console.log(source);
-  if (questions.length > 0) console.error(describeQuestions(questions));
-  console.error(`migrations: they do not make what the entities describe: ${USAGE}`);
-  return 1;
+  return develop(['check']);
 }
 
 /** @param {string[]} args */
-function generateOptions(args) {
-  const answer = /** @type {const} */ ({ type: 'string', multiple: true });
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        rename: answer,
-        drop: answer,
-        lossy: answer,
-        fill: answer,
-        keep: answer,
-        'in-place': answer,
-      },
-    });
-  } catch (error) {
-    throw new ExplainedError(`${/** @type {Error} */ (error).message}: ${USAGE}`);
-  }
-}
-
-/**
- * What `generate` would write. On a terminal it asks what only a person knows, and tries again with the answers.
- *
- * @param {string} name
- * @param {{ rename?: string[], drop?: string[], lossy?: string[], fill?: string[], keep?: string[], 'in-place'?: string[] }} given
- * @param {boolean} isInteractive
- * @returns {Promise<import('../src/migrator/generate/generate-migration.js').Generated>}
- */
-async function compare(name, given, isInteractive) {
-  const { generateMigration } = await built.generateMigration();
-  const { parseAnswers } = await built.answers();
-  return onServer(async (target) => {
-    const values = { ...given };
-    for (;;) {
-      const answers = parseAnswers(values);
-      const result = await generateMigration(await configOf(target), log, {
-        name,
-        timestamp: Date.now(),
-        answers,
-      });
-      if (!isInteractive || result.questions.length === 0) return result;
-      for (const question of result.questions) {
-        const [flag, value] = await ask(question);
-        values[flag] = [...(values[flag] ?? []), value];
-      }
-    }
+async function develop(args) {
+  const [{ runCommand }, { develop: commands }] = [await built.command(), await built.develop()];
+  const format = (/** @type {readonly string[]} */ files) =>
+    runNode([PRETTIER, '--write', '--log-level=warn', ...files], {});
+  return runCommand('npm run migration:generate --', args, [commands(USAGE, format)], {
+    log,
+    withOptions: (work) => onServer(async (target) => work(await configOf(target))),
   });
-}
-
-/**
- * @param {import('../src/migrator/generate/answers.js').Question} question
- * @returns {Promise<['rename' | 'drop' | 'lossy' | 'fill' | 'keep' | 'in-place', string]>}
- */
-async function ask({ text, choices }) {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    console.log(`\n${text}`);
-    for (const [index, { flag, effect }] of choices.entries())
-      console.log(`  ${index + 1}  ${flag}: ${effect}`);
-    for (;;) {
-      const reply = (await terminal.question(`1–${choices.length}, or q to write nothing: `)).trim();
-      if (reply === 'q') throw new ExplainedError('nothing was written');
-      const [, flag, quoted] = /^--([\w-]+) (.+)$/.exec(choices[Number(reply) - 1]?.flag ?? '') ?? [];
-      if (flag === undefined || quoted === undefined) continue;
-      const value = quoted.replace(/^"(.*)"$/, '$1');
-      const isOpen = value.endsWith('<SQL expression>');
-      const full = isOpen
-        ? value.replace('<SQL expression>', await terminal.question("SQL expression, for example 'none': "))
-        : value;
-      return [/** @type {'rename'} */ (flag), full];
-    }
-  } finally {
-    terminal.close();
-  }
-}
-
-/** @param {readonly import('../src/migrator/generate/answers.js').Question[]} questions */
-function describeQuestions(questions) {
-  const lines = questions.flatMap(({ text, choices }) => [
-    `- ${text}`,
-    ...choices.map(({ flag, effect }) => `    ${flag}  ${effect}`),
-  ]);
-  return [
-    'migrations: the entities leave something open; run the command again with one flag for each:',
-    ...lines,
-  ].join('\n');
-}
-
-/** @param {readonly string[]} phantoms */
-function describePhantoms([first, ...others]) {
-  if (first === undefined) return;
-  console.log(
-    `migrations: left out, as they change nothing: ${others.length + 1} statements of TypeORM's, such as ${first}`,
-  );
 }
 
 /** @param {string[]} args */
