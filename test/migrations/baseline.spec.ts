@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { DataSource, EntitySchema } from 'typeorm';
 import { loadMigrationsConfig } from '../../src/config/config.js';
+import { MIGRATIONS } from '../../src/database/schema-files.js';
 import { applyMigrations } from '../../src/migrator/apply/apply-migrations.js';
 import { LOCK_KEY } from '../../src/migrator/apply/migration-lock.js';
 import { adoptDatabase } from '../../src/migrator/baseline/adopt-database.js';
@@ -352,6 +353,18 @@ describe('a database that cannot be adopted', () => {
     );
   });
 
+  it('has a history of migrations that are no more, until that is put aside', async () => {
+    await applyMigrations(options(), SILENT);
+    rmSync(folder, { recursive: true });
+    folder = mkdtempSync(resolve('.data/baseline-'));
+    addMigration('9000000000009-Start', `${CREATE_BOOKS}; ${ADD_PAGES}`);
+    await expect(adopt()).rejects.toThrow(
+      /not in this build, up to AddPages9000000000002: to adopt it, rename/,
+    );
+    await database.query('DROP TABLE migrations, migration_history');
+    expect((await adopt()).recorded).toEqual(['Start9000000000009']);
+  });
+
   it('has a table migrations of another tool', async () => {
     await database.query(
       `${CREATE_BOOKS}; CREATE TABLE migrations (id serial, migration text, batch integer)`,
@@ -410,7 +423,7 @@ describe('the service on a database that was made by hand', () => {
   }
 
   beforeEach(async () => {
-    await migrate('up');
+    await applyMigrations({ ...options(), migrations: MIGRATIONS }, SILENT);
     await database.query('DROP TABLE migrations, migration_history, typeorm_metadata');
     await database.query(
       `INSERT INTO users (id, email, password_hash) VALUES (gen_random_uuid(), 'a@example.org', 'x')`,
@@ -437,7 +450,7 @@ describe('the service on a database that was made by hand', () => {
     } finally {
       await program.stop();
     }
-  });
+  }, 120_000);
 
   it('exits 1, prints the differences and writes nothing where the schema is another', async () => {
     await database.query('DROP INDEX entries_trash_idx; CREATE TABLE notes (id int)');
@@ -454,7 +467,7 @@ describe('the service on a database that was made by hand', () => {
     expect(await database.query(`SELECT to_regclass('migrations') AS migrations`)).toEqual([
       { migrations: null },
     ]);
-  });
+  }, 120_000);
 
   it('is adopted by npm run migration:baseline', async () => {
     const project = copyProject();
@@ -474,5 +487,5 @@ describe('the service on a database that was made by hand', () => {
     } finally {
       project.remove();
     }
-  });
+  }, 120_000);
 });

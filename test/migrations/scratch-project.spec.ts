@@ -156,15 +156,15 @@ describe('a project that has adopted the migrator as its README says', () => {
     build();
     expect(
       await start(`
-        await dataSource.getRepository('User').save({ email: 'a-longer-one@example.org', fullName: 'Bob' });
+        await dataSource.getRepository('User').save({ email: 'bob.the.second@example.org', fullName: 'Bob' });
         print([
           await dataSource.getRepository('User').find({ select: { email: true, fullName: true }, order: { email: 'ASC' } }),
           await dataSource.getRepository('Post').find({ select: { state: true }, order: { id: 'ASC' } }),
         ]);`),
     ).toEqual([
       [
-        { email: 'a-longer-one@example.org', fullName: 'Bob' },
         { email: 'a@b.org', fullName: 'Ada' },
+        { email: 'bob.the.second@example.org', fullName: 'Bob' },
       ],
       [{ state: 'public' }, { state: 'draft' }],
     ]);

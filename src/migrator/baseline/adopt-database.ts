@@ -77,7 +77,7 @@ export async function adoptDatabase(
     (line) => log.info(line),
     async (lock) => {
       const catalog = await withClient(config.database, async (query) => {
-        await checkAdoptable(query);
+        await checkAdoptable(query, files);
         return readCatalog(query, ignored);
       });
       if (!catalog.some((line) => line.startsWith('table '))) {
@@ -124,7 +124,7 @@ function named(migration: string, files: readonly MigrationFile[]): MigrationFil
 }
 
 /** @throws {MigrationError} where migrations are recorded already, or cannot be */
-async function checkAdoptable(query: Query): Promise<void> {
+async function checkAdoptable(query: Query, files: readonly MigrationFile[]): Promise<void> {
   const columns = (await query(
     `SELECT attname AS name FROM pg_attribute WHERE attrelid = to_regclass('migrations') AND attnum > 0`,
   )) as { name: string }[];
@@ -134,9 +134,16 @@ async function checkAdoptable(query: Query): Promise<void> {
       'The table migrations belongs to another tool, and TypeORM needs this name: rename that table first',
     );
   }
-  const newest = (await readApplied(query)).at(-1);
-  if (newest)
-    throw new MigrationError(`The database has a history already, up to ${newest.name}: start normally`);
+  const applied = await readApplied(query);
+  const newest = applied.at(-1)?.name;
+  if (newest === undefined) return;
+  if (applied.some(({ name }) => files.some((file) => file.name === name))) {
+    throw new MigrationError(`The database has a history already, up to ${newest}: start normally`);
+  }
+  throw new MigrationError(
+    `The database has a history of migrations that are not in this build, up to ${newest}: to adopt it, rename its ` +
+      'tables migrations and migration_history first',
+  );
 }
 
 async function compare(
