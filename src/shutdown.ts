@@ -28,8 +28,9 @@ export interface Shutdown {
  * At the first signal the service closes, by Nest's hooks, and the process exits 0. After `timeoutMs`, or at a second signal,
  * it exits 1 and logs what is still open. As process 1 of a container it would otherwise ignore these signals.
  *
- * Not close-with-grace 2.5, which calls `process.exit` by itself: when the reader of stdout had stopped, the process never
- * ended, and of 10 exits 5 wrote other lines after the last one. It also has no exit code of its own for a signal at start.
+ * Not close-with-grace 2.5, which calls `process.exit` by itself: when the reader of stdout had stopped, the process was
+ * still there 8 s later, and of 10 exits 5 under heavy logging wrote other lines after the last one. It also
+ * has no exit code of its own for a signal at start.
  */
 export function listenForShutdown(timeoutMs: number, logger: Logger): Shutdown {
   let service: Stoppable | undefined;

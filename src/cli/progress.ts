@@ -10,7 +10,7 @@ export interface Screen {
 /**
  * The progress of a transfer, in one line that is drawn again and again.
  *
- * Not cli-progress: it computes no rate, so about 30 of these 40 lines would remain, for six packages and 30 KB.
+ * Not cli-progress: it computes no rate, so most of this would remain, for six packages and 30 KB of bundle.
  */
 export class Progress {
   private readonly started = Date.now();

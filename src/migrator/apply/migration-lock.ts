@@ -62,8 +62,8 @@ export async function withMigrationLock<T>(
 }
 
 /**
- * Not with p-retry: it retries what throws, and a lock that another process holds is no error. It would save three lines
- * here, and be one more dependency of the migrator.
+ * Not with p-retry: it retries what throws, and a lock that another process holds is no error. It would
+ * also be one more dependency of the migrator.
  */
 async function acquire(client: Client, timeoutMs: number, log: (line: string) => void): Promise<void> {
   const started = Date.now();
