@@ -38,7 +38,7 @@ async function main(command: TransferCommand): Promise<number> {
   } catch (error) {
     if (interruption.signal.aborted) {
       const reason = interruption.signal.reason as NodeJS.Signals;
-      console.error(`${reason}: stopped; what was imported stays, and the file can be imported again`);
+      console.error(`${reason}: stopped; imported entries are kept, and the import can be repeated`);
       return 128 + constants.signals[reason];
     }
     console.error(describeFailure(error));

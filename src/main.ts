@@ -20,7 +20,7 @@ async function bootstrap(): Promise<void> {
     if (shutdown.begun) return;
     await app.listen(config.http.port, config.http.host);
     const url = await app.getUrl();
-    logger.info(`listening on ${url}${config.docs.enabled ? `, its API is described at ${url}/docs` : ''}`);
+    logger.info(`listening on ${url}${config.docs.enabled ? `, API docs at ${url}/docs` : ''}`);
   } catch (error) {
     if (shutdown.begun) return;
     logger.fatal(describeStartError(error, config));

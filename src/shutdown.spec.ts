@@ -67,8 +67,6 @@ describe('listenForShutdown', () => {
     process.emit('SIGINT', 'SIGINT');
     await jest.advanceTimersByTimeAsync(0);
     expect(exit.mock.calls).toEqual([[1]]);
-    expect(told('error')).toEqual([
-      'could not stop in good order: a value was refused by PostgreSQL (22P02)',
-    ]);
+    expect(told('error')).toEqual(['shutdown failed: PostgreSQL rejected a value (22P02)']);
   });
 });

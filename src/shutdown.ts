@@ -43,9 +43,7 @@ export function listenForShutdown(timeoutMs: number, logger: Logger): Shutdown {
     const stopping = service;
     const giveUp = (reason: string) => {
       const open = stopping.stillOpen();
-      logger.error(
-        `${reason}: ending all the same${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`,
-      );
+      logger.error(`${reason}: exiting anyway${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`);
       exitOnceWritten(logger, 1);
     };
     if (closing) {
@@ -53,7 +51,7 @@ export function listenForShutdown(timeoutMs: number, logger: Logger): Shutdown {
       return;
     }
     closing = true;
-    logger.info(`${signal}: finishing what is under way`);
+    logger.info(`${signal}: shutting down`);
     setTimeout(() => giveUp(`not finished within ${timeoutMs} ms`), timeoutMs).unref();
     stopping.close().then(
       () => {

@@ -9,11 +9,11 @@ export function describeStartError(error: unknown, { http, metrics }: Config): u
   const name = port === metrics.port ? 'METRICS_PORT' : 'PORT';
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${host} is in use: stop what listens there, or set ${name} to another`;
+      return `port ${port} on ${host} is in use: stop the other process or change ${name}`;
     case 'EACCES':
-      return `port ${port} on ${host} is not for this user: set ${name} to 1024 or above`;
+      return `port ${port} on ${host} needs more privileges: set ${name} to 1024 or higher`;
     case 'EADDRNOTAVAIL':
-      return `${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0`;
+      return `${host} is not an address of this machine: set HOST to a local address or to 0.0.0.0`;
     default:
       return error;
   }

@@ -84,7 +84,7 @@ describe('entries export and import', () => {
     await service.database.query('DELETE FROM entries WHERE user_id = $1', [ada.account.userId]);
     expect(await entriesCommand('import', '--user', email, file)).toEqual({
       code: 0,
-      stdout: 'imported 2, skipped 0 that were there already, refused 0\n',
+      stdout: 'imported 2, skipped 0 existing, rejected 0\n',
       stderr: '',
     });
     expect((await ada.get('/entries/export')).text).toBe(exported);
@@ -152,7 +152,7 @@ describe('entries export and import', () => {
     const program = start({ args });
     program.process.stdout!.once('data', () => program.process.stdout!.destroy());
     expect(await program.exited).toEqual({ code: 1, signal: null });
-    expect(program.stderr).toBe('whoever read the output has stopped\n');
+    expect(program.stderr).toBe('the reader of the output has closed the pipe\n');
   });
 
   it('say which lines are refused and why, exit 3, and import the others', async () => {
@@ -160,7 +160,7 @@ describe('entries export and import', () => {
     writeFileSync(file, 'text,mood\na,1\nb,11\n"c\nc",2\n,3\n');
     const { code, stdout, stderr } = await entriesCommand('import', '--user', ada.account.email, file);
     expect(code).toBe(3);
-    expect(stdout).toBe('imported 2, skipped 0 that were there already, refused 2\n');
+    expect(stdout).toBe('imported 2, skipped 0 existing, rejected 2\n');
     expect(stderr).toMatch(/^line 3: mood: must be .+\nline 6: text: must have .+\n$/);
   });
 
@@ -175,7 +175,7 @@ describe('entries export and import', () => {
     await until('three batches are there', async () => (await stored()) === 1500);
     program.process.kill('SIGINT');
     expect(await program.exited).toEqual({ code: 130, signal: null });
-    expect(program.stderr).toContain('SIGINT: stopped; what was imported stays');
+    expect(program.stderr).toContain('SIGINT: stopped; imported entries are kept');
     expect(await stored()).toBe(1500);
   });
 });
@@ -206,7 +206,7 @@ describe('the command', () => {
   it('exits 1 and says in words what is wrong', async () => {
     const missing = join(folder, 'missing.csv');
     const { code, stdout, stderr } = await entriesCommand('import', '--user', ada.account.email, missing);
-    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `there is no ${missing}\n` });
+    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `no such file: ${missing}\n` });
   });
 });
 
@@ -232,15 +232,15 @@ describe('what goes wrong is said in words', () => {
 
   it('an e-mail address that nobody has', async () => {
     expect(await failure({ email: 'nobody@example.org' })).toBe(
-      'nobody has the e-mail address nobody@example.org',
+      'no user has the e-mail address nobody@example.org',
     );
   });
 
   it('a file that cannot be read or written', async () => {
     const missing = join(folder, 'missing.csv');
-    expect(await failure({ file: folder })).toMatch(/is a folder$/);
+    expect(await failure({ file: folder })).toMatch(/^is a directory/);
     expect(await failure({ action: 'export', file: join(missing, 'a.csv') })).toMatch(
-      /^there is no .+a\.csv\.[0-9a-f]+\.partial$/,
+      /^no such file: .+a\.csv\.[0-9a-f]+\.partial$/,
     );
     const file = join(folder, 'semicolons.csv');
     writeFileSync(file, 'text;mood\na;1\n');
@@ -251,7 +251,7 @@ describe('what goes wrong is said in words', () => {
     expect(await failure({}, `${service.database.url}_not`)).toContain('refuses the connection');
     const database = await createDatabase();
     try {
-      expect(await failure({}, database.url)).toContain('the database lacks migrations (');
+      expect(await failure({}, database.url)).toContain('the database has pending migrations (');
       expect(await database.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
     } finally {
       await database.drop();

@@ -45,7 +45,7 @@ export class AuthController {
   @Post('register')
   @Public()
   @Unqueued()
-  @ApiOperation({ summary: 'Open an account and sign in' })
+  @ApiOperation({ summary: 'Register and sign in' })
   @ApiCreatedResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 409, 413, 415, 422, 429, 503)
   register(
@@ -72,7 +72,7 @@ export class AuthController {
   @Post('refresh')
   @Public()
   @HttpCode(200)
-  @ApiOperation({ summary: 'Spend a refresh token for a new pair of tokens' })
+  @ApiOperation({ summary: 'Exchange a refresh token for new tokens' })
   @ApiOkResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 401, 413, 415, 422, 429, 503)
   refresh(@Body({ schema: RefreshSchema }) { refreshToken }: Refresh): Promise<SignedIn> {
@@ -82,7 +82,7 @@ export class AuthController {
   @Post('logout')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End this session' })
+  @ApiOperation({ summary: 'End the current session' })
   @ApiNoContentResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
   async logout(@CurrentUser() { sessionId }: Principal): Promise<void> {
@@ -92,7 +92,7 @@ export class AuthController {
   @Post('logout-all')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End every session of the user, this one too' })
+  @ApiOperation({ summary: 'End all sessions of the user, including the current one' })
   @ApiNoContentResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
   logoutAll(@CurrentUser() { userId }: Principal): Promise<void> {
@@ -101,7 +101,7 @@ export class AuthController {
 
   @Get('sessions')
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'Where the user is signed in' })
+  @ApiOperation({ summary: 'List the sessions of the user' })
   @ApiOkResponse({ standardSchema: SessionListSchema })
   @ApiProblems(401, 429, 503)
   async listSessions(@CurrentUser() { userId, sessionId }: Principal): Promise<SessionList> {

@@ -5,7 +5,7 @@ import { isTheEmail } from './passwords/common-passwords.js';
 
 /** Whether it is a common one, the service looks up: refuseCommonPassword. */
 export const NewPasswordSchema = text(8, 128).meta({
-  description: '8 to 128 characters, none of the commonest passwords, and not the e-mail',
+  description: '8 to 128 characters; neither a common password nor the e-mail address',
   example: 'correct horse battery',
 });
 
@@ -34,10 +34,10 @@ export type Refresh = z.infer<typeof RefreshSchema>;
 
 export const TokensSchema = z
   .object({
-    accessToken: z.string().meta({ description: 'a JWT, for the Authorization header' }),
+    accessToken: z.string().meta({ description: 'JWT for the Authorization header' }),
     tokenType: z.literal('Bearer'),
-    expiresIn: z.int().meta({ description: 'life of the access token, in seconds' }),
-    refreshToken: z.string().meta({ description: 'opaque; good for one use' }),
+    expiresIn: z.int().meta({ description: 'lifetime of the access token in seconds' }),
+    refreshToken: z.string().meta({ description: 'opaque; can be used once' }),
   })
   .meta({ id: 'Tokens' });
 export type Tokens = z.infer<typeof TokensSchema>;

@@ -61,11 +61,11 @@ export async function runCommand(
     const pending = await app.get(MigrationStatus).pending();
     if (pending.length > 0) {
       throw new CommandError(
-        `the database lacks migrations (${pending.join(', ')}): run node dist/database/migrate.js up`,
+        `the database has pending migrations (${pending.join(', ')}): run node dist/database/migrate.js up`,
       );
     }
     const user = await app.get(UsersService).findByEmail(command.email);
-    if (!user) throw new CommandError(`nobody has the e-mail address ${command.email}`);
+    if (!user) throw new CommandError(`no user has the e-mail address ${command.email}`);
     const { format, file } = command;
     const transfer: Transfer = { userId: user.id, format, file, screen: process.stderr, signal };
     if (command.action === 'export') {
@@ -74,7 +74,7 @@ export async function runCommand(
       return 0;
     }
     const { imported, skipped, failed, errors } = await importFile(app.get(EntryImport), transfer);
-    console.log(`imported ${imported}, skipped ${skipped} that were there already, refused ${failed}`);
+    console.log(`imported ${imported}, skipped ${skipped} existing, rejected ${failed}`);
     for (const { line, message } of errors) console.error(`line ${line}: ${message}`);
     if (failed > errors.length) console.error(`and ${failed - errors.length} more`);
     return failed > 0 ? EXIT_REFUSED_LINES : 0;
@@ -95,13 +95,13 @@ export function describeFailure(error: unknown): string {
   const { code, path, message, stack } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'ENOENT':
-      return `there is no ${path ?? 'such file'}`;
+      return `no such file${path === undefined ? '' : `: ${path}`}`;
     case 'EACCES':
-      return `${path ?? 'the file'} is not for this user`;
+      return `permission denied${path === undefined ? '' : `: ${path}`}`;
     case 'EISDIR':
-      return `${path ?? 'the file'} is a folder`;
+      return `is a directory${path === undefined ? '' : `: ${path}`}`;
     case 'EPIPE':
-      return 'whoever read the output has stopped';
+      return 'the reader of the output has closed the pipe';
     case 'ENOSPC':
       return 'the disk is full';
     default:

@@ -105,7 +105,7 @@ describe('asDatabaseUnavailable', () => {
 
   it('tells the client nothing of the cause', () => {
     const exception = asDatabaseUnavailable(withCode('ECONNREFUSED', 'connect ECONNREFUSED 10.1.2.3:5432'));
-    expect(exception?.message).toBe('The database is not available');
+    expect(exception?.message).toBe('The database is unavailable');
     expect(JSON.stringify(exception?.getResponse())).not.toMatch(/10\.1\.2\.3|ECONNREFUSED/);
   });
 

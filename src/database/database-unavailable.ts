@@ -13,14 +13,12 @@ const QUERY_CANCELED = '57014';
 export function asQueryTimeout(error: unknown): HttpException | undefined {
   const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
   if (!types.isNativeError(cause) || (cause as { code?: unknown }).code !== QUERY_CANCELED) return undefined;
-  return new GatewayTimeoutException(
-    'The query took too long; ask for less, by from and to or other filters',
-  );
+  return new GatewayTimeoutException('The query took too long; narrow it with from, to or other filters');
 }
 
 /** A 503 for an error that says no more than that the database cannot serve now; undefined for any other. */
 export function asDatabaseUnavailable(error: unknown): ServiceUnavailableException | undefined {
   return isDatabaseUnavailable(error)
-    ? new ServiceUnavailableException('The database is not available')
+    ? new ServiceUnavailableException('The database is unavailable')
     : undefined;
 }

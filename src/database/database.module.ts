@@ -50,7 +50,7 @@ async function bringUp({ database, migrations }: Config, started: StartMigration
   }
   logger.log(`database ready: ${database.host}:${database.port}/${database.name}`);
   if (!migrations.run) {
-    logger.log('migrations: left to another process (MIGRATIONS_RUN=false)');
+    logger.log('migrations: skipped (MIGRATIONS_RUN=false)');
     return;
   }
   const began = performance.now();
@@ -68,6 +68,6 @@ async function bringUp({ database, migrations }: Config, started: StartMigration
 function asLost(error: unknown): never {
   if (!asDatabaseUnavailable(error)) throw error;
   throw new DatabaseUnavailableError(
-    `The database was lost while migrations were looked for: ${error instanceof Error ? error.message : String(error)}`,
+    `Lost the database connection while reading the applied migrations: ${error instanceof Error ? error.message : String(error)}`,
   );
 }

@@ -56,30 +56,30 @@ import {
   type EntryStatsQuery,
 } from './entry.schemas.js';
 
-const ETAG = { ETag: { description: 'the version, in quotes', schema: { type: 'string' as const } } };
+const ETAG = { ETag: { description: 'version in quotes', schema: { type: 'string' as const } } };
 const WEAK_ETAG = {
-  ETag: { description: 'weak: of all entries of the user', schema: { type: 'string' as const } },
+  ETag: { description: 'weak; changes with any entry of the user', schema: { type: 'string' as const } },
 };
 const Unchanged = () =>
   applyDecorators(
     ApiHeader({
       name: 'If-None-Match',
       required: false,
-      description: 'the ETag seen last: 304 when no entry has changed since',
+      description: 'ETag of an earlier response: 304 if no entry has changed since',
     }),
-    ApiResponse({ status: 304, description: 'No entry has changed', headers: WEAK_ETAG }),
+    ApiResponse({ status: 304, description: 'Not modified', headers: WEAK_ETAG }),
   );
 const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
     required: false,
-    description: 'the ETag seen last: 412 when the entry has changed since',
+    description: 'ETag of an earlier response: 412 if the entry has changed since',
   });
 const IfNoneMatch = () =>
   ApiHeader({
     name: 'If-None-Match',
     required: false,
-    description: 'ETags: 412 when the entry has one of them',
+    description: 'ETags: 412 if the entry matches one of them',
   });
 
 @ApiTags('Entries')
@@ -94,12 +94,12 @@ export class EntriesController {
 
   @Post()
   @Header('content-type', 'application/json; charset=utf-8')
-  @ApiOperation({ summary: 'Write an entry' })
+  @ApiOperation({ summary: 'Create an entry' })
   @ApiCreatedResponse({
     standardSchema: EntrySchema,
     headers: {
       ...ETAG,
-      Location: { description: 'the path of the entry', schema: { type: 'string' } },
+      Location: { description: 'path of the entry', schema: { type: 'string' } },
     },
   })
   @ApiIdempotencyKey()
@@ -120,7 +120,7 @@ export class EntriesController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List entries, page by page' })
+  @ApiOperation({ summary: 'List entries' })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryListSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
@@ -134,7 +134,7 @@ export class EntriesController {
   }
 
   @Get('trash')
-  @ApiOperation({ summary: 'List what is in the trash, where entries stay for 30 days' })
+  @ApiOperation({ summary: 'List entries in the trash, which are deleted after 30 days' })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryListSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
@@ -160,7 +160,7 @@ export class EntriesController {
   }
 
   @Get('stats')
-  @ApiOperation({ summary: 'Count entries and moods, by category, by tag and over time' })
+  @ApiOperation({ summary: 'Get statistics by mood, category, tag and time' })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryStatsSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
@@ -178,15 +178,15 @@ export class EntriesController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Read an entry' })
+  @ApiOperation({ summary: 'Get an entry' })
   @IfMatch()
   @ApiHeader({
     name: 'If-None-Match',
     required: false,
-    description: 'the ETag seen last: 304 when it still stands',
+    description: 'ETag of an earlier response: 304 if the entry has not changed since',
   })
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
-  @ApiResponse({ status: 304, description: 'The entry is as it was', headers: ETAG })
+  @ApiResponse({ status: 304, description: 'Not modified', headers: ETAG })
   @ApiProblems(400, 401, 404, 412, 429, 503)
   async read(
     @CurrentUser() { userId }: Principal,
@@ -202,7 +202,7 @@ export class EntriesController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Change an entry' })
+  @ApiOperation({ summary: 'Update an entry' })
   @IfMatch()
   @IfNoneMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
@@ -220,7 +220,7 @@ export class EntriesController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Put an entry into the trash' })
+  @ApiOperation({ summary: 'Move an entry to the trash' })
   @IfMatch()
   @IfNoneMatch()
   @ApiNoContentResponse()
@@ -236,7 +236,7 @@ export class EntriesController {
 
   @Post(':id/restore')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Take an entry out of the trash' })
+  @ApiOperation({ summary: 'Restore an entry from the trash' })
   @IfMatch()
   @IfNoneMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })

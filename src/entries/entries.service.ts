@@ -145,7 +145,7 @@ function allows({ oneOf, noneOf = [] }: VersionCondition, version: number): bool
 
 function otherVersion(version: number): never {
   throw new PreconditionFailedException(
-    `The entry is at version ${version}, which the precondition rules out`,
+    `The entry has version ${version}, which does not satisfy the precondition`,
   );
 }
 

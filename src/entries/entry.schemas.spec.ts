@@ -154,7 +154,7 @@ describe('the body of POST /entries', () => {
     it('may be 20', () => {
       const tags = Array.from({ length: 20 }, (_, index) => `tag ${index + 10}`);
       expect(create({ tags: tags.toReversed() }).tags).toEqual(tags);
-      expect(createFaults({ tags: [...tags, 'one more'] })).toEqual(['tags: must have 20 tags at most']);
+      expect(createFaults({ tags: [...tags, 'one more'] })).toEqual(['tags: must have at most 20 tags']);
     });
 
     it('are each named when they are wrong', () => {
@@ -323,7 +323,7 @@ describe('the query of GET /entries', () => {
       ['9007199254740991', '100'],
     ])('may not be %s with a limit of %s', (page, limit) => {
       expect(listFaults({ page, limit })).toEqual([
-        'page: reaches too far: page × limit must be 10000 or less; use cursor',
+        'page: page × limit must be at most 10000; use cursor for more',
       ]);
     });
 
@@ -332,7 +332,7 @@ describe('the query of GET /entries', () => {
     });
 
     it('never comes with cursor', () => {
-      expect(listFaults({ page: '1', cursor: 'abc' })).toEqual(['page: must not be given with cursor']);
+      expect(listFaults({ page: '1', cursor: 'abc' })).toEqual(['page: must not be used with cursor']);
     });
   });
 
@@ -381,7 +381,7 @@ describe('the query of GET /entries', () => {
     it('take 20 tags and no more', () => {
       const tag = Array.from({ length: 20 }, (_, index) => `tag ${index}`);
       expect(list({ tag }).tag).toHaveLength(20);
-      expect(listFaults({ tag: [...tag, 'one more'] })).toEqual(['tag: must be given 20 times at most']);
+      expect(listFaults({ tag: [...tag, 'one more'] })).toEqual(['tag: must be given at most 20 times']);
     });
 
     it.each([

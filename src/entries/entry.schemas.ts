@@ -41,7 +41,7 @@ const MoodSchema = z
 const CategorySchema = label('health');
 const TagsSchema = z
   .array(label('river'))
-  .max(MAX_TAGS, `must have ${MAX_TAGS} tags at most`)
+  .max(MAX_TAGS, `must have at most ${MAX_TAGS} tags`)
   .transform((tags) => [...new Set(tags)].sort());
 
 export const EntrySchema = z
@@ -54,7 +54,7 @@ export const EntrySchema = z
     occurredAt: z.iso.datetime({ precision: 3 }),
     createdAt: z.iso.datetime({ precision: 3 }),
     updatedAt: z.iso.datetime({ precision: 3 }),
-    version: z.int().min(1).meta({ description: '1, and one more with each change' }),
+    version: z.int().min(1).meta({ description: '1 at first, plus 1 with each change' }),
   })
   .meta({ id: 'Entry' });
 
@@ -64,7 +64,7 @@ export const EntryCreateSchema = z
     mood: MoodSchema,
     category: CategorySchema.default('general'),
     tags: TagsSchema.prefault([]),
-    occurredAt: InstantSchema.optional().meta({ description: 'now, where it is left out' }),
+    occurredAt: InstantSchema.optional().meta({ description: 'defaults to now' }),
   })
   .meta({ id: 'EntryCreate' });
 export type EntryCreate = z.infer<typeof EntryCreateSchema>;
@@ -78,7 +78,7 @@ export const EntryPatchSchema = z
     occurredAt: InstantSchema,
   })
   .partial()
-  .meta({ id: 'EntryPatch', description: 'what is left out stays as it is' });
+  .meta({ id: 'EntryPatch', description: 'omitted fields stay unchanged' });
 export type EntryPatch = z.infer<typeof EntryPatchSchema>;
 
 export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
@@ -108,17 +108,16 @@ const mood = wholeNumber(1, 10).optional();
 /** What narrows a list, and an export. */
 export const filters = {
   q: z.string().trim().pipe(text(1, 200)).optional().meta({
-    description:
-      'words that must all occur anywhere in the text, whatever the case and accents; "a phrase"; -not',
+    description: 'words that must all occur in the text, ignoring case and accents; "a phrase"; -excluded',
     minLength: 1,
     maxLength: 200,
   }),
   category: CategorySchema.optional(),
   tag: z
-    .union([label('river'), z.array(label('river')).max(MAX_TAGS)], `must be given ${MAX_TAGS} times at most`)
+    .union([label('river'), z.array(label('river')).max(MAX_TAGS)], `must be given at most ${MAX_TAGS} times`)
     .transform((tags) => [...new Set([tags].flat())].sort())
     .optional()
-    .meta({ description: 'may be repeated: all of them must match' }),
+    .meta({ description: 'repeatable; all tags must match' }),
   mood,
   moodMin: mood,
   moodMax: mood,
@@ -129,20 +128,20 @@ export const filters = {
 export const EntryListQuerySchema = z
   .strictObject({
     limit: wholeNumber(1, 100, undefined, { default: 20 }).default(20),
-    cursor: z.string().min(1).max(512).optional().meta({ description: 'nextCursor of the page before' }),
+    cursor: z.string().min(1).max(512).optional().meta({ description: 'nextCursor of the previous page' }),
     page: wholeNumber(1, Number.MAX_SAFE_INTEGER, 'must be a whole number from 1')
       .optional()
-      .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; never with cursor`, maximum: MAX_OFFSET }),
+      .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; not with cursor`, maximum: MAX_OFFSET }),
     sort: z.enum(SORTS, `must be ${SORTS.join(', ')}`).default('-occurredAt'),
     ...filters,
   })
   .refine(({ page, cursor }) => page === undefined || cursor === undefined, {
     path: ['page'],
-    message: 'must not be given with cursor',
+    message: 'must not be used with cursor',
   })
   .refine(({ page, limit }) => page === undefined || page * limit <= MAX_OFFSET, {
     path: ['page'],
-    message: `reaches too far: page × limit must be ${MAX_OFFSET} or less; use cursor`,
+    message: `page × limit must be at most ${MAX_OFFSET}; use cursor for more`,
   });
 export type EntryListQuery = z.infer<typeof EntryListQuerySchema>;
 export type EntryFilters = Pick<EntryListQuery, keyof typeof filters>;
@@ -155,9 +154,9 @@ export function filtersOf(query: EntryListQuery): EntryFilters {
 export const EntryListSchema = z
   .object({
     entries: z.array(EntrySchema),
-    total: z.int().meta({ description: 'of all pages; with q, it counts no further than 1000' }),
+    total: z.int().meta({ description: 'matching entries on all pages; with q, at most 1000' }),
     limit: z.int(),
-    page: z.int().optional().meta({ description: 'where it was asked for' }),
+    page: z.int().optional().meta({ description: 'only if it was requested' }),
     nextCursor: z.string().nullable().meta({ description: 'null on the last page' }),
   })
   .meta({ id: 'EntryList' });
@@ -166,23 +165,26 @@ export type EntryList = z.infer<typeof EntryListSchema>;
 export const BUCKETS = ['day', 'week', 'month'] as const;
 
 export const EntryStatsQuerySchema = z.strictObject({
-  from: InstantSchema.optional().meta({ description: 'the first entry, where it is left out' }),
+  from: InstantSchema.optional().meta({ description: 'inclusive; defaults to the first entry' }),
   to: InstantSchema.optional().meta({
-    description: 'up to, and without; the last entry, where it is left out',
+    description: 'exclusive; defaults to the last entry',
   }),
   bucket: z
     .enum(BUCKETS, `must be ${BUCKETS.join(', ')}`)
     .default('day')
-    .meta({ description: 'of the series; weeks are those of ISO 8601, from Monday to Sunday' }),
+    .meta({ description: 'interval of the series; weeks follow ISO 8601, Monday to Sunday' }),
   timezone: TimezoneSchema.optional().meta({
-    description: "IANA; the user's, where it is left out",
+    description: "IANA time zone; defaults to the user's",
     example: 'Europe/Vienna',
   }),
 });
 export type EntryStatsQuery = z.infer<typeof EntryStatsQuerySchema>;
 
 const count = z.int().min(0);
-const averageMood = z.number().nullable().meta({ description: 'to 2 decimals; null of no entries' });
+const averageMood = z
+  .number()
+  .nullable()
+  .meta({ description: 'rounded to 2 decimals; null without entries' });
 
 export const EntryStatsSchema = z
   .object({
@@ -190,18 +192,19 @@ export const EntryStatsSchema = z
     averageMood,
     moods: z
       .object(Object.fromEntries(Array.from({ length: 10 }, (_, index) => [String(index + 1), count])))
-      .meta({ description: 'how many entries there are of each mood' }),
+      .meta({ description: 'number of entries for each mood' }),
     byCategory: z
       .array(z.object({ category: z.string(), count }))
-      .meta({ description: 'the 100 with most entries, these first' }),
+      .meta({ description: 'the 100 most frequent, in descending order' }),
     byTag: z
       .array(z.object({ tag: z.string(), count }))
-      .meta({ description: 'the 20 with most entries, these first' }),
-    series: z
-      .array(z.object({ start: z.iso.date(), count, averageMood }))
-      .meta({ description: 'a bucket each, also of no entries; it starts on that day in the time zone' }),
+      .meta({ description: 'the 20 most frequent, in descending order' }),
+    series: z.array(z.object({ start: z.iso.date(), count, averageMood })).meta({
+      description: 'one item per bucket, including empty ones; start is its first day in the time zone',
+    }),
     streak: z.object({ current: count, longest: count }).meta({
-      description: 'days in a row with an entry, of all entries; current: up to today, or yesterday',
+      description:
+        'consecutive days with an entry, over all entries; the current streak ends today or yesterday',
     }),
   })
   .meta({ id: 'EntryStats' });

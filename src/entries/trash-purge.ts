@@ -16,7 +16,6 @@ export class TrashPurge extends BatchPurge {
 
   protected override async purge(): Promise<void> {
     const purged = await this.inBatches((batch) => this.entries.purge(KEPT_DAYS, batch));
-    if (purged > 0)
-      this.logger.log(`${purged} entries had been in the trash for ${KEPT_DAYS} days and are deleted`);
+    if (purged > 0) this.logger.log(`deleted ${purged} entries that were in the trash for ${KEPT_DAYS} days`);
   }
 }

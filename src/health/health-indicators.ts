@@ -24,7 +24,7 @@ export class HealthIndicators {
 
   shutdown() {
     if (!this.requests.ending) return {};
-    return this.indicator.check('shutdown').down('takes no more requests');
+    return this.indicator.check('shutdown').down('shutting down');
   }
 
   /** One query for both; concurrent probes share it. */

@@ -10,9 +10,9 @@ const IndicatorsSchema = z.record(z.string(), z.looseObject({ status: z.enum(['u
 const ReadySchema = z
   .object({
     status: z.enum(['ok', 'error', 'shutting_down']),
-    info: IndicatorsSchema.meta({ description: 'those that are up' }),
-    error: IndicatorsSchema.meta({ description: 'those that are down' }),
-    details: IndicatorsSchema.meta({ description: 'all' }),
+    info: IndicatorsSchema.meta({ description: 'indicators that are up' }),
+    error: IndicatorsSchema.meta({ description: 'indicators that are down' }),
+    details: IndicatorsSchema.meta({ description: 'all indicators' }),
   })
   .meta({ id: 'Ready' });
 const LiveSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Live' });
@@ -30,7 +30,7 @@ export class HealthController {
   @Get()
   // Terminus imports @nestjs/swagger by name, which fails in the bundle.
   @HealthCheck({ noCache: true, swaggerDocumentation: false })
-  @ApiOperation({ summary: 'Readiness: whether to send requests here' })
+  @ApiOperation({ summary: 'Readiness probe' })
   @ApiOkResponse({ standardSchema: ReadySchema })
   @ApiServiceUnavailableResponse({ standardSchema: ReadySchema })
   ready() {
@@ -42,7 +42,7 @@ export class HealthController {
   }
 
   @Get('live')
-  @ApiOperation({ summary: 'Liveness: whether the event loop turns' })
+  @ApiOperation({ summary: 'Liveness probe' })
   @ApiOkResponse({ standardSchema: LiveSchema })
   live(): z.infer<typeof LiveSchema> {
     return { status: 'ok' };

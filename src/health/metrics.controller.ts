@@ -19,8 +19,8 @@ export class MetricsController {
   @Header('content-type', METRICS_MEDIA_TYPE)
   read(): Promise<string> {
     const { enabled, port } = this.config.metrics;
-    if (!enabled) throw new NotFoundException('Metrics are turned off');
-    if (port !== undefined) throw new NotFoundException('Metrics have a port of their own');
+    if (!enabled) throw new NotFoundException('Metrics are disabled');
+    if (port !== undefined) throw new NotFoundException('Metrics are served on METRICS_PORT');
     return this.metrics.registry.metrics();
   }
 }

@@ -14,7 +14,7 @@ export function ApiIdempotencyKey() {
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
-      description: `1 to 255 visible ASCII characters, in quotes or not: sent again within ${KEPT_HOURS} h, the request does nothing and gets the first answer, with Idempotency-Replayed: true`,
+      description: `1 to 255 visible ASCII characters, with or without quotes. A retry within ${KEPT_HOURS} h does nothing and gets the first response, with Idempotency-Replayed: true`,
       schema: { type: 'string', minLength: 1 },
     }),
   );

@@ -77,7 +77,7 @@ export class IdempotencyService {
         key,
       ]);
       if (!rows[0]?.locked)
-        throw new ConflictException('The first request with this Idempotency-Key is under way');
+        throw new ConflictException('The first request with this Idempotency-Key is still in progress');
       const kept = await statements.query<Answer & { request_hash: Buffer }>(
         'idempotency-find',
         STATEMENTS.find,
@@ -86,7 +86,7 @@ export class IdempotencyService {
       const [first] = kept.rows;
       if (first) {
         if (!first.request_hash.equals(hash)) {
-          throw new UnprocessableEntityException('This Idempotency-Key was used for another request');
+          throw new UnprocessableEntityException('This Idempotency-Key was used for a different request');
         }
         return { status: first.status, headers: first.headers, body: first.body, isReplayed: true };
       }

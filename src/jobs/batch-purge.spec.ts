@@ -67,7 +67,7 @@ describe('BatchPurge', () => {
     await until('it has tried twice', () => purge.rounds >= 2);
     await purge.onApplicationShutdown();
     expect(log.warn.mock.calls[0]).toEqual([
-      expect.stringContaining('could not be purged'),
+      expect.stringContaining('purge failed'),
       expect.objectContaining({ code: '57P01' }),
       'Trash',
     ]);

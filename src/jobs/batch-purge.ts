@@ -31,7 +31,7 @@ export abstract class BatchPurge implements OnApplicationBootstrap, OnApplicatio
     try {
       await this.purge();
     } catch (error) {
-      this.logger.warn(`could not be purged, next try in ${this.everyMs / 60_000} min`, error);
+      this.logger.warn(`purge failed, next try in ${this.everyMs / 60_000} min`, error);
     }
   }
 

@@ -30,8 +30,7 @@ export function describeError(error: Error): ErrorDescription {
 export function messageOf(error: unknown): string {
   if (!types.isNativeError(error)) return String(error);
   const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && QUOTES_A_VALUE.test(code))
-    return `a value was refused by PostgreSQL (${code})`;
+  if (typeof code === 'string' && QUOTES_A_VALUE.test(code)) return `PostgreSQL rejected a value (${code})`;
   return error.message;
 }
 

@@ -72,7 +72,9 @@ export async function createLogger({ level, format }: Config['log']): Promise<Lo
     const output = new Output();
     const logger = pino(options, output);
     outputs.set(logger, output);
-    output.onLoss((lines) => logger.warn(`${lines} lines are lost that nobody read in time`));
+    output.onLoss((lines) =>
+      logger.warn(`${lines} log lines were dropped because stdout was not read in time`),
+    );
     return logger;
   }
   const { default: pretty } = await import('pino-pretty');

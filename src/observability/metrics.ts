@@ -24,14 +24,14 @@ export class Metrics {
 
   private readonly cacheReads = new Counter({
     name: 'cache_reads_total',
-    help: 'Totals and statistics asked of the cache, by outcome: hit or miss',
+    help: 'Cache reads of totals and statistics by outcome: hit or miss',
     labelNames: ['outcome'] as const,
     registers: [this.registry],
   });
 
   private readonly refusals = new Counter({
     name: 'rate_limit_refusals_total',
-    help: 'Requests answered 429, by the limit that was reached',
+    help: 'Requests refused with 429 by limit',
     labelNames: ['limit'] as const,
     registers: [this.registry],
   });

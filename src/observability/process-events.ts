@@ -43,6 +43,6 @@ function stepLevelBySignal(logger: Logger): void {
  */
 function refuseDebuggerBySignal(logger: Logger): void {
   process.on('SIGUSR1', () => {
-    logger.warn('SIGUSR1: opens no debugger here; SIGUSR2 changes the log level');
+    logger.warn('SIGUSR1: the debugger is disabled; SIGUSR2 changes the log level');
   });
 }

@@ -27,7 +27,7 @@ export class PersonalDataService implements OnApplicationShutdown {
 
   register(data: PersonalData): void {
     if (this.registered.some(({ section }) => section === data.section)) {
-      throw new Error(`there is a section ${data.section} already`);
+      throw new Error(`Section ${data.section} is already registered`);
     }
     this.registered.push(data);
   }
@@ -75,7 +75,7 @@ export class PersonalDataService implements OnApplicationShutdown {
       try {
         await data.eraseTraces?.(userId);
       } catch (error) {
-        this.logger.warn(`${data.section}: traces of an erased user are left until they expire`, error);
+        this.logger.warn(`${data.section}: cached data of an erased user remains until it expires`, error);
       }
     }
   }

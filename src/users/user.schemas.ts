@@ -59,11 +59,11 @@ export type UserBody = z.infer<typeof UserSchema>;
 /** Each feature adds a property. */
 export const UserExportSchema = z
   .looseObject({ exportedAt: z.iso.datetime(), user: UserSchema })
-  .meta({ id: 'UserExport', description: 'and a list of each kind of thing that is held of the user' });
+  .meta({ id: 'UserExport', description: 'and one list for each kind of user data' });
 
 export const UserPatchSchema = z
   .strictObject({ displayName: DisplayNameSchema.optional(), timezone: TimezoneSchema.optional() })
-  .meta({ id: 'UserPatch', description: 'what is left out stays as it is' });
+  .meta({ id: 'UserPatch', description: 'omitted fields stay unchanged' });
 export type UserPatch = z.infer<typeof UserPatchSchema>;
 
 export function toUserBody(user: User): UserBody {

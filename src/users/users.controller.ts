@@ -35,7 +35,7 @@ export class UsersController {
   ) {}
 
   @Get('me')
-  @ApiOperation({ summary: 'Who is signed in' })
+  @ApiOperation({ summary: 'Get the signed-in user' })
   @ApiOkResponse({ standardSchema: UserSchema })
   @ApiProblems(401, 429, 503)
   async read(@CurrentUser() { userId }: Principal): Promise<UserBody> {
@@ -43,7 +43,7 @@ export class UsersController {
   }
 
   @Patch('me')
-  @ApiOperation({ summary: 'Change name or time zone' })
+  @ApiOperation({ summary: 'Update display name or time zone' })
   @ApiOkResponse({ standardSchema: UserSchema })
   @ApiProblems(400, 401, 413, 415, 422, 429, 503)
   async update(
@@ -55,10 +55,10 @@ export class UsersController {
 
   @Get('me/export')
   @Unqueued()
-  @ApiOperation({ summary: 'Download all that is held of the user' })
+  @ApiOperation({ summary: 'Download all data of the user' })
   @ApiOkResponse({
     standardSchema: UserExportSchema,
-    headers: { 'Content-Disposition': { description: 'a file name', schema: { type: 'string' } } },
+    headers: { 'Content-Disposition': { description: 'file name', schema: { type: 'string' } } },
   })
   @ApiProblems(401, 429, 503)
   async export(

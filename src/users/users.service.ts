@@ -27,7 +27,7 @@ export class UsersService {
         error instanceof QueryFailedError &&
         (error.driverError as { code?: string }).code === UNIQUE_VIOLATION
       ) {
-        throw new ConflictException('This e-mail address has an account already');
+        throw new ConflictException('An account with this e-mail address already exists');
       }
       throw error;
     }

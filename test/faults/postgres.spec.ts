@@ -42,7 +42,7 @@ describe('PostgreSQL', () => {
     expect(body).toMatchObject({
       status: 503,
       title: 'Service Unavailable',
-      detail: 'The database is not available',
+      detail: 'The database is unavailable',
     });
     expect(text).not.toMatch(/ECONN|127\.0\.0\.1|SELECT|INSERT| at /);
   };

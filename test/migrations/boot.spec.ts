@@ -103,7 +103,7 @@ describe('eight replicas booted at the same instant', () => {
       // One that came late finds nothing pending, and waits for nobody.
       expect(waited.length).toBeLessThanOrEqual(1);
       for (const { msg } of waited) {
-        expect(msg).toMatch(/for "release \S+ migrating on .*" \(backend \d+ from \S+, since \d+ s\)/);
+        expect(msg).toMatch(/lock of "release \S+ migrating on .*" \(backend \d+ from \S+, since \d+ s\)/);
       }
     }
     const names = await migrationNames();
@@ -164,7 +164,7 @@ describe('the migration lock', () => {
       expect(await program.exited).toEqual({ code: 1, signal: null });
       expect(program.lines.at(-1)).toMatchObject({
         level: 'fatal',
-        msg: 'The database was lost while migrations were looked for: Query read timeout',
+        msg: 'Lost the database connection while reading the applied migrations: Query read timeout',
       });
     } finally {
       await holder.end();
@@ -181,7 +181,7 @@ describe('the migration lock', () => {
       expect(await program.exited).toEqual({ code: 1, signal: null });
       expect(program.lines.at(-1)).toMatchObject({
         level: 'fatal',
-        msg: expect.stringMatching(/not free within 400 ms: "somebody" .* holds it/),
+        msg: expect.stringMatching(/not free within 400 ms: it is held by "somebody"/),
       });
     } finally {
       await holder.end();
@@ -196,7 +196,7 @@ describe('the migration lock', () => {
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
     );
     expect((await program.exited).code).toBe(1);
-    expect(program.lines.at(-1)?.msg).toContain('holds the migration lock is lost');
+    expect(program.lines.at(-1)?.msg).toContain('Lost the connection that holds the migration lock');
     expect(await migrationNames()).not.toContain('Slow9000000000001');
     expect(await columnsOf('entries')).not.toContain('slow_a');
   });
@@ -412,7 +412,7 @@ describe('a migration outside of a transaction', () => {
     expect(await indexState()).toEqual([{ valid: false }]);
     const next = boot(build);
     await next.listening();
-    expect(next.stdout).toContain('was left invalid when the migration was broken off: it is built anew');
+    expect(next.stdout).toContain('was left invalid when the migration was interrupted: rebuilding it');
     expect(complaints(next)).toEqual([]);
     expect(await indexState()).toEqual([{ valid: true }]);
   });
@@ -431,14 +431,14 @@ describe('a migration outside of a transaction', () => {
     const failed = boot(release(twoSteps('CREATE INDEX CONCURRENTLY "nowhere_idx" ON "nowhere" ("id")')));
     expect((await failed.exited).code).toBe(1);
     expect(failed.lines.at(-1)?.msg).toMatch(
-      /TwoSteps9000000000001 failed, and what it had done .* stays.*42P01/,
+      /TwoSteps9000000000001 failed, its changes outside a transaction remain.*42P01/,
     );
     expect(await indexState()).toEqual([{ valid: true }]);
     const mended = boot(
       release(twoSteps('CREATE INDEX CONCURRENTLY "entries_version_idx" ON "entries" ("version")')),
     );
     await mended.listening();
-    expect(mended.stdout).toContain('it stays');
+    expect(mended.stdout).toContain('keeping it');
   });
 
   it('killed after it was built, and before that was noted: the index stays', async () => {
@@ -446,7 +446,7 @@ describe('a migration outside of a transaction', () => {
     await database.query('CREATE INDEX "entries_mood_idx" ON "entries" ("mood")');
     const next = boot(release(INDEX));
     await next.listening();
-    expect(next.stdout).toContain('was built before the migration was broken off: it stays');
+    expect(next.stdout).toContain('was completed before the migration was interrupted: keeping it');
     expect(await migrationNames()).toContain('IndexMood9000000000001');
   });
 });
@@ -486,7 +486,7 @@ describe('order and identity', () => {
     );
     await merged.listening();
     expect(merged.stdout).toContain(
-      'First9000000000001 is older than the newest applied: it is applied all the same',
+      'First9000000000001 is older than the newest applied migration: applying it anyway',
     );
     expect(await columnsOf('entries')).toEqual(expect.arrayContaining(['first', 'second']));
   });

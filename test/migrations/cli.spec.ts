@@ -88,7 +88,7 @@ describe('migrate status', () => {
     );
     const { code, stdout } = await migrate('status');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/AddThing9000000000001 .* edited since/);
+    expect(stdout).toMatch(/AddThing9000000000001 .* edited after/);
     expect(stdout).toMatch(/Later9999999999999 .* not in this release/);
   });
 });
@@ -114,7 +114,7 @@ describe('migrate down', () => {
   it('without --yes: says what would be lost, does nothing, and exits 3', async () => {
     const { code, stdout } = await migrate('down');
     expect(code).toBe(3);
-    expect(stdout).toContain(`would take back ${NEWEST}`);
+    expect(stdout).toContain(`would revert ${NEWEST}`);
     expect(stdout).toContain('lost: table "things": 3 rows');
     expect(stdout).toContain('lost: column "users"."thing": 1 values');
     expect(await database.query('SELECT count(*)::int FROM things')).toEqual([{ count: 3 }]);

@@ -110,7 +110,7 @@ describe('npm run migration:verify', () => {
     const { code, stdout } = await migration(['verify']);
     restore();
     expect(code).toBe(1);
-    expect(stdout).toMatch(/the entities want more: ALTER TABLE entries ALTER COLUMN category TYPE/);
+    expect(stdout).toMatch(/missing for the entities: ALTER TABLE entries ALTER COLUMN category TYPE/);
   });
 });
 

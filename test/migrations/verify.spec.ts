@@ -190,7 +190,7 @@ describe('migrate verify, of an up that fails', () => {
     expect(faults).toEqual([
       'FailUp9000000000001: up failed: column "mood" of relation "entries" already exists in: ' +
         'ALTER TABLE entries ADD mood integer\n' +
-        '  not verified: 1 after it, and the entities',
+        '  not verified: 1 later migration(s), and the entities',
     ]);
     expect(verified).toBe(OWN);
     expect(code).toBe(1);
@@ -213,8 +213,8 @@ describe('migrate verify, of migrations that do not make what the entities descr
         ),
     });
     expect(faults).toEqual([
-      `the entities want more: ALTER TABLE users ALTER COLUMN timezone SET DEFAULT 'UTC'::character varying`,
-      'the entities want more: CREATE INDEX sessions_expires_at_idx ON public.sessions USING btree (expires_at)',
+      `missing for the entities: ALTER TABLE users ALTER COLUMN timezone SET DEFAULT 'UTC'::character varying`,
+      'missing for the entities: CREATE INDEX sessions_expires_at_idx ON public.sessions USING btree (expires_at)',
     ]);
     expect(verified).toBe(OWN + 1);
     expect(code).toBe(1);
@@ -262,7 +262,7 @@ describe('migrate verify, ended in the middle of a migration', () => {
   it('by the loss of its connection says so, and calls that no fault of the migration', async () => {
     await onServer(`SELECT pg_terminate_backend(pid) FROM (${SLEEPING}) AS sleeping`, [ROLE]);
     expect(await program.exited).toEqual({ code: 1, signal: null });
-    expect(program.stderr).toContain('The scratch database went away: terminating connection');
+    expect(program.stderr).toContain('Lost the connection to the scratch database: terminating connection');
     expect(program.stderr).not.toMatch(/^\s+at /m);
     expect(program.stdout).toBe('');
   });

@@ -81,7 +81,7 @@ describe('boot on an empty database', () => {
       expect(await program.exited).toEqual({ code: 1, signal: null });
       expect(program.lines.at(-1)).toMatchObject({
         level: 'fatal',
-        msg: expect.stringContaining('No migration was found'),
+        msg: expect.stringContaining('No migrations found'),
       });
       expect(program.stdout + program.stderr).not.toMatch(/^\s+at /m);
     } finally {
@@ -198,7 +198,7 @@ describe('boot on a port that is taken', () => {
       expect(await program.exited).toEqual({ code: 1, signal: null });
       expect(program.lines.at(-1)).toMatchObject({
         level: 'fatal',
-        msg: `port ${port} on 127.0.0.1 is in use: stop what listens there, or set PORT to another`,
+        msg: `port ${port} on 127.0.0.1 is in use: stop the other process or change PORT`,
       });
       expect(program.stdout + program.stderr).not.toMatch(/^\s+at /m);
     } finally {

@@ -52,7 +52,7 @@ it('lets no more than 16 MiB wait to be read, and tells how many lines are lost'
   const numbers = Array.from({ length: messages.length }, (_, i) => String(i));
   expect({ messages, loss, end }).toEqual({
     messages: numbers,
-    loss: `${count - numbers.length} lines are lost that nobody read in time`,
+    loss: `${count - numbers.length} log lines were dropped because stdout was not read in time`,
     end: 'end',
   });
   expect(numbers.length).toBeGreaterThan(100_000);

@@ -367,7 +367,7 @@ describe('SIGUSR2', () => {
 describe('SIGUSR1', () => {
   it('opens no debugger', async () => {
     program.process.kill('SIGUSR1');
-    await program.said(/SIGUSR1: opens no debugger here/);
+    await program.said(/SIGUSR1: the debugger is disabled/);
     expect((await ask(anonymous, 'GET', '/health/live')).status).toBe(200);
     expect(program.stderr).not.toMatch(/debugger/i);
   });

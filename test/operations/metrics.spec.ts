@@ -197,7 +197,7 @@ describe('METRICS_PORT', () => {
     // What it wrote may come after its end.
     await until('the end is told', () => program.lines.at(-1)?.level === 'fatal');
     expect(program.lines.at(-1)?.msg).toBe(
-      `port ${port} on 127.0.0.1 is in use: stop what listens there, or set METRICS_PORT to another`,
+      `port ${port} on 127.0.0.1 is in use: stop the other process or change METRICS_PORT`,
     );
     occupier.close();
     await database.drop();

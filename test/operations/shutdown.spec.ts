@@ -95,7 +95,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     });
     await until('the INSERT waits', waitingForLock);
     program.process.kill(signal);
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     const refused = await idle.ask('GET /health HTTP/1.1\r\nhost: a\r\n\r\n');
     await lock.query('COMMIT');
     // Closed at once, or told that this is no time to ask.
@@ -157,7 +157,7 @@ describe('SIGTERM with a request that does not end', () => {
     expect(await program.stop()).toEqual({ code: 1, signal: null });
     expect(program.lines.at(-1)?.level).toBe('error');
     expect(program.stdout).toMatch(
-      /not finished within 300 ms: ending all the same; still open: POST \/entries \(\d+ ms\)/,
+      /not finished within 300 ms: exiting anyway; still open: POST \/entries \(\d+ ms\)/,
     );
     await answer;
   });
@@ -169,12 +169,10 @@ describe('SIGTERM with a request that does not end', () => {
     const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
     await until('the INSERT waits', waitingForLock);
     program.process.kill('SIGTERM');
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     program.process.kill('SIGTERM');
     expect(await program.exited).toEqual({ code: 1, signal: null });
-    expect(program.stdout).toMatch(
-      /SIGTERM again: ending all the same; still open: POST \/entries \(\d+ ms\)/,
-    );
+    expect(program.stdout).toMatch(/SIGTERM again: exiting anyway; still open: POST \/entries \(\d+ ms\)/);
     await answer;
   });
 });
@@ -196,7 +194,7 @@ describe('SIGTERM while a background job works', () => {
     lock = await lockTable('sessions', 'ACCESS EXCLUSIVE');
     await until('the look waits', waitingForLock);
     program.process.kill('SIGTERM');
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     await lock.query('COMMIT');
     expect(await program.exited).toEqual({ code: 0, signal: null });
   });
@@ -207,7 +205,7 @@ describe('SHUTDOWN_DRAIN_MS', () => {
     program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_DRAIN_MS: '600' });
     const client = await new ApiClient(await program.listening()).signUp();
     program.process.kill('SIGTERM');
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     const health = await client.get('/health');
     expect(health.status).toBe(503);
     expect(health.body.error).toEqual({ shutdown: { status: 'down', message: expect.any(String) } });
@@ -281,7 +279,7 @@ describe('SIGTERM during boot', () => {
     program = Program.start({ DATABASE_URL: database.url });
     await until('the first look at the sessions waits', waitingForLock);
     program.process.kill('SIGTERM');
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     await lock.query('COMMIT');
     expect(await program.exited).toEqual({ code: 0, signal: null });
     expect(program.stdout).not.toContain('listening');

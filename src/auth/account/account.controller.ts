@@ -18,7 +18,7 @@ export class AccountController {
   @Put('password')
   @Unqueued()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Change the password, which ends every other session' })
+  @ApiOperation({ summary: 'Change the password and end all other sessions' })
   @ApiNoContentResponse()
   @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
   changePassword(
@@ -33,7 +33,7 @@ export class AccountController {
   @Delete()
   @Unqueued()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Erase the user, with sessions and entries, for good' })
+  @ApiOperation({ summary: 'Erase the user and all their data permanently' })
   @ApiNoContentResponse()
   @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
   erase(

@@ -32,7 +32,7 @@ describe('refuseCommonPassword', () => {
   ])('refuses one that is guessed first: %j', async (password) => {
     await expect(refuseCommonPassword('newPassword', password)).rejects.toMatchObject({
       response: {
-        errors: [{ path: 'newPassword', message: 'is one of the passwords that are guessed first' }],
+        errors: [{ path: 'newPassword', message: 'must not be a common password' }],
       },
     });
   });

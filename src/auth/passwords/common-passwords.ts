@@ -15,7 +15,7 @@ let common: Promise<ReadonlySet<string>> | undefined;
  */
 export async function refuseCommonPassword(field: string, password: string): Promise<void> {
   if (!(await isCommonPassword(password))) return;
-  throw unprocessableBody([{ path: field, message: 'is one of the passwords that are guessed first' }]);
+  throw unprocessableBody([{ path: field, message: 'must not be a common password' }]);
 }
 
 /** Whether a password is among the first that a guesser tries, in whatever case and with whatever blanks around it. */

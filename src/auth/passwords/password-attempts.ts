@@ -84,7 +84,7 @@ export class PasswordAttempts {
   private refuse(limit: 'network' | 'account', waitMs: number): never {
     this.limiter.observe(limit);
     const seconds = Math.max(1, Math.ceil(waitMs / 1000));
-    throw new TooManyRequestsException(`Too many passwords were wrong; try again in ${seconds} s`, seconds);
+    throw new TooManyRequestsException(`Too many failed attempts; try again in ${seconds} s`, seconds);
   }
 
   /** Names an e-mail in Redis without telling it: whoever reads Redis cannot try addresses without the secret. */

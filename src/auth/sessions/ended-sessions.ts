@@ -82,7 +82,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
       this.askUntil = Math.max(this.askUntil, now + lost + this.memoryMs);
       this.wallOffset = offset;
       this.logger.warn(
-        `the clock was set back by ${Math.round(lost / 1000)} s: sessions are looked up one by one`,
+        `the clock was set back by ${Math.round(lost / 1000)} s: every session is checked in the database for now`,
       );
     } else if (lost < 0) {
       this.wallOffset = offset;
@@ -92,7 +92,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   private schedule(): void {
     this.timer = setTimeout(() => {
       this.looking = this.look()
-        .catch((error: unknown) => this.logger.debug('cannot look for ended sessions', error))
+        .catch((error: unknown) => this.logger.debug('cannot read ended sessions', error))
         .finally(() => {
           if (this.timer) this.schedule();
         });

@@ -7,10 +7,10 @@ export const SessionSchema = z
   .object({
     id: z.uuid(),
     createdAt: z.iso.datetime(),
-    lastUsedAt: z.iso.datetime().meta({ description: 'when it was last refreshed' }),
-    ip: z.string().nullable().meta({ description: 'the address that signed in' }),
+    lastUsedAt: z.iso.datetime().meta({ description: 'time of the last refresh' }),
+    ip: z.string().nullable().meta({ description: 'IP address at sign-in' }),
     userAgent: z.string().nullable(),
-    current: z.boolean().meta({ description: 'whether it is the one that asks' }),
+    current: z.boolean().meta({ description: 'whether it is the session of this request' }),
   })
   .meta({ id: 'Session' });
 export type SessionBody = z.infer<typeof SessionSchema>;

@@ -186,7 +186,7 @@ export class SessionsService {
     );
     this.known(ended);
     if (ended.length > 0)
-      this.logger.warn(`a spent refresh token was presented: session ${sessionId} has ended`);
+      this.logger.warn(`a used refresh token was presented again: session ${sessionId} is ended`);
   }
 
   /** @returns the ids of those that it ended */

@@ -72,7 +72,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
       name === 'TokenExpiredError'
         ? 'The access token has expired'
         : info instanceof Error && info.message === 'No auth token'
-          ? 'An access token is needed: Authorization: Bearer …'
+          ? 'An access token is required: Authorization: Bearer …'
           : 'The access token is not valid',
     );
   }

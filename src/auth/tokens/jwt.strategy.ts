@@ -60,10 +60,10 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       typeof iat !== 'number' ||
       typeof exp !== 'number'
     ) {
-      throw new UnauthorizedException('The access token lacks a claim');
+      throw new UnauthorizedException('The access token is missing a claim');
     }
     if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
-      throw new UnauthorizedException('The access token is from the future');
+      throw new UnauthorizedException('The access token was issued in the future');
     }
     return {
       userId: sub,

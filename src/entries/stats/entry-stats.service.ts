@@ -121,7 +121,7 @@ function seriesOf(
   if (size > MOST_BUCKETS) {
     throw refused(
       'bucket',
-      `gives ${size} buckets, and ${MOST_BUCKETS} are the most: take a longer bucket, or from and to`,
+      `gives ${size} buckets, more than the maximum of ${MOST_BUCKETS}: use a longer bucket or narrow from and to`,
     );
   }
   const buckets = Array.from({ length: size }, () => ({ count: 0, moodSum: 0 }));

@@ -151,7 +151,7 @@ interface Issue {
 function messageOf(issues: readonly Issue[]): string {
   const messages = issues.flatMap(({ path, message, keys }) =>
     keys
-      ? keys.slice(0, MAX_MESSAGES).map((key) => `${key.slice(0, 50)}: is not a known field`)
+      ? keys.slice(0, MAX_MESSAGES).map((key) => `${key.slice(0, 50)}: is an unknown field`)
       : [path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message],
   );
   return [...new Set(messages)].slice(0, MAX_MESSAGES).join('; ');

@@ -68,7 +68,7 @@ class CsvRecords implements RecordReader {
     const records = this.read(this.lines.end());
     const unfinished = this.csv.end();
     if (unfinished) records.push(...this.understand(unfinished));
-    if (!this.columns) throw new CsvHeaderError('The file is empty, and has no header');
+    if (!this.columns) throw new CsvHeaderError('The file is empty');
     return records;
   }
 
@@ -88,7 +88,7 @@ class CsvRecords implements RecordReader {
     if (fault !== undefined) return [{ line, fields: undefined, fault }];
     const { length } = this.columns;
     if (cells.length !== length) {
-      return [{ line, fields: undefined, fault: `does not have ${length} cells, as the header has` }];
+      return [{ line, fields: undefined, fault: `must have ${length} cells, like the header` }];
     }
     return [{ line, fields: fieldsOf(this.columns, cells) }];
   }

@@ -61,8 +61,8 @@ export class EntryTransferController {
   @Post('bulk')
   @Header('content-type', 'application/json; charset=utf-8')
   @ApiOperation({
-    summary: 'Write up to 1000 entries: all of them or none',
-    description: 'The body may be as large as any other (413 beyond); an import is for more.',
+    summary: 'Create up to 1000 entries, all or none',
+    description: 'The usual body limit applies (413); use an import for more.',
   })
   @ApiCreatedResponse({ standardSchema: EntryBulkResultSchema })
   @ApiIdempotencyKey()
@@ -84,22 +84,21 @@ export class EntryTransferController {
   @Get('export')
   @Unqueued()
   @ApiOperation({
-    summary: 'Download all entries, or what the filters let through, without the trash',
-    description:
-      'By when they were created. A download that breaks off is not whole: the connection ends without the last chunk.',
+    summary: 'Export the entries that match the filters, without the trash',
+    description: 'Sorted by createdAt. If the export fails, the connection closes without the last chunk.',
   })
   @ApiOkResponse({
     content: {
-      [MEDIA_TYPES.ndjson]: { schema: { type: 'string', description: 'an Entry a line' } },
+      [MEDIA_TYPES.ndjson]: { schema: { type: 'string', description: 'one Entry per line' } },
       [MEDIA_TYPES.csv]: {
         schema: {
           type: 'string',
           description:
-            'RFC 4180, UTF-8 with a byte-order mark; what could be taken for a formula has an apostrophe before it',
+            'RFC 4180, UTF-8 with a byte-order mark; text that looks like a formula starts with an apostrophe',
         },
       },
     },
-    headers: { 'Content-Disposition': { description: 'a file name', schema: { type: 'string' } } },
+    headers: { 'Content-Disposition': { description: 'file name', schema: { type: 'string' } } },
   })
   @ApiProblems(400, 401, 429, 503)
   async export(
@@ -143,14 +142,14 @@ export class EntryTransferController {
   @HttpCode(200)
   @StreamedBody('application/x-ndjson', 'text/csv')
   @ApiOperation({
-    summary: 'Upload entries',
+    summary: 'Import entries',
     description:
-      'Of any length, each line no longer than another body may be. Lines that are no entry are told and left out. ' +
-      'Entries that are there already are skipped, so that an upload that broke off can be sent again: an entry is ' +
-      'told by its id or, without one, by its content.',
+      'The file may have any length; each line must fit the body limit. Invalid lines are reported and skipped. ' +
+      'Existing entries are skipped, so that an interrupted import can be retried: entries are identified by id ' +
+      'or, without an id, by content.',
   })
   @ApiConsumes(MEDIA_TYPES.ndjson, MEDIA_TYPES.csv)
-  @ApiBody({ schema: { type: 'string' }, description: 'what an export gives; text and mood must be there' })
+  @ApiBody({ schema: { type: 'string' }, description: 'the format of an export; text and mood are required' })
   @ApiOkResponse({ standardSchema: ImportReportSchema })
   @ApiProblems(400, 401, 408, 415, 422, 429, 503)
   async import(

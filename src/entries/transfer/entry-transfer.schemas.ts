@@ -17,7 +17,7 @@ export const EntryBulkSchema = z
 export type EntryBulk = z.infer<typeof EntryBulkSchema>;
 
 export const EntryBulkResultSchema = z
-  .object({ entries: z.array(EntrySchema).meta({ description: 'in the order in which they were sent' }) })
+  .object({ entries: z.array(EntrySchema).meta({ description: 'in the order of the request' }) })
   .meta({ id: 'EntryBulkResult' });
 
 export const FORMATS = ['ndjson', 'csv'] as const;
@@ -47,12 +47,12 @@ export type EntryImportFields = z.infer<typeof EntryImportSchema>;
 
 export const ImportReportSchema = z
   .object({
-    imported: z.int().meta({ description: 'entries that are new' }),
-    skipped: z.int().meta({ description: 'lines whose entry is there already, in the trash perhaps' }),
-    failed: z.int().meta({ description: 'lines that were refused' }),
+    imported: z.int().meta({ description: 'new entries' }),
+    skipped: z.int().meta({ description: 'lines whose entry already exists, even in the trash' }),
+    failed: z.int().meta({ description: 'invalid lines' }),
     errors: z
       .array(z.object({ line: z.int().meta({ description: '1-based' }), message: z.string() }))
-      .meta({ description: 'why, of the first 100 of them' }),
+      .meta({ description: 'reasons for the first 100' }),
   })
   .meta({ id: 'ImportReport' });
 export type ImportReport = z.infer<typeof ImportReportSchema>;

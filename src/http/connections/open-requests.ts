@@ -34,7 +34,7 @@ export class OpenRequests {
   breakOff(): void {
     this.streams.abort(
       new ServiceUnavailableException(
-        'The service is shutting down; what it has taken stays, and the request can be sent again',
+        'The service is shutting down; saved entries are kept, and the request can be retried',
       ),
     );
   }

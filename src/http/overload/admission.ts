@@ -25,11 +25,11 @@ export class Admission {
     const { perUser, inAll, what, retryAfterSeconds } = this.limits;
     const own = this.open.get(userId) ?? 0;
     if (own >= perUser) {
-      const message = `You have ${perUser} ${what} open; wait for one of them`;
+      const message = `At most ${perUser} ${what} at a time; wait until one is finished`;
       throw new HttpException({ message, retryAfterSeconds }, HttpStatus.TOO_MANY_REQUESTS);
     }
     if (this.total >= inAll) {
-      const message = `Too many ${what} are open; try again shortly`;
+      const message = `Too many ${what} are running; try again shortly`;
       throw new HttpException({ message, retryAfterSeconds }, HttpStatus.SERVICE_UNAVAILABLE);
     }
     this.open.set(userId, own + 1);

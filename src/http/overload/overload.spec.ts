@@ -59,9 +59,9 @@ describe('queueRequests', () => {
     expect(new Set((await Promise.all(running)).map(({ status }) => status))).toEqual(new Set([200]));
     await until('the end is logged', () => log.log.mock.calls.length > 0);
     expect(log.warn.mock.calls).toEqual([
-      [expect.stringMatching(/^requests are refused: \d are waiting$/), 'Overload'],
+      [expect.stringMatching(/^overload: requests are refused, \d are waiting$/), 'Overload'],
     ]);
-    expect(log.log.mock.calls).toEqual([['no more requests are refused: 2 were', 'Overload']]);
+    expect(log.log.mock.calls).toEqual([['overload is over: 2 requests were refused', 'Overload']]);
   });
 
   it('serves the oldest of those that wait while they are few, when one at work ends', async () => {

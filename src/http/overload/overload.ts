@@ -31,7 +31,7 @@ export function queueRequests(fastify: FastifyInstance, connections: number): vo
     // A loop: what waits takes no place when its client has gone.
     while (free > 0 && line.length > 0) (line.length > places ? line.pop() : line.shift())?.run();
     if (line.length > 0 || refusals === 0) return;
-    logger.log(`no more requests are refused: ${refusals} were`);
+    logger.log(`overload is over: ${refusals} requests were refused`);
     refusals = 0;
   };
   fastify.addHook('preHandler', (request, reply, done) => {
@@ -42,7 +42,7 @@ export function queueRequests(fastify: FastifyInstance, connections: number): vo
       done();
     };
     const refuse = () => {
-      if (refusals === 0) logger.warn(`requests are refused: ${line.length} are waiting`);
+      if (refusals === 0) logger.warn(`overload: requests are refused, ${line.length} are waiting`);
       refusals += 1;
       reply.header('retry-after', 1);
       done(new ServiceUnavailableException('The service is overloaded; try again shortly'));

@@ -48,7 +48,7 @@ describe('a cursor', () => {
     ['other filters', ['user-1', '-occurredAt', false, { category: 'work', tag: ['a', 'b'] }]],
     ['no filters', ['user-1', '-occurredAt', false, {}]],
   ])('is refused for %s', (_list, boundTo) => {
-    expect(refusalOf(cursor, boundTo)).toBe('belongs to other filters or another sort');
+    expect(refusalOf(cursor, boundTo)).toBe('belongs to other filters or another sort order order');
   });
 
   it('does not tell a filter that is left out from one that is undefined', () => {
@@ -77,7 +77,7 @@ describe('a cursor', () => {
     ['the year 0, which PostgreSQL has not', pack(['0000-03-01T08:30:00.000Z', id, digest])],
     ['infinity, which PostgreSQL has', pack(['infinity', id, digest])],
   ])('of %s is refused', (_what, forged) => {
-    expect(refusalOf(forged)).toBe('is not one that this service made');
+    expect(refusalOf(forged)).toBe('is not valid');
   });
 
   it('of another position is harmless: it is one that the same user could have had', () => {

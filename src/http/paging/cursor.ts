@@ -36,11 +36,10 @@ export function sealCursor(parts: readonly unknown[], boundTo: unknown): string 
 /** @throws {BadRequestException} for a cursor that was not made here, or for another list */
 export function openCursor<T>(cursor: string, schema: z.ZodType<T>, boundTo: unknown): T {
   const content = parse(cursor);
-  if (!Array.isArray(content)) throw refused('is not one that this service made');
+  if (!Array.isArray(content)) throw refused('is not valid');
   const parsed = schema.safeParse(content.slice(0, -1));
-  if (!parsed.success || typeof content.at(-1) !== 'string')
-    throw refused('is not one that this service made');
-  if (content.at(-1) !== digest(boundTo)) throw refused('belongs to other filters or another sort');
+  if (!parsed.success || typeof content.at(-1) !== 'string') throw refused('is not valid');
+  if (content.at(-1) !== digest(boundTo)) throw refused('belongs to other filters or another sort order order');
   return parsed.data;
 }
 

@@ -6,8 +6,8 @@ import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
 
 /** Of Node's HTTP parser, https://nodejs.org/api/http.html#event-clienterror; any other is a 400. */
 const STATUSES: Readonly<Record<string, readonly [status: number, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'The headers are larger than this service takes'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time'],
+  HPE_HEADER_OVERFLOW: [431, 'The request headers are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request was not received in time'],
 };
 
 /** The last of each connection. */
@@ -40,7 +40,7 @@ export function answerClientError(
     socket.destroySoon();
     return;
   }
-  const [status, detail] = STATUSES[error.code ?? ''] ?? [400, 'This is not a valid HTTP request'];
+  const [status, detail] = STATUSES[error.code ?? ''] ?? [400, 'Not a valid HTTP request'];
   const requestId = uuidv7();
   tell(requestId, status);
   const problem: Problem = {

@@ -133,7 +133,7 @@ describe('ProblemFilter', () => {
         type: 'about:blank',
         title: 'Internal Server Error',
         status: 500,
-        detail: 'Something went wrong on our side; the request id finds it in the log',
+        detail: 'Internal error; the log has the details under this request id',
         instance: '/anything',
         requestId: 'req-1',
       });
@@ -174,7 +174,7 @@ describe('ProblemFilter', () => {
   });
 
   it.each<[string, number, RequestInit, RegExp]>([
-    ['a body past the limit', 413, { headers: JSON_TYPE, body: `"${'x'.repeat(100)}"` }, /larger than/],
+    ['a body past the limit', 413, { headers: JSON_TYPE, body: `"${'x'.repeat(100)}"` }, /too large/],
     [
       'a body of another media type',
       415,

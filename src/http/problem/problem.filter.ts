@@ -23,7 +23,10 @@ interface Outcome {
 const NO_SUCH_ROUTE: Outcome = { status: 404, detail: 'No such route' };
 
 /** Nobody reads it any more; the log's line of the request has it. */
-const BROKEN_OFF: Outcome = { status: 400, detail: 'The request broke off before all of it had arrived' };
+const BROKEN_OFF: Outcome = {
+  status: 400,
+  detail: 'The client disconnected before the request was complete',
+};
 
 /** Every error leaves as an RFC 9457 problem; one that nobody foresaw as a 500 that tells nothing, with the log telling all. */
 @Catch()
@@ -39,7 +42,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (reply.sent || reply.raw.headersSent) {
-      this.logger.warn(`failed after the answer had begun: ${messageOf(thrown)}`);
+      this.logger.warn(`failed after the response had started: ${messageOf(thrown)}`);
       reply.raw.destroy();
       return;
     }
@@ -73,7 +76,7 @@ export class ProblemFilter implements ExceptionFilter {
       return { status, detail: FASTIFY_DETAILS[thrown.code] ?? thrown.message };
     }
     this.logger.error(thrown instanceof Error ? thrown : new Error(String(thrown)));
-    return { status: 500, detail: 'Something went wrong on our side; the request id finds it in the log' };
+    return { status: 500, detail: 'Internal error; the log has the details under this request id' };
   }
 
   private classify(thrown: unknown): unknown {
@@ -162,10 +165,10 @@ function isFastifyError(error: unknown): error is FastifyError {
 
 /** https://fastify.dev/docs/latest/Reference/Errors/ */
 const FASTIFY_DETAILS: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than this service takes',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The body has a media type that is not taken here; send application/json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is too large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Unsupported media type; send application/json',
   FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty, and its media type says that it is JSON',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty, but Content-Type says JSON',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The length of the body differs from Content-Length',
   FST_ERR_BAD_URL: 'The path is not a valid URL path',
 };

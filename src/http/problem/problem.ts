@@ -7,16 +7,16 @@ export const ProblemSchema = z
   .object({
     type: z
       .string()
-      .meta({ description: 'a URI; about:blank says that title and status are all there is to say' }),
+      .meta({ description: 'URI of the problem type; about:blank: the status describes the problem' }),
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    instance: z.string().meta({ description: 'the path of the request' }),
+    instance: z.string().meta({ description: 'path of the request' }),
     requestId: z.string(),
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'what is wrong where, at most 100' }),
+      .meta({ description: 'invalid fields, at most 100' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 

@@ -54,10 +54,7 @@ describe('streamAnswer', () => {
     await jest.advanceTimersByTimeAsync(1000);
     expect(stream.destroyed).toBe(true);
     expect(ended).toHaveBeenCalledTimes(1);
-    expect(log.warn).toHaveBeenCalledWith(
-      'an answer is broken off: the client took nothing for 60 s',
-      'Stream',
-    );
+    expect(log.warn).toHaveBeenCalledWith('response aborted: the client read nothing for 60 s', 'Stream');
   });
 
   it.each(['before', 'while'])('is broken off by a shutdown that came %s it was read', async (when) => {

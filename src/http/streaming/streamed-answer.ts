@@ -21,7 +21,7 @@ export function streamAnswer(
   texts: AsyncIterable<string>,
   { brokenOff, ended }: { readonly brokenOff: AbortSignal; readonly ended: () => void },
 ): Readable {
-  const giveUp = () => stream.destroy(new Error(`the client took nothing for ${PIECE_MS / 1000} s`));
+  const giveUp = () => stream.destroy(new Error(`the client read nothing for ${PIECE_MS / 1000} s`));
   const stop = () => stream.destroy(brokenOff.reason as Error);
   async function* pieces() {
     for await (const text of texts) {
@@ -39,7 +39,7 @@ export function streamAnswer(
   const stream = Readable.from(pieces(), { objectMode: true, highWaterMark: 1 });
   brokenOff.addEventListener('abort', stop, { once: true });
   // In the request's own context, not in that of the timer or the shutdown.
-  const tell = (error: Error) => logger.warn(`an answer is broken off: ${messageOf(error)}`);
+  const tell = (error: Error) => logger.warn(`response aborted: ${messageOf(error)}`);
   stream.once('error', AsyncResource.bind(tell));
   stream.once('close', () => {
     brokenOff.removeEventListener('abort', stop);

@@ -29,7 +29,7 @@ export function StreamedBody(...mediaTypes: StreamedMediaType[]): CustomDecorato
 export function acceptStreamedBodies(fastify: FastifyInstance): void {
   fastify.addContentTypeParser([...MEDIA_TYPES], (request, payload, done) => {
     if (streamedMediaTypeOf(request)) done(null, payload);
-    else done(new UnsupportedMediaTypeException('The body has a media type that is not taken here'));
+    else done(new UnsupportedMediaTypeException('Unsupported media type'));
   });
 }
 
@@ -75,7 +75,8 @@ async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGe
   const abort = () => interrupt(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
-  const fallSilent = () => interrupt(new RequestTimeoutException(`Nothing came for ${SILENCE_MS / 1000} s`));
+  const fallSilent = () =>
+    interrupt(new RequestTimeoutException(`No data received for ${SILENCE_MS / 1000} s`));
   let silence: NodeJS.Timeout | undefined;
   try {
     for (;;) {
@@ -103,7 +104,7 @@ export class ConnectionCutError extends Error {
   override readonly name = 'ConnectionCutError';
 
   constructor(cause: unknown) {
-    super('The connection was cut while the body was being read', { cause });
+    super('The client disconnected while the body was being read', { cause });
   }
 }
 

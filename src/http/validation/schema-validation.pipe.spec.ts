@@ -24,9 +24,9 @@ describe('toProblemErrors', () => {
 
   it('names each field that is not known, wherever it is', () => {
     expect(toProblemErrors(issuesOf(schema, { mood: 1, a: 1, b: 2, place: { name: 'x', c: 3 } }))).toEqual([
-      { path: 'place.c', message: 'is not a known field' },
-      { path: 'a', message: 'is not a known field' },
-      { path: 'b', message: 'is not a known field' },
+      { path: 'place.c', message: 'is an unknown field' },
+      { path: 'a', message: 'is an unknown field' },
+      { path: 'b', message: 'is an unknown field' },
     ]);
   });
 
@@ -58,7 +58,7 @@ describe('toProblemErrors', () => {
     const unknown = Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`field${index}`, 1]));
     const errors = toProblemErrors(issuesOf(schema, { mood: 1, ...unknown }));
     expect(errors).toHaveLength(100);
-    expect(errors.at(-1)).toEqual({ path: 'field99', message: 'is not a known field' });
+    expect(errors.at(-1)).toEqual({ path: 'field99', message: 'is an unknown field' });
   });
 });
 
@@ -77,7 +77,7 @@ describe('SchemaValidationPipe', () => {
   });
 
   it.each([
-    ['body', undefined, UnprocessableEntityException, 'The body does not fit its schema', 'mood'],
+    ['body', undefined, UnprocessableEntityException, 'The body is not valid', 'mood'],
     ['query', undefined, BadRequestException, 'The query is not valid', 'mood'],
     ['param', 'id', BadRequestException, 'The path is not valid', 'id.mood'],
   ] as const)('refuses a %s that fails', async (type, data, exception, message, path) => {
@@ -101,7 +101,7 @@ describe('SchemaValidationPipe', () => {
       const body: unknown = JSON.parse(`{"mood":7,"${name}":{"mood":1}}`);
       const error: unknown = await transform(body, { type: 'body' }).catch((thrown: unknown) => thrown);
       expect((error as UnprocessableEntityException).getResponse()).toMatchObject({
-        errors: [{ path: name, message: 'is not a known field' }],
+        errors: [{ path: name, message: 'is an unknown field' }],
       });
     },
   );

@@ -50,14 +50,14 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
 
 /** A body that has the form of one and is refused all the same. */
 export function unprocessableBody(errors: readonly ProblemError[]): UnprocessableEntityException {
-  return new UnprocessableEntityException({ message: 'The body does not fit its schema', errors });
+  return new UnprocessableEntityException({ message: 'The body is not valid', errors });
 }
 
 export function toProblemErrors(issues: readonly Issue[], root?: string): ProblemError[] {
   const errors = issues.flatMap((issue) => {
     const path = [...(root === undefined ? [] : [root]), ...(issue.path ?? []).map(segmentOf)];
     if (!issue.keys) return [{ path: path.join('.'), message: issue.message }];
-    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
+    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is an unknown field' }));
   });
   // Two checks with one message may both fail: 1e21 is no safe integer and above the maximum.
   const told = new Map(errors.map((error) => [`${error.path} ${error.message}`, error]));

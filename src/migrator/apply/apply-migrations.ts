@@ -40,9 +40,7 @@ export class MigrationError extends Error {
 }
 
 export function noMigrationFound(): MigrationError {
-  return new MigrationError(
-    'No migration was found beside the program: the build is not whole, run npm run build',
-  );
+  return new MigrationError('No migrations found: the build is incomplete, run npm run build');
 }
 
 /**
@@ -80,7 +78,7 @@ export async function applyMigrations(
       const now = planMigrations(known, applied);
       if (now.pending.length === 0) return [];
       for (const { name } of now.late) {
-        log.warn(`migration ${name} is older than the newest applied: it is applied all the same`);
+        log.warn(`migration ${name} is older than the newest applied migration: applying it anyway`);
       }
       if (applied.length > 0) await backUp(config, log);
       return run(config, now.pending, lock, log);
@@ -110,7 +108,7 @@ export async function revertNewest(
       const file = known.find(({ name }) => name === newest.name);
       if (!file) {
         throw new MigrationError(
-          `The newest migration, ${newest.name}, is not in this build: take it back by ${releaseOf(newest)}`,
+          `The newest migration, ${newest.name}, is not in this build: revert it with ${releaseOf(newest)}`,
         );
       }
       await backUp(config, log);
@@ -174,7 +172,7 @@ function prepareHistory(known: readonly MigrationDescription[]) {
 /** @throws {MigrationError} where the database is ahead of this release, and not marked compatible */
 function checkPlan({ edited, ahead, incompatible }: MigrationPlan, release: string, log: MigrationLog): void {
   for (const { name } of edited) {
-    log.warn(`migration ${name} was edited after it was applied: the schema may not be what its file says`);
+    log.warn(`migration ${name} was edited after it was applied: the schema may differ from the file`);
   }
   const newest = incompatible.at(-1);
   if (newest) {
@@ -233,7 +231,7 @@ async function run(
       const isBusy = (error as { code?: string } | undefined)?.code === LOCK_NOT_AVAILABLE;
       if (!isBusy || Date.now() + pause > deadline) throw failure(journal, error);
       log.warn(
-        `migration ${journal.running ?? ''} needs a table that is in use, and gave up waiting after ` +
+        `migration ${journal.running ?? ''} needs a table that is in use and gave up waiting after ` +
           `${LOCK_TIMEOUT_MS} ms; next try in ${pause} ms`,
       );
       applied.push(...journal.completed.splice(0));
@@ -297,11 +295,7 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.runni
   const ofClass = (classes: RegExp) => code !== undefined && classes.test(code);
   const reason = [
     // Of a value that does not fit (class 22) the message quotes it: somebody's diary.
-    ofClass(/^22/)
-      ? 'a value was refused by PostgreSQL'
-      : error instanceof Error
-        ? error.message
-        : String(error),
+    ofClass(/^22/) ? 'PostgreSQL rejected a value' : error instanceof Error ? error.message : String(error),
     code && `(SQLSTATE ${code})`,
     // Of a row that breaks a rule (classes 22 and 23) the detail is the row itself.
     ofClass(/^2[23]/) ? undefined : detail,
@@ -312,8 +306,8 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.runni
     journal.failedQuery && `in: ${journal.failedQuery.replace(/\s+/g, ' ').trim()}`,
   ];
   const kept = journal.outside.has(name ?? '')
-    ? 'and what it had done outside of a transaction stays, to be taken up at the next start'
-    : 'and nothing of it was kept';
+    ? 'its changes outside a transaction remain, and the next start resumes it'
+    : 'and was rolled back';
   return new MigrationError(
     `Migration ${name ?? 'set-up'} failed, ${kept}: ${reason.filter(Boolean).join(' ')}`,
     { cause: error },

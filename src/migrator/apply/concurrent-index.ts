@@ -44,11 +44,11 @@ async function resume(
     const created = schema === undefined ? index : `${schema}.${index}`;
     const isValid = await indexIsValid(runner, created);
     if (isValid === true) {
-      log(`index ${created} was built before the migration was broken off: it stays`);
+      log(`index ${created} was completed before the migration was interrupted: keeping it`);
       return undefined;
     }
     if (isValid === false) {
-      log(`index ${created} was left invalid when the migration was broken off: it is built anew`);
+      log(`index ${created} was left invalid when the migration was interrupted: rebuilding it`);
       await runner.query(`DROP INDEX CONCURRENTLY IF EXISTS ${created}`);
     }
     return send();

@@ -50,8 +50,8 @@ export async function withMigrationLock<T>(
   try {
     if (!direct && (await isTransactionPooler(client, database))) {
       throw new MigrationLockError(
-        `The database ${database.host}:${database.port}/${database.name} is reached by a pooler in transaction mode, ` +
-          'where no lock can be held: set MIGRATIONS_DATABASE_URL to the direct way to PostgreSQL',
+        `The database ${database.host}:${database.port}/${database.name} is behind a pooler in transaction mode, ` +
+          'which cannot hold the migration lock: set MIGRATIONS_DATABASE_URL to the direct address of PostgreSQL',
       );
     }
     await acquire(client, lockTimeoutMs, log);
@@ -73,10 +73,10 @@ async function acquire(client: Client, timeoutMs: number, log: (line: string) =>
     ]);
     if (rows[0]?.locked) return;
     if (pause === FIRST_PAUSE_MS)
-      log(`migrations: waiting, for ${await describeHolder(client)} is migrating`);
+      log(`migrations: waiting for the migration lock of ${await describeHolder(client)}`);
     if (Date.now() - started + pause > timeoutMs) {
       throw new MigrationLockTimeoutError(
-        `The migration lock was not free within ${timeoutMs} ms: ${await describeHolder(client)} holds it`,
+        `The migration lock was not free within ${timeoutMs} ms: it is held by ${await describeHolder(client)}`,
       );
     }
     await sleep(pause);
@@ -91,9 +91,9 @@ async function assertHeld(client: Client): Promise<void> {
     ]);
     if (rows[0]?.locked) return;
   } catch (error) {
-    throw new MigrationLockError('The connection that holds the migration lock is lost', { cause: error });
+    throw new MigrationLockError('Lost the connection that holds the migration lock', { cause: error });
   }
-  throw new MigrationLockError('Another process has the migration lock');
+  throw new MigrationLockError('Another process holds the migration lock');
 }
 
 async function describeHolder(client: Client): Promise<string> {

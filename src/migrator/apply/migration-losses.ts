@@ -38,7 +38,7 @@ export async function lossesOf(name: string, { database, migrations }: MigratorO
         const values = await count(`SELECT count(${column})::int AS count FROM ${owner}`);
         if (values > 0) losses.push(`column ${owner}.${column}: ${values} values`);
       } else if (/^\s*(?:DELETE|TRUNCATE|DROP\s+SCHEMA)\b/i.test(sql)) {
-        losses.push(`what this deletes: ${sql.replace(/\s+/g, ' ').trim()}`);
+        losses.push(`the rows deleted by: ${sql.replace(/\s+/g, ' ').trim()}`);
       }
     }
   } finally {

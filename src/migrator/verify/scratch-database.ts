@@ -51,19 +51,19 @@ export async function withScratchDatabase<T>(
     return await Promise.race([work({ database: { ...database, name }, clear }), rejection(ended.signal)]);
   } catch (error) {
     if (isDatabaseUnavailable(error)) {
-      throw new MigrationError(`The scratch database went away: ${(error as Error).message}`, {
+      throw new MigrationError(`Lost the connection to the scratch database: ${(error as Error).message}`, {
         cause: error,
       });
     }
     if ((error as { code?: string } | undefined)?.code !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new MigrationError(
-      `This needs a scratch database, and ${database.user} may not make one on ${database.host}:${database.port}: ` +
-        `ALTER ROLE "${database.user}" CREATEDB, or name another server, which may be an empty one`,
+      `This needs a scratch database, and ${database.user} may not create one on ${database.host}:${database.port}: ` +
+        `run ALTER ROLE "${database.user}" CREATEDB, or use another server, which may be empty`,
       { cause: error },
     );
   } finally {
     await drop().catch((error: unknown) =>
-      log.warn(`the scratch database ${name} could not be dropped: ${(error as Error).message}`),
+      log.warn(`cannot drop the scratch database ${name}: ${(error as Error).message}`),
     );
     process.off('SIGINT', end).off('SIGTERM', end);
   }

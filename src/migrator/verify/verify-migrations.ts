@@ -45,7 +45,7 @@ export async function verifyMigrations(
         log.info(`verifying ${file.name}`);
         const failure = await session.run(file, 'up');
         if (failure !== undefined) {
-          const unverified = `not verified: ${files.length - index - 1} after it, and the entities`;
+          const unverified = `not verified: ${files.length - index - 1} later migration(s), and the entities`;
           return { verified, faults: [...faults, `${file.name}: up failed: ${failure}\n  ${unverified}`] };
         }
         const after = await session.catalog();
@@ -93,7 +93,7 @@ async function missingIn(
 ): Promise<string[]> {
   try {
     const statements = await missingStatements(database, entities);
-    return statements.map((sql) => `the entities want more: ${oneLine(sql)}`);
+    return statements.map((sql) => `missing for the entities: ${oneLine(sql)}`);
   } catch (error) {
     if (error instanceof QueryFailedError && !isDatabaseUnavailable(error))
       return [`the entities cannot be compared: ${reasonOf(error)}`];

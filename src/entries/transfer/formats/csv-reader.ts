@@ -45,7 +45,7 @@ export class CsvReader {
 
   /** The record that the end of the file leaves unfinished. */
   end(): CsvRecord | undefined {
-    return this.open === undefined ? undefined : this.faulty('has a quoted cell that does not end');
+    return this.open === undefined ? undefined : this.faulty('has a quoted cell without a closing quote');
   }
 
   private read(text: string): CsvRecord | undefined {
@@ -59,12 +59,12 @@ export class CsvReader {
         const comma = text.indexOf(',', at);
         const end = comma === -1 ? endOf(text) : comma;
         const cell = text.slice(at, end);
-        if (cell.includes('"')) return this.faulty('has a quote in a cell that does not begin with one');
+        if (cell.includes('"')) return this.faulty('has a quote in an unquoted cell');
         this.add(cell);
         at = end;
       }
       if (at >= endOf(text)) return { line: this.line, cells: this.cells };
-      if (text[at] !== ',') return this.faulty('has something between a closing quote and the next comma');
+      if (text[at] !== ',') return this.faulty('has text after a closing quote');
       at += 1;
       if (at >= endOf(text)) {
         this.add('');

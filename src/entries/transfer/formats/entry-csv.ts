@@ -55,14 +55,13 @@ export function columnsOf(cells: readonly string[]): readonly Column[] {
     const column = COLUMNS.find((known) => known === name);
     if (column) return column;
     throw new CsvHeaderError(
-      `Unknown column ${JSON.stringify(name.slice(0, 50))}; ` +
-        `there are, separated by commas: ${COLUMNS.join(', ')}`,
+      `Unknown column ${JSON.stringify(name.slice(0, 50))}; ` + `known columns: ${COLUMNS.join(', ')}`,
     );
   });
   const repeated = columns.find((column, index) => columns.indexOf(column) !== index);
-  if (repeated) throw new CsvHeaderError(`The header names the column ${repeated} twice`);
+  if (repeated) throw new CsvHeaderError(`Duplicate column ${repeated}`);
   const missing = REQUIRED.find((column) => !columns.includes(column));
-  if (missing) throw new CsvHeaderError(`The header does not name the column ${missing}`);
+  if (missing) throw new CsvHeaderError(`Missing column ${missing}`);
   return columns;
 }
 
