@@ -29,7 +29,7 @@ import { LocalAuthGuard } from './passwords/local-auth.guard.js';
 import { SessionIdSchema, SessionListSchema, type SessionList } from './sessions/session.schemas.js';
 import { SessionsService, type Client } from './sessions/sessions.service.js';
 
-/** Of a body that no parameter stands for, @nestjs/swagger takes no zod schema. */
+/** @nestjs/swagger accepts a zod schema only for a body parameter, which login does not have. */
 const LOGIN_BODY = {
   schema: z.toJSONSchema(LoginSchema, { io: 'input' }).$defs?.['Login'],
 } as Parameters<typeof ApiBody>[0];

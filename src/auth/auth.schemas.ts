@@ -3,7 +3,7 @@ import { text } from '../http/validation/text.schema.js';
 import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
 import { isTheEmail } from './passwords/common-passwords.js';
 
-/** Whether it is a common one, the service looks up: refuseCommonPassword. */
+/** Common passwords are refused later, by refuseCommonPassword. */
 export const NewPasswordSchema = text(8, 128).meta({
   description: '8 to 128 characters; neither a common password nor the e-mail address',
   example: 'correct horse battery',

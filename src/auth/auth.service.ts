@@ -22,7 +22,7 @@ export class AuthService {
     private readonly config: Config,
   ) {}
 
-  /** User and session in one transaction: nobody is left with an account and no answer. */
+  /** Creates user and session in one transaction, so that a failed request leaves no account behind. */
   async register({ email, password, displayName }: Register, client: Client): Promise<SignedIn> {
     await refuseCommonPassword('password', password);
     const passwordHash = await this.passwords.hash(password);
@@ -36,7 +36,7 @@ export class AuthService {
     return this.signedIn(user, session);
   }
 
-  /** The user of this e-mail and password; undefined in the same time whichever of the two is wrong. */
+  /** Undefined for a wrong e-mail or password, after the same time. */
   async verify(email: string, password: string): Promise<User | undefined> {
     const user = await this.users.findByEmail(email);
     const matches = await this.passwords.verify(user?.passwordHash, password);
@@ -45,15 +45,15 @@ export class AuthService {
   }
 
   /**
-   * Starts a session, unless the password was changed since it was verified: that ends every other session, and this
-   * would be one that came after.
+   * Starts a session.
    *
-   * @throws {UnauthorizedException}
+   * @throws {UnauthorizedException} if the password was changed after it was verified: a change ends all other sessions,
+   *   so this one must not start
    */
   async login(user: User, client: Client): Promise<SignedIn> {
     const session = await this.dataSource.transaction(async (manager) => {
-      const stands = await this.users.holdPasswordHash(user.id, user.passwordHash, manager);
-      return stands ? this.sessions.start(user.id, client, manager) : undefined;
+      const unchanged = await this.users.lockPasswordHash(user.id, user.passwordHash, manager);
+      return unchanged ? this.sessions.start(user.id, client, manager) : undefined;
     });
     if (!session) throw new UnauthorizedException('E-mail or password is wrong');
     return this.signedIn(user, session);
@@ -64,7 +64,7 @@ export class AuthService {
     return this.signedIn(await this.users.get(session.userId), session);
   }
 
-  /** @returns false where somebody else has replaced the hash meanwhile */
+  /** @returns false if the hash was replaced meanwhile */
   private async renewHash(user: User, password: string): Promise<boolean> {
     if (!this.passwords.isWeak(user.passwordHash)) return true;
     const passwordHash = await this.passwords.hash(password);
@@ -73,7 +73,7 @@ export class AuthService {
     return true;
   }
 
-  /** Another login has renewed the hash of this same password, or the password was changed. */
+  /** The hash was replaced meanwhile: another login renewed it, or the password was changed. */
   private async verifyAgain({ id }: User, password: string): Promise<User | undefined> {
     const user = await this.users.find(id);
     return user && (await this.passwords.verify(user.passwordHash, password)) ? user : undefined;

@@ -17,22 +17,22 @@ import { exportFile, importFile, STANDARD, type Transfer } from './transfer-file
 
 const EXIT_REFUSED_LINES = 3;
 
-/** ms. A person waits in front of it. */
+/** ms. Short, because a person waits. */
 const DATABASE_WAIT_MS = 10_000;
 
-/** What is wrong and can be mended by whoever called: told by its message alone. */
+/** An error that the user can fix. Only its message is printed. */
 class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-/** What happens on the way goes to standard error; standard output may be a file of entries. */
+/** Logs to standard error, because standard output may be the exported file. */
 const logger: LoggerService = {
   log: () => {},
   warn: (message: unknown) => console.error(String(message)),
   error: (message: unknown) => console.error(String(message)),
 };
 
-/** The services that a command needs, without HTTP. */
+/** The services of the commands, without HTTP. */
 @Module({})
 class CommandModule {
   static forRoot({ database, migrations }: CommandConfig): DynamicModule {
@@ -83,7 +83,7 @@ export async function runCommand(
   }
 }
 
-/** What went wrong, in words where it can be mended by whoever called. */
+/** A plain message for errors that the user can fix; otherwise the stack. */
 export function describeFailure(error: unknown): string {
   if (
     error instanceof CommandError ||

@@ -9,13 +9,13 @@ import type { EntryQueries } from '../entries/entry.queries.js';
 import type { Format, ImportReport } from '../entries/transfer/entry-transfer.schemas.js';
 import { Progress, type Screen } from './progress.js';
 
-/** The name that stands for standard input or output. */
+/** File name of standard input and output. */
 export const STANDARD = '-';
 
-/** Of a diary: for its owner alone. */
+/** Readable by the owner only. */
 const FILE_MODE = 0o600;
 
-/** As over HTTP with BODY_LIMIT_BYTES by default. */
+/** The default of BODY_LIMIT_BYTES, the limit over HTTP. */
 const MAX_LINE_BYTES = 1_048_576;
 
 export interface Transfer {
@@ -51,10 +51,10 @@ export async function importFile(
 }
 
 /**
- * Writes beside the file and gives it its name when it is whole, so that an earlier export is there until then. What is
- * no file, a pipe or a device, is written to as it is.
+ * Writes to a temporary file and renames it when complete, so that an earlier export is replaced only by a complete
+ * one. Pipes and devices are written directly.
  *
- * @returns how many entries
+ * @returns the number of entries
  */
 export async function exportFile(
   entries: EntryExport,
@@ -69,7 +69,7 @@ export async function exportFile(
   try {
     for await (const batch of entries.run(userId, {}, format)) {
       signal.throwIfAborted();
-      // The callback, unlike a drain event, also comes when the stream has failed.
+      // Unlike a drain event, the callback also runs when the stream has failed.
       await new Promise<void>((resolve, reject) => {
         target.write(batch.text, (error) => (error ? reject(error) : resolve()));
       });
@@ -92,7 +92,7 @@ export async function exportFile(
 
 interface Target {
   readonly target: Writable;
-  /** Once it is written and closed. */
+  /** Call it when the file is written and closed. */
   readonly keep: () => Promise<void>;
   readonly discard: () => Promise<void>;
 }
@@ -105,9 +105,9 @@ async function openTarget(file: string): Promise<Target> {
     const target = (await open(file, 'w')).createWriteStream();
     return { target, keep: nothing, discard: () => Promise.resolve(void target.destroy()) };
   }
-  // Where a link leads, so that it stays one.
+  // Resolves links, so that the link itself is kept.
   const name = existing ? await realpath(file) : file;
-  // A name that nobody can have taken before: what is there would keep its owner and mode.
+  // A unique name: an existing file would keep its owner and mode.
   const partial = `${name}.${randomBytes(6).toString('hex')}.partial`;
   const target = (await open(partial, 'wx', FILE_MODE)).createWriteStream();
   return {

@@ -3,7 +3,7 @@ import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../config/config.js';
 import { connectionOptions, KEEP_ALIVE, queryTimeoutMs } from '../migrator/connection/connection-options.js';
 
-/** The options that the application's data source and the TypeORM CLI's share. */
+/** Options of the app's data source and of the TypeORM CLI. */
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
     ...connectionOptions(database),
@@ -19,9 +19,9 @@ export function dataSourceOptions(database: DatabaseConfig) {
 }
 
 /**
- * No statement of a request runs for long enough to earn back what compiling it takes. A process that stalls within a
- * transaction, or is cut off, holds its locks for no longer than one that works. Timestamps come as ISO 8601 in UTC, which
- * needs no parsing. Not startup parameters, which a pooler would refuse.
+ * Statements of requests are too short for JIT to pay off. The idle timeout releases the locks of a process that hangs
+ * or is cut off in a transaction. Timestamps in ISO 8601 and UTC need no parsing. Set by a statement, because a pooler
+ * refuses startup parameters.
  */
 async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
   await client.query(

@@ -3,20 +3,17 @@ import { GatewayTimeoutException, ServiceUnavailableException, type HttpExceptio
 import { QueryFailedError } from 'typeorm';
 import { isDatabaseUnavailable } from '../migrator/connection/connection-errors.js';
 
-/** Cancelled, which is what the statement timeout does. */
+/** SQLSTATE of a statement that the statement timeout cancelled. */
 const QUERY_CANCELED = '57014';
 
-/**
- * A 504 for a query that took too long: asked for again at once, it would take as long again. Undefined for any other
- * error.
- */
+/** 504 for a query that timed out; a retry would take as long. Undefined for any other error. */
 export function asQueryTimeout(error: unknown): HttpException | undefined {
   const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
   if (!types.isNativeError(cause) || (cause as { code?: unknown }).code !== QUERY_CANCELED) return undefined;
   return new GatewayTimeoutException('The query took too long; narrow it with from, to or other filters');
 }
 
-/** A 503 for an error that says no more than that the database cannot serve now; undefined for any other. */
+/** 503 if the database is temporarily unavailable; undefined for any other error. */
 export function asDatabaseUnavailable(error: unknown): ServiceUnavailableException | undefined {
   return isDatabaseUnavailable(error)
     ? new ServiceUnavailableException('The database is unavailable')

@@ -15,7 +15,7 @@ import { TypeOrmLogger } from './typeorm-logger.js';
 @Module({ providers: [StartMigrations], exports: [StartMigrations] })
 class StartMigrationsModule {}
 
-/** Nest makes the data source first, so nothing of the application exists before the schema does. */
+/** Nest creates the data source first, so the schema is up to date before any other provider exists. */
 @Global()
 @Module({
   imports: [
@@ -24,7 +24,7 @@ class StartMigrationsModule {}
       imports: [StartMigrationsModule],
       inject: [Config, StartMigrations],
       useFactory: async (config: Config, started: StartMigrations) => {
-        await bringUp(config, started);
+        await connectAndMigrate(config, started);
         return {
           ...dataSourceOptions(config.database),
           autoLoadEntities: true,
@@ -39,12 +39,13 @@ class StartMigrationsModule {}
 })
 export class DatabaseModule {}
 
-async function bringUp({ database, migrations }: Config, started: StartMigrations): Promise<void> {
+async function connectAndMigrate({ database, migrations }: Config, started: StartMigrations): Promise<void> {
   const logger = new Logger('Database');
   const client = await connectWhenReady(database, (line) => logger.warn(line));
-  let known: AppliedMigration[] | undefined;
+  let alreadyApplied: AppliedMigration[] | undefined;
   try {
-    if (migrations.run && !migrations.direct) known = await readApplied(statementsOf(client)).catch(asLost);
+    if (migrations.run && !migrations.direct)
+      alreadyApplied = await readApplied(statementsOf(client)).catch(asUnavailable);
   } finally {
     void client.end().catch(() => {});
   }
@@ -53,19 +54,21 @@ async function bringUp({ database, migrations }: Config, started: StartMigration
     logger.log('migrations: skipped (MIGRATIONS_RUN=false)');
     return;
   }
-  const began = performance.now();
+  const startedAt = performance.now();
   const log = {
     info: (line: string) => logger.log(line),
     warn: (line: string) => logger.warn(line),
     locked: (ms: number) => (started.lockWaitSeconds = ms / 1000),
   };
-  const applied = await applyMigrations(migratorOptions(migrations), log, known).catch(asLost);
+  const applied = await applyMigrations(migratorOptions(migrations), log, alreadyApplied).catch(
+    asUnavailable,
+  );
   started.applied = applied.length;
-  started.seconds = (performance.now() - began) / 1000;
+  started.seconds = (performance.now() - startedAt) / 1000;
   logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);
 }
 
-function asLost(error: unknown): never {
+function asUnavailable(error: unknown): never {
   if (!asDatabaseUnavailable(error)) throw error;
   throw new DatabaseUnavailableError(
     `Lost the database connection while reading the applied migrations: ${error instanceof Error ? error.message : String(error)}`,

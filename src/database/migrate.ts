@@ -9,7 +9,7 @@ import { waitForDatabase } from './database-wait.js';
 import { isExpected } from './expected-errors.js';
 import { migratorOptions } from './migrator-options.js';
 
-/** ms. A person waits in front of it, or a job that is tried again. */
+/** ms. Short, because a person waits, or a job that will be retried. */
 const DATABASE_WAIT_MS = 10_000;
 
 // The report goes to the standard output, and what happens on the way to it elsewhere.

@@ -8,13 +8,13 @@ import { PROJECT_FOLDER, RELEASE } from '../config/release.js';
 /** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
 const SSL_MODES = { off: 'disable', require: 'require', 'verify-full': 'verify-full' } as const;
 
-/** No backup was made. The message gives the reason. */
+/** The backup failed. The message gives the reason. */
 export class BackupError extends Error {
   override readonly name = 'BackupError';
 }
 
 /**
- * Runs `scripts/backup`, which writes a file that is named after this release and that no retention removes.
+ * Runs `scripts/backup`. The file is named after this release and is never removed by retention.
  *
  * @returns the last line of its output
  * @throws {BackupError}
@@ -49,7 +49,7 @@ function libpqSettings(database: DatabaseConfig) {
     PGPASSWORD: database.password,
     PGDATABASE: database.name,
     PGSSLMODE: SSL_MODES[database.ssl],
-    // The system's certificates, as in Node. Needs libpq 16 or later.
+    // Use the system's certificates, as Node does. Needs libpq 16 or later.
     ...(database.ssl === 'verify-full' && { PGSSLROOTCERT: 'system' }),
   };
 }

@@ -4,7 +4,6 @@ import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { MigrationError } from '../migrator/apply/apply-migrations.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
 
-/** Migrations are recorded under this release; MIGRATIONS_BACKUP makes a backup first. */
 export function migratorOptions(config: MigrationsConfig): MigratorOptions {
   const { database, lockTimeoutMs, direct, backup } = config;
   return {
@@ -19,7 +18,7 @@ export function migratorOptions(config: MigrationsConfig): MigratorOptions {
 }
 
 async function backUp(config: MigrationsConfig): Promise<string> {
-  // Imported here because no other code path needs child_process.
+  // Imported lazily: no other code path needs child_process.
   const { BackupError, backUpBeforeMigrating } = await import('./migration-backup.js');
   try {
     return await backUpBeforeMigrating(config);

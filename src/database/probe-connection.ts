@@ -4,12 +4,12 @@ import { Config } from '../config/config.js';
 import { clientConfig } from '../migrator/connection/connection-options.js';
 import { Statements } from './sql.js';
 
-/** ms. Docker and Kubernetes give their probes a few seconds. */
+/** ms. The probes of Docker and Kubernetes allow a few seconds. */
 const TIMEOUT_MS = 2000;
 
 /**
- * A connection for readiness alone, made when it is first asked. Behind the queries of requests, a probe would take a busy
- * service for one whose database is away; a balancer would then leave all load to the others, and have them say the same.
+ * A connection for readiness probes only. In the shared pool a probe of a busy service would time out as if the
+ * database were unavailable, and a balancer would move the load to the other replicas until they fail too.
  */
 @Injectable()
 export class ProbeConnection extends Statements implements OnApplicationShutdown {
@@ -23,7 +23,7 @@ export class ProbeConnection extends Statements implements OnApplicationShutdown
       query_timeout: TIMEOUT_MS,
       idleTimeoutMillis: 60_000,
     });
-    // A lost connection shows in the next probe; without a listener it would end the process.
+    // The next probe reports a lost connection. Without a listener, the event would end the process.
     pool.on('error', () => {});
     super(() => pool);
     this.pool = pool;

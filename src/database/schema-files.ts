@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 
-/** The folder of the migrations. */
 export const MIGRATIONS = join(import.meta.dirname, 'migrations');
 
-/** By their names, as no file of this folder may import what imports it. */
+/** Glob patterns instead of imports, which would make an import cycle. */
 export const ENTITIES = [join(import.meta.dirname, '..', '**/*.entity.js')];

@@ -18,8 +18,8 @@ function isStale(error: unknown): boolean {
 }
 
 /**
- * Statements on one connection, or on any of the pool's. One with a name is prepared: PostgreSQL parses it once a
- * connection. A name belongs to one text.
+ * Runs statements on one connection or on the pool. A named statement is prepared: PostgreSQL parses it once per
+ * connection. A name belongs to exactly one text.
  */
 export class Statements {
   constructor(private readonly connection: () => Pick<Pool | PoolClient, 'query'>) {}
@@ -32,7 +32,7 @@ export class Statements {
     return this.send<Row>(name, { text, values: [...values] });
   }
 
-  /** Rows as arrays of columns, in the order of the select list. */
+  /** Rows as arrays, in the order of the select list. */
   async queryArrays<Row extends unknown[]>(
     name: string | undefined,
     text: string,
@@ -42,7 +42,7 @@ export class Statements {
     return rows;
   }
 
-  /** The same with each value as PostgreSQL writes it: for a caller who parses faster than pg does for everybody. */
+  /** The same with each value in PostgreSQL's text format, for callers with a faster parser than pg's. */
   async queryTexts<Row extends readonly unknown[]>(
     name: string | undefined,
     text: string,
@@ -79,7 +79,7 @@ async function withoutStale<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Statements on the data source's own pool, past TypeORM's result mapping, for the hot path. */
+/** Statements on the pool of the data source, without TypeORM's result mapping, for the hot path. */
 @Injectable()
 export class Sql extends Statements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {
@@ -100,8 +100,8 @@ export class Sql extends Statements {
   private async attempt<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
-    // The pool listens to a client while it is idle, and not while it is in use: an event without a listener would end the
-    // process. The statement under way, or the next, fails of itself.
+    // The pool listens only to idle clients, and an error event without a listener would end the process. The current
+    // or next statement fails anyway.
     const lost = (error: Error) => (broken = error);
     client.on('error', lost);
     try {
@@ -113,13 +113,13 @@ export class Sql extends Statements {
       await client.query('ROLLBACK').catch((failure: unknown) => (broken = failure as Error));
       throw error;
     } finally {
-      // A connection that could not even roll back is not given to anybody again.
+      // A connection that could not roll back is removed from the pool.
       client.removeListener('error', lost);
       client.release(broken);
     }
   }
 
-  /** Connections of the pool: all, those that nobody uses, and how many callers wait for one. */
+  /** State of the pool: connections, idle connections and waiting callers. */
   connections(): { readonly size: number; readonly idle: number; readonly waiting: number } {
     const { totalCount, idleCount, waitingCount } = this.pool;
     return { size: totalCount, idle: idleCount, waiting: waitingCount };

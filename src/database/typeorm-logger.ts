@@ -1,7 +1,7 @@
 import { Logger as NestLogger } from '@nestjs/common';
 import type { Logger } from 'typeorm';
 
-/** Hands TypeORM's warnings to the application's log. Queries are left out: their parameters are diary pages. */
+/** Sends TypeORM's warnings to the app's log. Queries are not logged, because their parameters are user data. */
 export class TypeOrmLogger implements Logger {
   private readonly logger = new NestLogger('TypeORM');
 
@@ -11,7 +11,7 @@ export class TypeOrmLogger implements Logger {
   }
 
   logQueryError(error: string | Error): void {
-    // Not its message, which may quote a value; whoever handles the error tells the rest.
+    // Without the message, which may quote user data. The error handler logs the rest.
     const { code, constraint } = error as { code?: string; constraint?: string };
     this.logger.debug(`query failed: ${[code ?? 'no code', constraint].filter(Boolean).join(' ')}`);
   }

@@ -19,18 +19,18 @@ import { EntryTransferQueries } from './transfer/entry-transfer.queries.js';
 
 export interface ListOptions {
   readonly trash?: boolean;
-  /** Whether the caller has the list of this revision already; it is then not read. */
+  /** Whether the client already has the list of this revision; if so, it is not read. */
   readonly isKnown?: ((revision: string) => boolean) | undefined;
 }
 
 export interface ListResult {
-  /** Of the journal that the list was read from. */
+  /** Revision of the journal when the list was read. */
   readonly revision: string;
-  /** Undefined where the caller has it already. */
+  /** Undefined if the client already has it. */
   readonly list: EntryList | undefined;
 }
 
-/** What the API promises of entries. A row of another user is no row. */
+/** The rules of the entries API. Entries of other users do not exist for a user. */
 @Injectable()
 export class EntriesService {
   constructor(
@@ -40,23 +40,23 @@ export class EntriesService {
   ) {}
 
   /**
-   * @param statements of the transaction that it is part of, where there is one
-   * @throws {UnauthorizedException} where the user was erased meanwhile
+   * @param statements of the surrounding transaction, if any
+   * @throws {UnauthorizedException} if the user was erased meanwhile
    */
   create(userId: string, fields: EntryCreate, statements?: Statements): Promise<Entry> {
     return this.entries.insert(uuidv7(), userId, fields, statements).catch(refuseErasedUser);
   }
 
-  /** Writes all of the entries or, whatever goes wrong, none. Throws as {@link create} does. */
+  /** Creates all entries or none. Throws like {@link create}. */
   createAll(userId: string, entries: readonly EntryCreate[], statements?: Statements): Promise<Entry[]> {
     const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
     return this.manyEntries.insertAll(userId, rows, statements).catch(refuseErasedUser);
   }
 
   /**
-   * @param versions that the client wants to read; undefined: whichever there is
+   * @param versions accepted by the client; undefined: any
    * @throws {NotFoundException}
-   * @throws {PreconditionFailedException} when there is another version
+   * @throws {PreconditionFailedException} for another version
    */
   async read(userId: string, id: string, versions?: readonly number[]): Promise<Entry> {
     const entry = (await this.entries.find(id, userId)) ?? notFound();
@@ -90,10 +90,8 @@ export class EntriesService {
   }
 
   /**
-   * Changes what the patch names.
-   *
    * @throws {NotFoundException}
-   * @throws {PreconditionFailedException} when the entry is at a version that the condition rules out
+   * @throws {PreconditionFailedException} if the entry's version does not satisfy the condition
    */
   async update(userId: string, id: string, patch: EntryPatch, condition: VersionCondition): Promise<Entry> {
     const changed =
@@ -103,19 +101,19 @@ export class EntriesService {
     return changed ?? this.refuse(userId, id);
   }
 
-  /** Into the trash. Throws as {@link update} does. */
+  /** Moves the entry to the trash. Throws like {@link update}. */
   async remove(userId: string, id: string, condition: VersionCondition): Promise<void> {
     if (!(await this.entries.trash(id, userId, condition))) await this.refuse(userId, id);
   }
 
-  /** Out of the trash, permanently. @throws {NotFoundException} also for an entry that is not in the trash */
+  /** @throws {NotFoundException} also for an entry that is not in the trash */
   async deletePermanently(userId: string, id: string): Promise<void> {
     if (!(await this.entries.deletePermanently(id, userId))) {
       throw new NotFoundException('No such entry in the trash');
     }
   }
 
-  /** Out of the trash. Throws as {@link update} does. */
+  /** Throws like {@link update}. */
   async restore(userId: string, id: string, condition: VersionCondition): Promise<Entry> {
     const restored = await this.entries.restore(id, userId, condition);
     return restored ?? otherVersion((await this.entries.version(id, userId)) ?? notFound());
@@ -126,7 +124,7 @@ export class EntriesService {
     return entry && allows(condition, entry.version) ? entry : undefined;
   }
 
-  /** Nothing was changed: is there no such entry, or another version of it? */
+  /** Nothing was changed: either the entry does not exist, or it has another version. */
   private async refuse(userId: string, id: string): Promise<never> {
     const current = (await this.entries.find(id, userId)) ?? notFound();
     return otherVersion(current.version);

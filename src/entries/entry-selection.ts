@@ -1,14 +1,14 @@
 import type { EntryFilters } from './entry.schemas.js';
 import { parseSearch } from './search/search-text.js';
 
-/** Which entries of a user a list is of. */
+/** The entries of a user that a list, count or export covers. */
 export interface EntrySelection {
   readonly userId: string;
   readonly filters: EntryFilters;
   readonly trash: boolean;
 }
 
-/** The values of a statement. The first, `$1`, is the user. */
+/** The parameters of a statement. `$1` is the user. */
 export class Parameters {
   readonly values: unknown[];
 
@@ -22,7 +22,7 @@ export class Parameters {
   }
 }
 
-/** The condition that the entries of a selection fulfil, as SQL. */
+/** The WHERE condition of a selection. */
 export function whereOf({ filters, trash }: EntrySelection, parameters: Parameters): string {
   const { q, category, tag, mood, moodMin, moodMax, from, to } = filters;
   const conditions = ['user_id = $1', `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`];

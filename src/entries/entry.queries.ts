@@ -11,7 +11,7 @@ export interface EntryPage {
   readonly entries: Entry[];
   /** Undefined on the last page. */
   readonly last: CursorPosition | undefined;
-  /** Of the user's journal, when the page was read. */
+  /** Revision of the journal when the page was read. */
   readonly revision: string;
 }
 
@@ -26,22 +26,22 @@ export type EntryPosition =
   | { readonly after: CursorPosition | undefined; readonly offset?: never }
   | { readonly offset: number; readonly after?: never };
 
-/** With q, the total goes no further: counting reads the text of every match. */
+/** Limit of the total with q, because counting reads the text of every match. */
 const COUNTED = 1000;
 
 const SORT_COLUMNS = { occurredAt: 'occurred_at', createdAt: 'created_at' } as const;
 
-/** `trash` in ASCII. The replica that holds this advisory lock is the one that purges. */
+/** Advisory lock of the replica that purges: `trash` in ASCII. */
 export const PURGE_LOCK_KEY = '500135195496';
 
 const OF_VERSION = '($3::int[] IS NULL OR version = ANY ($3)) AND version <> ALL ($4::int[])';
 
-/** A statement that changes entries, with the new revision. @param returned of each row that was changed */
+/** A statement that changes entries and the revision. @param returned select list for the changed rows */
 function changing(change: string, returned: string): string {
   return `WITH changed AS (${change} RETURNING *), bumped AS (${bumpRevisions('changed')}) SELECT ${returned} FROM changed`;
 }
 
-/** Prepared: every user's every request has the same text. */
+/** Prepared statements. */
 const STATEMENTS = {
   insert: changing(
     `INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at)
@@ -49,8 +49,8 @@ const STATEMENTS = {
     ENTRY_COLUMNS,
   ),
   find: `SELECT ${ENTRY_COLUMNS} FROM entries WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL`,
-  // READ COMMITTED reads the row again after waiting for another patch, so a field that is not sent keeps what that
-  // patch gave it.
+  // READ COMMITTED reads the row again after it waited for a concurrent patch, so omitted fields keep the values of
+  // that patch.
   update: changing(
     `UPDATE entries
         SET text = coalesce($5, text), search_text = coalesce($6, search_text), mood = coalesce($7, mood),
@@ -65,7 +65,7 @@ const STATEMENTS = {
       WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL AND ${OF_VERSION}`,
     ENTRY_COLUMNS,
   ),
-  // Also of an entry that is not in the trash, so that a restore can be sent again.
+  // Matches entries outside the trash too, so that a restore can be retried.
   restore: changing(
     `UPDATE entries SET deleted_at = NULL WHERE id = $1 AND user_id = $2 AND ${OF_VERSION}`,
     ENTRY_COLUMNS,
@@ -75,7 +75,7 @@ const STATEMENTS = {
     ENTRY_COLUMNS,
   ),
   version: `SELECT version FROM entries WHERE id = $1 AND user_id = $2`,
-  // The lock is the transaction's, so it needs no connection of its own and is released however the statement ends.
+  // A transaction-level lock is released however the statement ends.
   purge: changing(
     `DELETE FROM entries WHERE id IN (
        SELECT id FROM entries
@@ -86,12 +86,12 @@ const STATEMENTS = {
   revision: `SELECT ${REVISION}`,
 } as const;
 
-/** The statements on the `entries` table. The owner is in every WHERE clause. */
+/** Statements on the `entries` table. Every WHERE clause names the owner. */
 @Injectable()
 export class EntryQueries {
   constructor(private readonly sql: Sql) {}
 
-  /** @param statements of the transaction that it is part of, where there is one */
+  /** @param statements of the surrounding transaction, if any */
   async insert(
     id: string,
     userId: string,
@@ -119,7 +119,7 @@ export class EntryQueries {
     return this.one('update', [id, userId, ...versionsOf(condition), ...fields]);
   }
 
-  /** @returns undefined where there is no such entry outside of the trash */
+  /** Moves an entry to the trash. @returns undefined if no such entry is outside the trash */
   trash(id: string, userId: string, condition: VersionCondition): Promise<Entry | undefined> {
     return this.one('trash', [id, userId, ...versionsOf(condition)]);
   }
@@ -128,35 +128,35 @@ export class EntryQueries {
     return this.one('restore', [id, userId, ...versionsOf(condition)]);
   }
 
-  /** @returns undefined where there is no such entry in the trash */
+  /** @returns undefined if no such entry is in the trash */
   deletePermanently(id: string, userId: string): Promise<Entry | undefined> {
     return this.one('deletePermanently', [id, userId]);
   }
 
-  /** Also of one in the trash. */
+  /** Includes the trash. */
   async version(id: string, userId: string): Promise<number | undefined> {
     const rows = await this.sql.queryArrays<[number]>('entries-version', STATEMENTS.version, [id, userId]);
     return rows[0]?.[0];
   }
 
   /**
-   * Deletes permanently what has been in the trash for longer than `days`, at most `batch` rows; none while another
-   * replica does.
+   * Permanently deletes at most `batch` entries that were in the trash for longer than `days`; none while another
+   * replica purges.
    *
-   * @returns how many
+   * @returns the number of deleted rows
    */
   async purge(days: number, batch: number): Promise<number> {
     const { rowCount } = await this.sql.query('entries-purge', STATEMENTS.purge, [days, batch]);
     return rowCount ?? 0;
   }
 
-  /** Of the user's journal. */
+  /** Revision of the user's journal. */
   async revision(userId: string): Promise<string> {
     const [row] = await this.sql.queryTexts<[string]>('entries-revision', STATEMENTS.revision, [userId]);
     return row?.[0] ?? '0';
   }
 
-  /** With `q`, no more than 1000. */
+  /** At most 1000 with `q`. */
   async count(selection: EntrySelection): Promise<number> {
     const { userId, filters } = selection;
     const parameters = new Parameters(userId);
@@ -184,13 +184,13 @@ export class EntryQueries {
     const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
     const order = `ORDER BY ${column} ${direction}, id ${direction}`;
     let where = whereOf(selection, parameters);
-    // Keyset: compared as a row, so that the index finds where to go on.
+    // Keyset pagination: a row comparison can use the index.
     if (after) {
       const position = `(${parameters.add(after.key)}::timestamptz, ${parameters.add(after.id)}::uuid)`;
       where += ` AND (${column}, id) ${direction === 'DESC' ? '<' : '>'} ${position}`;
     }
     const end = `${order} LIMIT ${parameters.add(limit + 1)}${offset > 0 ? ` OFFSET ${parameters.add(offset)}` : ''}`;
-    // Without filters it is one of a few texts, worth preparing; with filters it is planned for its own values.
+    // Unfiltered lists have a few texts, which are worth preparing; filtered ones are planned for their values.
     const name = hasFilters(filters)
       ? undefined
       : `entries-list-${trash}-${sort}-${after ? 'after' : offset > 0 ? 'offset' : 'first'}`;
@@ -201,8 +201,8 @@ export class EntryQueries {
     );
     let revision = rows[0]?.[9];
     if (rows.length === 0) {
-      // Page and revision must be of one moment, or the entity tag of an empty list could outlive the first entry. As a
-      // join they always are; for every list that would cost PostgreSQL a sixth more.
+      // Page and revision must come from one snapshot, or the ETag of an empty list could outlive the first entry. This
+      // join does that; for every list it would cost PostgreSQL a sixth more time.
       const joined = await this.sql.queryTexts<EntryRow>(
         name && `${name}-empty`,
         `SELECT entry.*, revision FROM (SELECT ${REVISION} AS revision) AS journal

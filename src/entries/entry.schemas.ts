@@ -5,13 +5,13 @@ import { TimezoneSchema } from '../users/user.schemas.js';
 const MAX_TAGS = 20;
 const LABEL_MAX = 50;
 
-/** How deep page mode reaches: past it, OFFSET reads more rows than it returns, and a cursor is the way. */
+/** Deepest row of page mode, because OFFSET reads the rows that it skips. Cursors have no limit. */
 const MAX_OFFSET = 10_000;
 
 const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z');
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** Trimmed, lower-case, and composed (Unicode NFC), so that one word typed in two ways is one tag. */
+/** Trimmed, lower-case and in Unicode NFC, so that one word typed in two ways is one tag. */
 function label(example: string) {
   return z
     .string()
@@ -22,7 +22,7 @@ function label(example: string) {
     .meta({ description: 'trimmed and lower-cased', example, minLength: 1, maxLength: LABEL_MAX });
 }
 
-/** Any ISO 8601 instant → the same one in UTC, to the millisecond: what `timestamptz(3)` keeps. */
+/** Any ISO 8601 instant, converted to UTC with milliseconds, the precision of `timestamptz(3)`. */
 export const InstantSchema = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 instant, such as 2026-03-01T08:30:00Z' })
   .transform((instant, context) => {
@@ -87,9 +87,9 @@ export const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as
 export type Sort = (typeof SORTS)[number];
 
 /**
- * A number in a query string: digits alone, for `Number` would also take 0x10, 1e1 and blanks.
+ * A number in a query string. Only digits, because `Number` also accepts 0x10, 1e1 and blanks.
  *
- * @param described of the number itself: what is said of the whole is lost on the way to the OpenAPI document
+ * @param described metadata of the inner schema: that of the preprocess step is missing in the OpenAPI document
  */
 function wholeNumber(
   min: number,
@@ -105,7 +105,7 @@ function wholeNumber(
 
 const mood = wholeNumber(1, 10).optional();
 
-/** What narrows a list, and an export. */
+/** Filters of lists and exports. */
 export const filters = {
   q: z.string().trim().pipe(text(1, 200)).optional().meta({
     description: 'words that must all occur in the text, ignoring case and accents; "a phrase"; -excluded',

@@ -1,10 +1,10 @@
 /**
- * SQL that gives each user in `changed` (a relation with a column `user_id`) a new revision, to be part of the statement
- * that makes the change: then nobody can see the one without the other. Users in the order of their ids, so that two
- * statements never wait for each other.
+ * SQL that gives each user in `changed` (a relation with a column `user_id`) a new revision. It is part of the
+ * statement that changes entries, so both become visible together. Ordered by user id, so that concurrent statements
+ * cannot deadlock.
  *
- * The revision is the time in µs, and not a count: after a restore from a backup a count would give the revisions of the
- * lost changes to other ones, and caches would take them for the same.
+ * The revision is a time in µs, not a count: after a restore from a backup, a count would repeat the revisions of lost
+ * changes, and caches would serve stale values.
  */
 export function bumpRevisions(changed: string): string {
   return `
@@ -14,5 +14,5 @@ export function bumpRevisions(changed: string): string {
         ON CONFLICT (user_id) DO UPDATE SET revision = greatest(journal.revision + 1, excluded.revision)`;
 }
 
-/** The revision of the user `$1`, as SQL; '0' before the first entry. */
+/** SQL for the revision of user `$1`; 0 before the first entry. */
 export const REVISION = `coalesce((SELECT revision FROM journals WHERE user_id = $1), 0)`;

@@ -2,12 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { BatchPurge } from '../jobs/batch-purge.js';
 import { EntryQueries } from './entry.queries.js';
 
-/** How long an entry stays in the trash. */
-const KEPT_DAYS = 30;
+const RETENTION_DAYS = 30;
 
 const EVERY_MS = 3_600_000;
 
-/** Deletes permanently what has been in the trash for 30 days. Of several replicas, one does it at a time. */
+/** Permanently deletes entries after 30 days in the trash. One replica purges at a time. */
 @Injectable()
 export class TrashPurge extends BatchPurge {
   constructor(private readonly entries: EntryQueries) {
@@ -15,7 +14,8 @@ export class TrashPurge extends BatchPurge {
   }
 
   protected override async purge(): Promise<void> {
-    const purged = await this.inBatches((batch) => this.entries.purge(KEPT_DAYS, batch));
-    if (purged > 0) this.logger.log(`deleted ${purged} entries that were in the trash for ${KEPT_DAYS} days`);
+    const purged = await this.inBatches((batch) => this.entries.purge(RETENTION_DAYS, batch));
+    if (purged > 0)
+      this.logger.log(`deleted ${purged} entries that were in the trash for ${RETENTION_DAYS} days`);
   }
 }

@@ -23,7 +23,7 @@ export class HealthIndicators {
   ) {}
 
   shutdown() {
-    if (!this.requests.ending) return {};
+    if (!this.requests.draining) return {};
     return this.indicator.check('shutdown').down('shutting down');
   }
 

@@ -1,13 +1,14 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** With a port, as some proxies write it into X-Forwarded-For. */
+/** With a port, as some proxies write X-Forwarded-For. */
 const IPV4_WITH_PORT = /^([\d.]+):\d+$/;
 const IPV6_IN_BRACKETS = /^\[(.+)\](?::\d+)?$/;
 
 /**
- * The key by which one client is limited: its IPv4 address, or the /64 network of its IPv6 address, as a client has all of
- * that network (RFC 6177). Anything else is `unknown`: with a key for each text, a client could choose a new one each time.
+ * The key by which one client is limited: its IPv4 address, or the /64 network of its IPv6 address, as a client has all
+ * of that network (RFC 6177). Anything else is `unknown`: with a key for each text, a client could choose a new one
+ * each time.
  */
 export function networkOf(ip: string): string {
   const host = (IPV4_WITH_PORT.exec(ip) ?? IPV6_IN_BRACKETS.exec(ip))?.[1] ?? ip;

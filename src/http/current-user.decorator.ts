@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 
-/** Who makes the request, as the access token says. */
+/** User and session of the access token. */
 export interface Principal {
   readonly userId: string;
   readonly sessionId: string;

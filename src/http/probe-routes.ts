@@ -1,2 +1,2 @@
-/** Asked every few seconds by machines, of how the service is. */
+/** Routes that monitoring requests every few seconds. */
 export const PROBE_ROUTES: ReadonlySet<string> = new Set(['/health', '/health/live', '/metrics']);

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 
 const ACCEPTED = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** The caller's `x-request-id` where it is fit for a log line, else a new UUIDv7. */
+/** The client's `x-request-id` if it is safe to log, otherwise a new UUIDv7. */
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && ACCEPTED.test(given) ? given : uuidv7();

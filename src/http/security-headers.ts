@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 
-/** What comes from here is JSON, and the one page, Swagger UI, needs styles of its own. */
+/** Responses are JSON, except for Swagger UI, which needs inline styles. */
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,
   directives: {
@@ -16,15 +16,12 @@ const CONTENT_SECURITY_POLICY = {
   },
 };
 
-/**
- * Helmet's headers. They are the same with every answer, so helmet is asked for them once: its plugin for Fastify makes
- * them anew for each request.
- */
+/** Helmet's headers, computed once. Its Fastify plugin would compute them for each request. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = record();
 
 /**
- * What a page of another origin may read of an answer, beyond what the Fetch standard lets it read anyway: all that means
- * something to a client. To be kept with what is sent; test/http.spec.ts compares.
+ * Response headers that pages of other origins may read, in addition to those of the Fetch standard. A test in
+ * test/http compares them with the headers that are sent.
  */
 export const EXPOSED_HEADERS: readonly string[] = [
   'allow',

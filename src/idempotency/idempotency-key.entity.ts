@@ -1,7 +1,7 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { User } from '../users/user.entity.js';
 
-/** An answer that is given again when its request is sent again: written in the transaction of what it tells of. */
+/** A stored response, which a retry of its request gets. Written in the transaction of the work. */
 @Entity('idempotency_keys')
 @Index('idempotency_keys_created_at_idx', ['createdAt'])
 export class IdempotencyKey {
@@ -15,14 +15,13 @@ export class IdempotencyKey {
   @PrimaryColumn('varchar', { length: 255, primaryKeyConstraintName: 'idempotency_keys_pkey' })
   key!: string;
 
-  /** SHA-256 of route and body: what else the key was sent with is another request. */
+  /** SHA-256 of route and body. The key with another hash is a different request. */
   @Column('bytea', { name: 'request_hash' })
   requestHash!: Buffer;
 
   @Column('smallint')
   status!: number;
 
-  /** Those that tell of the answer, as names and values. */
   @Column('jsonb')
   headers!: Record<string, string>;
 

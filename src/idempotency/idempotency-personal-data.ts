@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Sql } from '../database/sql.js';
 import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
 
-/** Answers in memory at once: that to a bulk request has up to 1000 entries. */
+/** Responses in memory. That of a bulk request has up to 1000 entries. */
 const EXPORT_BATCH = 5;
 
 interface KeptAnswer {
@@ -13,7 +13,7 @@ interface KeptAnswer {
   readonly body: string;
 }
 
-/** The answers that are kept to be given again, whose texts outlive the entries that they tell of. */
+/** Stored responses. Their texts outlive the entries. */
 @Injectable()
 export class IdempotencyPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'idempotencyKeys';

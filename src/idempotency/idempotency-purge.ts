@@ -4,7 +4,7 @@ import { IdempotencyService } from './idempotency.service.js';
 
 const EVERY_MS = 3_600_000;
 
-/** Forgets the answers that are no longer given again. Of several replicas, each takes rows that no other has. */
+/** Deletes expired responses. Replicas skip each other's rows. */
 @Injectable()
 export class IdempotencyPurge extends BatchPurge {
   constructor(private readonly idempotency: IdempotencyService) {

@@ -1,28 +1,27 @@
 import { applyDecorators, BadRequestException } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { KEPT_HOURS, type IdempotentAnswer } from './idempotency.service.js';
+import { RETENTION_HOURS, type IdempotentAnswer } from './idempotency.service.js';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** A String of Structured Fields (RFC 9651 §3.3.3): what the draft wants a key to be sent as. */
+/** A Structured Fields String (RFC 9651 §3.3.3), the format of the draft. */
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 
-/** Documents the header `Idempotency-Key`. */
+/** Documents the `Idempotency-Key` header. */
 export function ApiIdempotencyKey() {
   return applyDecorators(
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
-      description: `1 to 255 visible ASCII characters, with or without quotes. A retry within ${KEPT_HOURS} h does nothing and gets the first response, with Idempotency-Replayed: true`,
+      description: `1 to 255 visible ASCII characters, with or without quotes. A retry within ${RETENTION_HOURS} h does nothing and gets the first response, with Idempotency-Replayed: true`,
       schema: { type: 'string', minLength: 1 },
     }),
   );
 }
 
 /**
- * The key that the header `Idempotency-Key` gives. Most clients send the bare key, some follow the draft and quote it:
- * either way it is the same.
+ * Parses the `Idempotency-Key` header. Most clients send the bare key; some quote it, as the draft says.
  *
  * @throws {BadRequestException}
  */

@@ -3,13 +3,13 @@ import { ConflictException, Injectable, UnprocessableEntityException } from '@ne
 import { Sql, type Statements } from '../database/sql.js';
 import { refuseErasedUser } from '../users/users.service.js';
 
-/** How long an answer is given again, hours. */
-export const KEPT_HOURS = 24;
+/** How long a response is stored, hours. */
+export const RETENTION_HOURS = 24;
 
-/** First half of an advisory lock's key, to tell these from others: `idem` in ASCII. */
+/** First half of the advisory lock key: `idem` in ASCII. */
 const LOCK_CLASS = 0x6964656d;
 
-/** An answer as it is kept: what is sent, but for the headers that tell of the request. */
+/** A response as it is stored, without the headers that depend on the request. */
 export interface Answer {
   readonly status: number;
   /** Lower-case names. */
@@ -19,25 +19,25 @@ export interface Answer {
 }
 
 export interface IdempotentAnswer extends Answer {
-  /** Whether it is the answer of before. */
+  /** Whether it is a stored response. */
   readonly isReplayed: boolean;
 }
 
 export interface IdempotentRequest {
   readonly userId: string;
-  /** `POST /entries`: the same key on another route is another request. */
+  /** Such as `POST /entries`. The same key on another route is a different request. */
   readonly route: string;
   readonly key: string | undefined;
-  /** What the schema made of the body. */
+  /** The parsed body. */
   readonly body: unknown;
 }
 
 const STATEMENTS = {
-  // Tried for, not waited for: while it is held, the first request of this key is under way.
+  // Does not wait: while the lock is held, the first request with this key is in progress.
   lock: `SELECT pg_try_advisory_xact_lock(${LOCK_CLASS}, hashtext($1 || ' ' || $2)) AS locked`,
   find: `
     SELECT request_hash, status, headers, body FROM idempotency_keys
-     WHERE user_id = $1 AND key = $2 AND created_at > now() - interval '${KEPT_HOURS} hours'`,
+     WHERE user_id = $1 AND key = $2 AND created_at > now() - interval '${RETENTION_HOURS} hours'`,
   keep: `
     INSERT INTO idempotency_keys (user_id, key, request_hash, status, headers, body) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (user_id, key) DO UPDATE
@@ -45,23 +45,23 @@ const STATEMENTS = {
            body = excluded.body, created_at = now()`,
   purge: `
     DELETE FROM idempotency_keys WHERE (user_id, key) IN (
-      SELECT user_id, key FROM idempotency_keys WHERE created_at <= now() - interval '${KEPT_HOURS} hours'
+      SELECT user_id, key FROM idempotency_keys WHERE created_at <= now() - interval '${RETENTION_HOURS} hours'
        ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)`,
 } as const;
 
 /**
- * Requests that may be sent again: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
- * The answer is kept by the transaction that does the work, so that neither is ever there without the other.
+ * Idempotent requests: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+ * One transaction does the work and stores the response.
  */
 @Injectable()
 export class IdempotencyService {
   constructor(private readonly sql: Sql) {}
 
   /**
-   * @param work is done in a transaction where there is a key, and not at all where its answer is there already
-   * @throws {UnauthorizedException} where the user was erased meanwhile
-   * @throws {ConflictException} while the first request of this key is under way
-   * @throws {UnprocessableEntityException} where the key came with another request
+   * @param work runs in a transaction if there is a key, and not at all if its response is stored
+   * @throws {UnauthorizedException} if the user was erased meanwhile
+   * @throws {ConflictException} while the first request with this key is in progress
+   * @throws {UnprocessableEntityException} if the key was used for a different request
    */
   async run(
     { userId, route, key, body }: IdempotentRequest,
@@ -99,7 +99,7 @@ export class IdempotencyService {
     });
   }
 
-  /** Deletes what is no longer given again, at most `batch` rows. @returns how many */
+  /** Deletes at most `batch` expired rows. @returns the number of deleted rows */
   async purge(batch: number): Promise<number> {
     const { rowCount } = await this.sql.query('idempotency-purge', STATEMENTS.purge, [batch]);
     return rowCount ?? 0;

@@ -1,9 +1,9 @@
 import type { Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 
-/** Rows deleted by one statement: few enough that nobody waits for it. */
+/** Rows deleted by one statement. Small, so that other statements do not wait for its locks. */
 const BATCH = 500;
 
-/** Deletes every so often what has had its time, batch by batch. Stops between two batches. */
+/** Periodically deletes expired rows in batches. A shutdown stops it between two batches. */
 export abstract class BatchPurge implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
@@ -26,7 +26,7 @@ export abstract class BatchPurge implements OnApplicationBootstrap, OnApplicatio
     await this.running;
   }
 
-  /** One round, until nothing is left to delete. What goes wrong is told, and tried again in the next. */
+  /** Deletes until nothing is left. Failures are logged; the next run retries. */
   async run(): Promise<void> {
     try {
       await this.purge();
@@ -38,8 +38,8 @@ export abstract class BatchPurge implements OnApplicationBootstrap, OnApplicatio
   protected abstract purge(): Promise<void>;
 
   /**
-   * @param deleteRows deletes at most `batch` rows, and returns how many
-   * @returns how many in all
+   * @param deleteRows deletes at most `batch` rows and returns how many
+   * @returns the total
    */
   protected async inBatches(deleteRows: (batch: number) => Promise<number>): Promise<number> {
     let deleted = 0;

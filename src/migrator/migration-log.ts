@@ -1,6 +1,6 @@
 export interface MigrationLog {
   info(line: string): void;
   warn(line: string): void;
-  /** How long the migration lock was waited for, ms, with the connection that holds it. */
+  /** Called when the migration lock is acquired, with the time from the request, ms. */
   locked?(ms: number): void;
 }

@@ -1,7 +1,6 @@
 import type { EntitySchema } from 'typeorm';
 import type { MigrationLog } from './migration-log.js';
 
-/** Where the database is, and how a client of its own connects to it. */
 export interface DatabaseOptions {
   readonly host: string;
   readonly port: number;
@@ -9,7 +8,7 @@ export interface DatabaseOptions {
   readonly password: string;
   readonly name: string;
   readonly ssl: 'off' | 'require' | 'verify-full';
-  /** ms, for the statements that are no migration's. */
+  /** ms, for statements other than those of migrations. */
   readonly statementTimeoutMs: number;
 }
 
@@ -21,15 +20,14 @@ export interface MigratorOptions {
   readonly database: DatabaseOptions;
   /** ms. */
   readonly lockTimeoutMs: number;
-  /** Whether `database` is known to be reached without a pooler. */
+  /** Whether `database` is known to be connected without a pooler. */
   readonly direct: boolean;
-  /** Recorded with each migration, and named in messages. */
+  /** Recorded with each migration and used in messages. */
   readonly release: string;
   /**
-   * Called under the lock before anything is changed in a database that has been migrated before; nothing is changed
-   * where it throws.
+   * Called under the lock before the first change to a database that is not empty. If it throws, nothing is changed.
    *
-   * @returns what was backed up, for the log
+   * @returns a line for the log
    */
   readonly backUp?: ((log: MigrationLog) => Promise<string>) | undefined;
 }

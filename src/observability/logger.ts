@@ -29,11 +29,11 @@ class Output {
   private lost = 0;
 
   /** Calls back with the number of dropped lines, when the buffer is written. */
-  onLoss(tell: (lines: number) => void): void {
+  onLoss(report: (lines: number) => void): void {
     this.stream.on('drop', () => (this.lost += 1));
     this.stream.on('drain', () => {
       if (this.lost === 0) return;
-      tell(this.lost);
+      report(this.lost);
       this.lost = 0;
     });
   }

@@ -81,7 +81,7 @@ export class UsersController {
   private download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
     const ended = this.downloads.admit(userId);
     return streamAnswer(this.personalData.export(userId, first), {
-      brokenOff: this.requests.brokenOff,
+      abortSignal: this.requests.abortSignal,
       ended,
     });
   }

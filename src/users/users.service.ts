@@ -72,7 +72,7 @@ export class UsersService {
    *
    * @returns whether the hash is still `expected`
    */
-  async holdPasswordHash(id: string, expected: string, manager: EntityManager): Promise<boolean> {
+  async lockPasswordHash(id: string, expected: string, manager: EntityManager): Promise<boolean> {
     const user = await manager.withRepository(this.users).findOne({
       select: { id: true },
       where: { id, passwordHash: expected },

@@ -8,7 +8,7 @@ import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ErasureSchema, PasswordChangeSchema, type Erasure, type PasswordChange } from './account.schemas.js';
 import { AccountService } from './account.service.js';
 
-/** What of a user needs the password again. */
+/** Routes that ask for the password again. */
 @ApiTags('Users')
 @ApiBearerAuth()
 @Controller('users/me')

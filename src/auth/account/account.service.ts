@@ -15,7 +15,7 @@ import { SessionsService } from '../sessions/sessions.service.js';
 
 type Client = Omit<PasswordAttempt, 'email'>;
 
-/** What a signed-in user can do to the account by giving the password again. */
+/** Changes that need the password again. */
 @Injectable()
 export class AccountService {
   private readonly logger = new Logger('Account');
@@ -30,10 +30,10 @@ export class AccountService {
   ) {}
 
   /**
-   * Password and the end of every other session are one transaction.
+   * One transaction changes the password and ends all other sessions.
    *
-   * @throws {ForbiddenException} where the current password is another
-   * @throws {UnprocessableEntityException} where the new one is the e-mail, or a common one
+   * @throws {ForbiddenException} if the current password is wrong
+   * @throws {UnprocessableEntityException} if the new password is the e-mail or a common one
    */
   async changePassword(
     { userId, sessionId }: Principal,
@@ -47,35 +47,34 @@ export class AccountService {
     }
     const passwordHash = await this.passwords.hash(newPassword);
     const ended = await this.dataSource.transaction(async (manager) => {
-      // Another change came first: what was given as the current password no longer is.
+      // A concurrent change has replaced the current password.
       if (!(await this.users.replacePasswordHash(userId, user.passwordHash, passwordHash, manager)))
         throw wrongPassword();
       return this.sessions.endOthers(userId, sessionId, manager);
     });
-    this.sessions.known(ended);
+    this.sessions.markEnded(ended);
   }
 
   /**
-   * Erases the user and all that is held of them. What goes first goes in batches, so one that breaks off leaves the
-   * user there to ask again.
+   * Erases the user and all their data. Deletes the user last, so that an interrupted erasure can be retried.
    *
-   * @throws {ForbiddenException} where the password is another
+   * @throws {ForbiddenException} if the password is wrong
    */
   async erase({ userId }: Principal, password: string, client: Client): Promise<void> {
     const user = await this.confirm(userId, password, client);
     const ended = await this.eraseRows(userId);
-    this.sessions.known(ended);
+    this.sessions.markEnded(ended);
     await this.attempts.forget(user.email);
     await this.personalData.eraseTraces(userId);
     this.logger.log('a user was erased');
   }
 
-  /** Two erasures, or one and a write, may wait for each other's rows. */
+  /** Concurrent erasures and writes can deadlock. */
   private eraseRows(userId: string): Promise<string[]> {
     return retryDeadlocks(async () => {
       await this.personalData.eraseRows(userId);
       return this.dataSource.transaction(async (manager) => {
-        // No session can begin from here on.
+        // From here on no session can start.
         await this.users.lock(userId, manager);
         return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
       });
@@ -91,7 +90,7 @@ export class AccountService {
   }
 }
 
-/** Not 401: the access token is good, and a client would only fetch another and try again. */
+/** Not 401: the access token is valid, and a client would refresh it and retry. */
 function wrongPassword(): ForbiddenException {
   return new ForbiddenException('The password is wrong');
 }

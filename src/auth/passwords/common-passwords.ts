@@ -1,24 +1,24 @@
 import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 
-/** Shorter ones are refused for their length. */
+/** Shorter passwords are refused anyway. */
 const MIN_LENGTH = 8;
 
-/** What anybody would try first at a mood journal of this name. */
+/** Passwords made of context words, such as the name of the app. */
 const CONTEXT_WORDS = /^[\p{N}\p{P}\p{S}\s]*(?:(?:entries|journal|diary|mood)[\p{N}\p{P}\p{S}\s]*)+$/u;
 
-/** Read when the first password is checked: at the start, it would cost that 20 ms and 8 MB. */
+/** Loaded at the first check; at start it would cost 20 ms and 8 MB. */
 let common: Promise<ReadonlySet<string>> | undefined;
 
 /**
- * @param field of the body
- * @throws {UnprocessableEntityException} for a password that is guessed first
+ * @param field of the body, for the error
+ * @throws {UnprocessableEntityException} for a common password
  */
 export async function refuseCommonPassword(field: string, password: string): Promise<void> {
   if (!(await isCommonPassword(password))) return;
   throw unprocessableBody([{ path: field, message: 'must not be a common password' }]);
 }
 
-/** Whether a password is among the first that a guesser tries, in whatever case and with whatever blanks around it. */
+/** Ignores case and surrounding blanks. */
 export async function isCommonPassword(password: string): Promise<boolean> {
   const plain = normalize(password);
   common ??= readCommon();
@@ -30,7 +30,7 @@ async function readCommon(): Promise<ReadonlySet<string>> {
   return new Set(COMMON_PASSWORDS.filter((each) => each.length >= MIN_LENGTH).map(normalize));
 }
 
-/** Whether a password is the account's e-mail address, or what is before its @. */
+/** Whether a password is the e-mail address or its local part. */
 export function isTheEmail(password: string, email: string): boolean {
   const plain = normalize(password);
   return plain === email || plain === email.slice(0, email.lastIndexOf('@'));

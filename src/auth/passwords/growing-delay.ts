@@ -3,12 +3,12 @@ import { SharedCounter } from '../../http/rate-limit/shared-counter.js';
 
 const WINDOW_SECONDS = 3600;
 
-/** The longest that anybody has to wait: what keeps an attacker from locking somebody out. */
+/** Longest delay. Bounded, so that an attacker cannot lock out the owner. */
 const LONGEST_SECONDS = 60;
 
 /**
- * Lets `free` failures an hour pass; from then on one try in 1 s, the next in 2 s, in 4 s, … in 60 s. Counted in Redis
- * for all replicas, and in this process while Redis is away.
+ * Allows `free` failures per hour without delay, then one attempt in 1 s, 2 s, 4 s, … 60 s. Counts in Redis for all
+ * replicas, and in memory while Redis is unavailable.
  */
 export class GrowingDelay {
   private readonly tries: SharedCounter;
@@ -26,9 +26,9 @@ export class GrowingDelay {
   }
 
   /**
-   * Counts a try before it is known how it ends, so that of many at the same instant no more get through.
+   * Counts an attempt before its result is known, so that concurrent attempts cannot exceed the limit.
    *
-   * @returns ms until the next is let through; 0: this one is
+   * @returns 0 if the attempt is allowed, otherwise ms until the next one is
    */
   async take(key: string): Promise<number> {
     const { consumedPoints } = await this.tries.consume(key);
@@ -39,7 +39,7 @@ export class GrowingDelay {
     return gate.consumedPoints > 1 ? gate.msBeforeNext : 0;
   }
 
-  /** Uncounts a try that was no failure. */
+  /** Takes back an attempt that was not a failure. */
   giveBack(key: string): Promise<void> {
     return this.tries.reward(key);
   }

@@ -1,12 +1,13 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 import pLimit from 'p-limit';
 
-/** With one slot, the last of them waits for about six seconds. */
+/** With one slot, the last one waits for about six seconds. */
 const MAX_WAITING = 256;
 
 /**
- * Limits how many passwords are hashed at once, and how many wait. A hash takes 19 MiB and a thread of Node's pool, which
- * files and DNS need too: without a limit, a flood of logins would take all of both. docs/security.md has the measurements.
+ * Limits how many passwords are hashed at once, and how many wait. A hash takes 19 MiB and a thread of Node's pool,
+ * which files and DNS need too: without a limit, a flood of logins would take all of both. docs/security.md has the
+ * measurements.
  */
 export class HashSlots {
   private readonly limit: ReturnType<typeof pLimit>;
@@ -20,7 +21,7 @@ export class HashSlots {
     return { running: this.limit.activeCount, waiting: this.limit.pendingCount };
   }
 
-  /** @throws {ServiceUnavailableException} when too many wait already: p-limit itself takes any number */
+  /** @throws {ServiceUnavailableException} if too many wait; p-limit itself has no bound */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.limit.pendingCount >= MAX_WAITING) {
       throw new ServiceUnavailableException('Too many sign-ins at the moment; try again shortly');

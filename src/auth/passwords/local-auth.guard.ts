@@ -6,7 +6,7 @@ import { SchemaValidationPipe } from '../../http/validation/schema-validation.pi
 import { LoginSchema, type Login } from '../auth.schemas.js';
 import { PasswordAttempts } from './password-attempts.js';
 
-/** Checks e-mail and password by Passport. Guards run before pipes, so the body meets its schema here. */
+/** Checks e-mail and password with Passport. Validates the body itself, because guards run before pipes. */
 @Injectable()
 export class LocalAuthGuard extends AuthGuard('local') {
   private readonly pipe = new SchemaValidationPipe();

@@ -3,13 +3,13 @@ import { hash, verify } from '@node-rs/argon2';
 import { Config } from '../../config/config.js';
 import { HashSlots } from './hash-slots.js';
 
-/** `Algorithm.Argon2id`: a const enum, which isolated modules cannot import. */
+/** `Algorithm.Argon2id`, a const enum that isolated modules cannot import. */
 const ARGON2ID = 2;
 
 /** The PHC string format, https://github.com/P-H-C/phc-string-format */
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/;
 
-/** Hashes passwords by argon2id (RFC 9106), a few at once. */
+/** Hashes passwords with argon2id (RFC 9106), a few at a time. */
 @Injectable()
 export class Passwords {
   private readonly parameters: {
@@ -20,37 +20,37 @@ export class Passwords {
   };
   private readonly slots: HashSlots;
 
-  /** Verified where there is no account, so that an unknown e-mail takes as long as a wrong password. */
-  private readonly decoy: Promise<string>;
+  /** Verified for an unknown e-mail, so that it takes as long as a wrong password. */
+  private readonly dummyHash: Promise<string>;
 
   constructor({ passwords }: Config) {
     const { memoryKib, timeCost, parallelism, concurrency } = passwords;
     this.parameters = { algorithm: ARGON2ID, memoryCost: memoryKib, timeCost, parallelism };
     this.slots = new HashSlots(concurrency);
-    this.decoy = hash('the password of nobody', this.parameters);
+    this.dummyHash = hash('the password of nobody', this.parameters);
   }
 
-  /** Hashes and verifications that run, and that wait their turn. */
+  /** Running and waiting hashes and verifications. */
   get queue(): { readonly running: number; readonly waiting: number } {
     return this.slots.state;
   }
 
-  /** @throws {ServiceUnavailableException} when too many wait already */
+  /** @throws {ServiceUnavailableException} if too many wait */
   hash(password: string): Promise<string> {
     return this.slots.run(() => hash(password, this.parameters));
   }
 
   /**
-   * @param stored is undefined where there is no account; the answer is false then, and takes as long
-   * @throws {ServiceUnavailableException} when too many wait already
+   * @param stored undefined if there is no account; returns false after the same time
+   * @throws {ServiceUnavailableException} if too many wait
    */
   async verify(stored: string | undefined, password: string): Promise<boolean> {
-    const hashed = stored ?? (await this.decoy);
+    const hashed = stored ?? (await this.dummyHash);
     const matches = await this.slots.run(() => verify(hashed, password));
     return matches && stored !== undefined;
   }
 
-  /** Whether a stored hash was made with less than what is configured now. */
+  /** Whether a stored hash has weaker parameters than the configured ones. */
   isWeak(stored: string): boolean {
     const [, memoryKib, timeCost] = PHC.exec(stored) ?? [];
     return !(Number(memoryKib) >= this.parameters.memoryCost && Number(timeCost) >= this.parameters.timeCost);

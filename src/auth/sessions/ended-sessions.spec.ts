@@ -54,7 +54,7 @@ describe('EndedSessions', () => {
     // Until what was issued before has expired again.
     pass(600_000);
     expect(await ended.has('a')).toBe(true);
-    pass(ended.memoryMs + 1);
+    pass(ended.retentionMs + 1);
     await ended.onModuleInit();
     expect(await ended.has('a')).toBe(false);
   });

@@ -3,65 +3,62 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { Config } from '../../config/config.js';
 import { Sql } from '../../database/sql.js';
 
-/** Between two looks at the table. An ended session is refused everywhere within {@link TRUST_MS}. */
+/** Poll interval. An ended session is refused by all replicas within {@link TRUST_MS}. */
 const POLL_MS = 400;
 
-/** How long what the last look saw is taken for the truth. Past it, a session is looked up by itself. */
+/** How long a poll result is trusted. After that, each session is read from the database. */
 const TRUST_MS = 900;
 
-/** Beyond its life, how long an access token may still pass: the clock tolerance, and the clocks' differences. */
+/** How long an expired access token may still be accepted: clock tolerance and clock differences. */
 const SKEW_SECONDS = 20;
 
-/** The clock was set back where it has lost more than this, ms: less is within what {@link SKEW_SECONDS} allows for. */
+/** The clock counts as set back if it lost more than this, ms. {@link SKEW_SECONDS} covers less. */
 const SET_BACK_MS = 5000;
 
 /**
- * Which sessions ended lately, known in memory so that checking a request's session costs a map lookup. Access
- * tokens of sessions that ended longer ago have expired.
+ * Recently ended sessions in memory, so that checking a session costs a map lookup. Access tokens of sessions that
+ * ended earlier have expired.
  */
 @Injectable()
 export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('Sessions');
-  /** Session id → when its last access token has expired, ms since the start of the process. */
+  /** Session id → expiry of its last access token, monotonic ms. */
   private readonly ended = new Map<string, number>();
-  /** How long after its end a session's last access token may live, ms. */
-  readonly memoryMs: number;
-  /** Not of the wall clock, which may be set back: nothing would be looked up until it is where it was. */
-  private lastLook = -Infinity;
-  /** How far the wall clock, by which tokens expire, is before one that nobody sets, ms. */
+  /** How long an access token can outlive its session, ms. */
+  readonly retentionMs: number;
+  /** Monotonic: if the wall clock were set back, stale results would be trusted. */
+  private lastPoll = -Infinity;
+  /** Wall clock minus monotonic clock, ms. */
   private wallOffset = Date.now() - performance.now();
-  /** Until then tokens that had expired may be alive again, whose sessions are forgotten here. */
-  private askUntil = -Infinity;
+  /** After the clock was set back: until then, tokens of forgotten sessions may be valid again. */
+  private distrustUntil = -Infinity;
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | undefined;
+  private polling: Promise<void> | undefined;
 
   constructor(
     private readonly sql: Sql,
     private readonly config: Config,
   ) {
-    this.memoryMs = (config.jwt.accessTtlSeconds + SKEW_SECONDS) * 1000;
+    this.retentionMs = (config.jwt.accessTtlSeconds + SKEW_SECONDS) * 1000;
   }
 
   async onModuleInit(): Promise<void> {
-    if (this.config.migrations.run) await this.look();
+    if (this.config.migrations.run) await this.poll();
     this.schedule();
   }
 
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    await this.looking;
+    await this.polling;
   }
 
-  /**
-   * Whether the session has ended. Asks the database itself where the last look is too old to be trusted, and after the
-   * clock was set back.
-   */
+  /** Reads the database if the last poll is too old, and after the clock was set back. */
   async has(sessionId: string): Promise<boolean> {
     if (this.ended.has(sessionId)) return true;
     const now = performance.now();
-    this.noticeSetBack(now);
-    if (now - this.lastLook <= TRUST_MS && now > this.askUntil) return false;
+    this.detectSetBack(now);
+    if (now - this.lastPoll <= TRUST_MS && now > this.distrustUntil) return false;
     const { rowCount } = await this.sql.query(
       'session-live',
       'SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL',
@@ -70,16 +67,16 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
     return rowCount === 0;
   }
 
-  /** Makes a session that was ended here known here at once. */
+  /** Marks a session as ended on this replica without waiting for the poll. */
   add(sessionId: string): void {
-    this.ended.set(sessionId, performance.now() + this.memoryMs);
+    this.ended.set(sessionId, performance.now() + this.retentionMs);
   }
 
-  private noticeSetBack(now: number): void {
+  private detectSetBack(now: number): void {
     const offset = Date.now() - now;
     const lost = this.wallOffset - offset;
     if (lost > SET_BACK_MS) {
-      this.askUntil = Math.max(this.askUntil, now + lost + this.memoryMs);
+      this.distrustUntil = Math.max(this.distrustUntil, now + lost + this.retentionMs);
       this.wallOffset = offset;
       this.logger.warn(
         `the clock was set back by ${Math.round(lost / 1000)} s: every session is checked in the database for now`,
@@ -91,7 +88,7 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
 
   private schedule(): void {
     this.timer = setTimeout(() => {
-      this.looking = this.look()
+      this.polling = this.poll()
         .catch((error: unknown) => this.logger.debug('cannot read ended sessions', error))
         .finally(() => {
           if (this.timer) this.schedule();
@@ -100,17 +97,17 @@ export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
     this.timer.unref();
   }
 
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     const started = performance.now();
-    // All of them each time: a row appears with the commit of its transaction, which may come long after `ended_at`.
+    // Reads all of them each time, because a row appears at commit, which may be long after `ended_at`.
     const { rows } = await this.sql.query<{ id: string }>(
       'sessions-ended',
       `SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)
        UNION ALL SELECT id FROM erased_sessions WHERE erased_at > now() - make_interval(secs => $1)`,
-      [this.memoryMs / 1000],
+      [this.retentionMs / 1000],
     );
     for (const { id } of rows) if (!this.ended.has(id)) this.add(id);
-    this.lastLook = started;
+    this.lastPoll = started;
     for (const [id, until] of this.ended) {
       if (until > started) break;
       this.ended.delete(id);

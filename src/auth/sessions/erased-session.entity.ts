@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * A session whose row went with its user: kept for as long as an access token of it may live, so that every replica
- * refuses it, and then purged. A random id and a time, and nothing of whose it was.
+ * The random id of an erased user's session. Stored for the lifetime of an access token, so that every replica refuses
+ * it.
  */
 @Entity('erased_sessions')
 @Index('erased_sessions_erased_at_idx', ['erasedAt'])

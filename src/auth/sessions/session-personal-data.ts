@@ -3,7 +3,7 @@ import { Sql } from '../../database/sql.js';
 import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
 import { PersonalDataService, type PersonalData } from '../../users/personal-data.service.js';
 
-/** A user's sessions, without what could be spent or matched. Their rows go with the user's. */
+/** A user's sessions without token hashes. Deleting the user deletes their rows. */
 @Injectable()
 export class SessionPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'sessions';
@@ -29,7 +29,7 @@ export class SessionPersonalData implements PersonalData, OnModuleInit {
     for (const row of rows) yield JSON.stringify(row);
   }
 
-  /** The user's id is what their requests are counted by. */
+  /** Requests are counted by user id. */
   eraseTraces(userId: string): Promise<void> {
     return this.limiter.forget('user', userId);
   }

@@ -5,10 +5,7 @@ import { EndedSessions } from './ended-sessions.js';
 
 const EVERY_MS = 60_000;
 
-/**
- * Removes sessions that are over: expired, or ended, so long ago that no access token of theirs lives. Of several
- * replicas, each takes rows that no other has.
- */
+/** Deletes expired and ended sessions once their access tokens have expired. Replicas skip each other's rows. */
 @Injectable()
 export class SessionPurge extends BatchPurge {
   constructor(
@@ -24,7 +21,7 @@ export class SessionPurge extends BatchPurge {
   }
 
   private async purgeTable(table: 'sessions' | 'erased_sessions', over: string): Promise<void> {
-    const age = `${this.ended.memoryMs} milliseconds`;
+    const age = `${this.ended.retentionMs} milliseconds`;
     await this.inBatches(async (batch) => {
       const { rowCount } = await this.sql.query(
         `${table}-purge`,

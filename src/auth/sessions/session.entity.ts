@@ -1,7 +1,7 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
-/** A signed-in client: one row from login to logout, whose refresh token changes with every use. */
+/** A signed-in client, from login to logout. Its refresh token changes with every use. */
 @Entity('sessions')
 @Index('sessions_user_id_idx', ['userId'])
 @Index('sessions_ended_at_idx', ['endedAt'], { where: 'ended_at IS NOT NULL' })
@@ -18,11 +18,11 @@ export class Session {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'sessions_user_id_fkey' })
   user!: Relation<User>;
 
-  /** SHA-256 of the refresh token in force. */
+  /** SHA-256 of the current refresh token. */
   @Column('bytea', { name: 'refresh_token_hash' })
   refreshTokenHash!: Buffer;
 
-  /** SHA-256 of the refresh token before it. */
+  /** SHA-256 of the previous refresh token. */
   @Column('bytea', { name: 'previous_refresh_token_hash', nullable: true })
   previousRefreshTokenHash!: Buffer | null;
 

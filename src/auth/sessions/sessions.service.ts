@@ -9,13 +9,13 @@ import { RefreshTokens, type PresentedRefreshToken } from '../tokens/refresh-tok
 import { Session } from './session.entity.js';
 import { toSessionBody, type SessionBody } from './session.schemas.js';
 
-/** A client that lost the answer tries again within this time and is not taken for a thief. */
+/** A client that lost the response may retry within this time without ending the session. */
 const RETRY_GRACE_SECONDS = 10;
 
-/** However often it is refreshed, a session ends after this time, and the password is asked again. */
+/** Absolute lifetime of a session. */
 const LIFETIME_SECONDS = 365 * 86_400;
 
-/** Sessions of one user at a time: the one that was used least lately gives way to a new one. */
+/** A new session ends the least recently used one beyond this number. */
 const SESSIONS_PER_USER = 100;
 
 /** SQL: neither ended nor expired. */
@@ -68,10 +68,10 @@ export class SessionsService {
   }
 
   /**
-   * Spends a refresh token for a new one. Of two that spend the same one at once, the row decides which wins.
+   * Exchanges a refresh token for a new one. Of two concurrent uses, one succeeds.
    *
-   * @throws {UnauthorizedException} for one that is unknown, expired or spent; a spent one ends its session, but
-   *   for the newest spent one within 10 s
+   * @throws {UnauthorizedException} for an unknown, expired or used token; a used one ends its session, except for the
+   *   previous one within 10 s
    */
   async refresh(refreshToken: string): Promise<IssuedSession> {
     const presented = this.refreshTokens.read(refreshToken);
@@ -98,7 +98,7 @@ export class SessionsService {
     throw refused();
   }
 
-  /** The user's sessions that live, the one used last first. */
+  /** The user's live sessions, last used first. */
   async list(userId: string, currentId: string): Promise<SessionBody[]> {
     const sessions = await this.sessions
       .createQueryBuilder('session')
@@ -108,26 +108,26 @@ export class SessionsService {
     return sessions.map((session) => toSessionBody(session, currentId));
   }
 
-  /** Ends a session; its access tokens are refused here at once and elsewhere within a second. */
+  /** This replica refuses its access tokens at once, others within a second. */
   async end(sessionId: string): Promise<void> {
-    this.known(await this.endWhere('id = :sessionId AND ended_at IS NULL', { sessionId }));
+    this.markEnded(await this.endWhere('id = :sessionId AND ended_at IS NULL', { sessionId }));
   }
 
-  /** Ends a session of the user's. @throws {NotFoundException} where the user has none of this id that lives */
+  /** @throws {NotFoundException} if the user has no live session with this id */
   async endOf(userId: string, sessionId: string): Promise<void> {
     const ended = await this.endWhere(`id = :sessionId AND user_id = :userId AND ${LIVE}`, {
       sessionId,
       userId,
     });
-    this.known(ended);
+    this.markEnded(ended);
     if (ended.length === 0) throw new NotFoundException('No such session');
   }
 
   async endAll(userId: string): Promise<void> {
-    this.known(await this.endWhere('user_id = :userId AND ended_at IS NULL', { userId }));
+    this.markEnded(await this.endWhere('user_id = :userId AND ended_at IS NULL', { userId }));
   }
 
-  /** In a transaction, after whose commit {@link known} is to be told. @returns the ids of those that it ended */
+  /** Runs in a transaction. Call {@link markEnded} after its commit. @returns the ids of the ended sessions */
   endOthers(userId: string, currentId: string, manager: EntityManager): Promise<string[]> {
     return this.endWhere(
       'user_id = :userId AND id <> :currentId AND ended_at IS NULL',
@@ -137,15 +137,15 @@ export class SessionsService {
   }
 
   /**
-   * In a transaction, after whose commit {@link known} is to be told: erases the user's sessions by `eraseUser`, which
-   * takes their rows along, and leaves their ids for the replicas to see.
+   * Runs `eraseUser` in a transaction, which also deletes the user's sessions, and stores their ids for other replicas.
+   * Call {@link markEnded} after the commit.
    *
-   * @returns the ids
+   * @returns the ids of the sessions
    */
   async eraseWith(userId: string, manager: EntityManager, eraseUser: () => Promise<void>): Promise<string[]> {
     const sessions = await manager.find(Session, { select: { id: true }, where: { userId } });
     await eraseUser();
-    // Last, and by the clock: a replica that looks for what ended lately must find it however long the rest took.
+    // Last, and with the current time, so that replicas find them however long the erasure took.
     const ids = sessions.map(({ id }) => id);
     if (ids.length === 0) return ids;
     await manager
@@ -157,24 +157,24 @@ export class SessionsService {
     return ids;
   }
 
-  /** Whether the account of this e-mail has a session that began at this address. */
+  /** Whether a session of this account was started from this address. */
   async isKnownAddress(email: string, ip: string): Promise<boolean> {
     return this.sessions.existsBy({ user: { email }, ip });
   }
 
-  /** Makes it known here at once that these have ended. The other replicas find out by themselves. */
-  known(endedIds: readonly string[]): void {
+  /** Marks sessions as ended on this replica. Other replicas poll. */
+  markEnded(endedIds: readonly string[]): void {
     for (const id of endedIds) this.ended.add(id);
   }
 
-  /** @throws when the session cannot be looked up: a token is never taken on trust alone */
+  /** @throws if the session cannot be read: a token alone is never trusted */
   async hasEnded(sessionId: string): Promise<boolean> {
     return this.ended.has(sessionId);
   }
 
   /**
-   * Ends the session of a token that was spent, and not a moment ago: somebody has stolen it. One that cannot be told from
-   * an invented one ends nothing, but for the newest spent one, whose hash is kept.
+   * Ends the session of a reused token, which was probably stolen. Tokens without a MAC could be forged, so they end a
+   * session only if their hash is stored as the previous one.
    */
   private async punishReuse({ sessionId, hash, isAuthentic }: PresentedRefreshToken): Promise<void> {
     const ended = await this.endWhere(
@@ -184,12 +184,12 @@ export class SessionsService {
                 ELSE :isAuthentic END`,
       { sessionId, hash, isAuthentic },
     );
-    this.known(ended);
+    this.markEnded(ended);
     if (ended.length > 0)
       this.logger.warn(`a used refresh token was presented again: session ${sessionId} is ended`);
   }
 
-  /** @returns the ids of those that it ended */
+  /** @returns the ids of the ended sessions */
   private async endWhere(
     condition: string,
     parameters: ObjectLiteral,
@@ -205,7 +205,7 @@ export class SessionsService {
     return (result.raw as { id: string }[]).map(({ id }) => id);
   }
 
-  /** SQL: computed by the database's clock, as everything that is compared with it. */
+  /** SQL, because expiry is compared with the database's clock. */
   private expiry(): string {
     return `now() + make_interval(secs => ${this.config.jwt.refreshTtlSeconds})`;
   }

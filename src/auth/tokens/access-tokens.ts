@@ -16,15 +16,14 @@ export interface AccessClaims {
   readonly exp: number;
 }
 
-/** Seconds that the clocks of two replicas may differ. */
+/** Allowed difference between the clocks of two replicas, s. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
 
 @Injectable()
 export class AccessTokens {
   /**
-   * By the first segment of the tokens that the key signs, which is always the same: what has any other header is not
-   * ours, whatever algorithm, key or extension it names. As key objects: from a string, jsonwebtoken tries to make a
-   * public key first.
+   * Keys by the header segment of their tokens, which is constant. Tokens with any other header are refused, whatever
+   * algorithm, key or extension it names. Key objects, because jsonwebtoken tries a string as a public key first.
    */
   private readonly keys: ReadonlyMap<string, KeyObject>;
   private readonly key: KeyObject;
@@ -48,7 +47,7 @@ export class AccessTokens {
     return this.jwt.signAsync(
       { sid: sessionId },
       {
-        // The types know of no key object here; jsonwebtoken does.
+        // jsonwebtoken accepts a key object; the types do not.
         secret: this.key as unknown as Buffer,
         algorithm: 'HS256',
         keyid: this.keyId,
@@ -61,7 +60,7 @@ export class AccessTokens {
     );
   }
 
-  /** The secret that the token's header names: the current one, the previous one, or none. */
+  /** The current or previous key, according to the token's header. */
   secretFor(token: string): KeyObject | undefined {
     return this.keys.get(token.split('.', 1)[0] ?? '');
   }
@@ -72,7 +71,7 @@ function headerOf(keyid: string): string {
   return Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'JWT', kid: keyid })).toString('base64url');
 }
 
-/** Names a secret without telling it: 64 bits of its SHA-256. */
+/** Key id: 64 bits of the secret's SHA-256. */
 function keyIdOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex').slice(0, 16);
 }

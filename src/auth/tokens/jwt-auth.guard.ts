@@ -11,17 +11,17 @@ import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
 import type { VerifiedToken } from './jwt.strategy.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
-/** Verified tokens that are remembered: some 6 MB. */
-const REMEMBERED_TOKENS = 10_000;
+/** About 6 MB. */
+const MAX_CACHED_TOKENS = 10_000;
 
 /**
- * Global: a route needs an access token unless it says `@Public()`. Passport verifies a token when it comes for the first
- * time; it is then remembered until it expires. Whether its session has ended is asked for every request.
+ * Global guard: every route needs an access token unless it is `@Public()`. Passport verifies a token at its first use,
+ * then it is cached until it expires. The session is checked for every request.
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard('jwt') {
-  /** By the header Authorization, as it was sent. */
-  private readonly remembered = new LRUCache<string, VerifiedToken>({ max: REMEMBERED_TOKENS });
+  /** By the raw Authorization header. */
+  private readonly verified = new LRUCache<string, VerifiedToken>({ max: MAX_CACHED_TOKENS });
 
   constructor(
     private readonly reflector: Reflector,
@@ -43,7 +43,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
       const reply = context.switchToHttp().getResponse<FastifyReply>();
       // Guessing tokens is limited like any other anonymous request.
       await this.limiter.consume('anonymous', networkOf(request.ip), rateLimitHeaders(reply));
-      // RFC 6750 §3: no error code where the request brought no token at all.
+      // RFC 6750 §3: no error code if the request has no token.
       reply.header(
         'www-authenticate',
         request.headers.authorization === undefined ? 'Bearer' : 'Bearer error="invalid_token"',
@@ -55,12 +55,12 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   }
 
   private async verify(context: ExecutionContext, authorization = ''): Promise<VerifiedToken> {
-    const known = this.remembered.get(authorization);
+    const cached = this.verified.get(authorization);
     const now = Math.floor(Date.now() / 1000);
-    if (known && known.validFrom <= now && now < known.validUntil) return known;
+    if (cached && cached.validFrom <= now && now < cached.validUntil) return cached;
     await super.canActivate(context);
     const { user } = context.switchToHttp().getRequest<{ user: VerifiedToken }>();
-    this.remembered.set(authorization, user);
+    this.verified.set(authorization, user);
     return user;
   }
 

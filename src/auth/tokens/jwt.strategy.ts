@@ -12,7 +12,7 @@ import {
   type AccessClaims,
 } from './access-tokens.js';
 
-/** What a verified token says, and when it is valid, seconds since the epoch. */
+/** Claims and validity of a verified token, seconds since the epoch. */
 export interface VerifiedToken extends Principal {
   readonly validFrom: number;
   readonly validUntil: number;
@@ -33,18 +33,18 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       ) => {
         const secret = accessTokens.secretFor(token);
         if (secret === undefined) done(new Error('unknown key'));
-        // The types know of no key object here; jsonwebtoken does.
+        // jsonwebtoken accepts a key object; the types do not.
         else done(null, secret as unknown as Buffer);
       },
-      // RFC 8725 §3.1: the algorithm is ours to choose, never the token's.
+      // RFC 8725 §3.1: the token must not choose the algorithm.
       algorithms: ['HS256'],
       issuer: ISSUER,
       audience: AUDIENCE,
-      // The types call it deprecated, and there is no other way to give a clock tolerance.
+      // Deprecated in the types, but the only way to set a clock tolerance.
       // eslint-disable-next-line @typescript-eslint/no-deprecated
       jsonWebTokenOptions: {
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        // From `iat`: where JWT_ACCESS_TTL was shortened, what was issued before is shortened with it.
+        // Counted from `iat`, so that a shorter JWT_ACCESS_TTL applies to issued tokens too.
         maxAge: config.jwt.accessTtlSeconds,
       },
     });

@@ -9,19 +9,18 @@ const MAC_BYTES = 16;
 
 export interface RefreshToken {
   readonly sessionId: string;
-  /** SHA-256 of the token: what is stored. The secret is random, so a fast hash is enough. */
+  /** SHA-256 of the token, which is stored. The token is random, so a fast hash is enough. */
   readonly hash: Buffer;
 }
 
-/** A token that somebody has presented. */
 export interface PresentedRefreshToken extends RefreshToken {
-  /** Whether it was certainly issued here, for this session. False of tokens of releases up to 0.1, which have no MAC. */
+  /** Whether the MAC proves that it was issued here. False for tokens of releases up to 0.1, which have no MAC. */
   readonly isAuthentic: boolean;
 }
 
 /**
- * Refresh tokens: base64url of the session's id, 256 random bits, and a MAC of both. Only the newest two hashes are kept,
- * so the MAC is what tells a spent token of any age, whose reuse ends its session, from one that was made up.
+ * Refresh tokens: base64url of the session id, 256 random bits, and a MAC of both. Only the newest two hashes are
+ * stored, so the MAC distinguishes older tokens, whose reuse ends the session, from forged ones.
  */
 @Injectable()
 export class RefreshTokens {
@@ -40,7 +39,7 @@ export class RefreshTokens {
     return { token, sessionId, hash: hashOf(token) };
   }
 
-  /** Undefined for what cannot be a token of ours. */
+  /** Undefined for malformed and forged tokens. */
   read(token: string): PresentedRefreshToken | undefined {
     const bytes = Buffer.from(token, 'base64url');
     if (bytes.toString('base64url') !== token) return undefined;

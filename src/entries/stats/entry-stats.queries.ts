@@ -5,26 +5,26 @@ import { Sql } from '../../database/sql.js';
 export type DayNumber = number;
 
 export interface StatsRange {
-  /** IANA. */
+  /** IANA time zone. */
   readonly timezone: string;
-  /** ISO 8601, inclusive; undefined: from the first entry on. */
+  /** ISO 8601, inclusive; undefined: the first entry. */
   readonly from: string | undefined;
-  /** ISO 8601, exclusive; undefined: up to the last entry. */
+  /** ISO 8601, exclusive; undefined: the last entry. */
   readonly to: string | undefined;
 }
 
-/** What statistics depend on beside the entries themselves. */
+/** Everything else that statistics depend on. */
 export interface StatsContext {
-  /** Of the user's journal. */
+  /** Revision of the user's journal. */
   readonly revision: string;
   readonly timezone: string;
-  /** In that time zone, as are the days of `from` and of the last millisecond before `to`. */
+  /** In that time zone, like the days of `from` and of the last millisecond before `to`. */
   readonly today: DayNumber;
   readonly firstDay: DayNumber | null;
   readonly lastDay: DayNumber | null;
 }
 
-/** How many entries there are of a day, a mood, a category or a tag: one of the four is not null. */
+/** Number of entries per day, mood, category or tag: exactly one of the four is not null. */
 export type StatsGroup = readonly [
   day: DayNumber | null,
   mood: number | null,
@@ -61,14 +61,14 @@ const STATEMENTS = {
      WHERE user_id = $1 AND deleted_at IS NULL`,
 } as const;
 
-/** The statements behind `GET /entries/stats`. */
+/** Statements of `GET /entries/stats`. */
 @Injectable()
 export class EntryStatsQueries {
   constructor(private readonly sql: Sql) {}
 
   /**
-   * @param range without a time zone: the user's
-   * @returns undefined where there is no such user
+   * @param range without a time zone: that of the user
+   * @returns undefined if the user does not exist
    */
   async context(
     userId: string,
@@ -84,7 +84,7 @@ export class EntryStatsQueries {
     return this.sql.queryArrays<[...StatsGroup]>('stats-groups', STATEMENTS.groups, values);
   }
 
-  /** Every day with an entry, in no order. */
+  /** Days with an entry, unordered. */
   async days(userId: string, timezone: string): Promise<DayNumber[]> {
     const rows = await this.sql.queryArrays<[DayNumber]>('stats-days', STATEMENTS.days, [userId, timezone]);
     return rows.map(([day]) => day);

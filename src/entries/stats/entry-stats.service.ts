@@ -12,10 +12,10 @@ import type { EntryStats, EntryStatsQuery } from '../entry.schemas.js';
 
 type Bucket = EntryStatsQuery['bucket'];
 
-/** What PostgreSQL says of a time zone that Node knows and it does not. */
+/** SQLSTATE of a time zone that Node knows and PostgreSQL does not. */
 const INVALID_PARAMETER_VALUE = '22023';
 
-/** A series of days of eleven years. */
+/** Eleven years of days. */
 const MOST_BUCKETS = 4000;
 
 const MOST_CATEGORIES = 100;
@@ -23,7 +23,7 @@ const MOST_CATEGORIES = 100;
 const DAY_MS = 86_400_000;
 
 export interface PreparedStats {
-  /** Changes whenever the statistics may. */
+  /** Changes whenever the statistics may change. */
   readonly validator: string;
   /** @throws {BadRequestException} for too many buckets */
   readonly load: () => Promise<EntryStats>;
@@ -37,10 +37,10 @@ export class EntryStatsService {
   ) {}
 
   /**
-   * Looks up what the statistics depend on, without reading entries.
+   * Reads the validator, without reading entries.
    *
    * @throws {BadRequestException} for a time zone that PostgreSQL does not know
-   * @throws {UnauthorizedException} where the user was erased
+   * @throws {UnauthorizedException} if the user was erased
    */
   async prepare(userId: string, query: EntryStatsQuery): Promise<PreparedStats> {
     const context = await this.stats.context(userId, query).catch((error: unknown) => {
@@ -69,7 +69,7 @@ export class EntryStatsService {
   ): Promise<EntryStats> {
     const groups = await this.stats.groups(userId, { timezone, from, to });
     const days = groups.filter(([day]) => day !== null).sort((a, b) => Number(a[0]) - Number(b[0]));
-    // The streak is of all entries, whatever the range.
+    // The streak covers all entries, whatever the range.
     const written =
       from === undefined && to === undefined
         ? days.map(([day]) => Number(day))
@@ -97,7 +97,7 @@ function moodsOf(groups: readonly StatsGroup[]): EntryStats['moods'] {
   return moods;
 }
 
-/** The names in a column, the ones with most entries first. */
+/** The names in a column, most frequent first. */
 function mostOf(groups: readonly StatsGroup[], column: 2 | 3, most: number): [name: string, count: number][] {
   return groups
     .flatMap((group): [string, number][] => {
@@ -108,7 +108,7 @@ function mostOf(groups: readonly StatsGroup[], column: 2 | 3, most: number): [na
     .slice(0, most);
 }
 
-/** A bucket for each day, week or month from the first day to the last, also of no entries. */
+/** One bucket per day, week or month from the first day to the last, including empty ones. */
 function seriesOf(
   days: readonly StatsGroup[],
   bucket: Bucket,
@@ -138,7 +138,7 @@ function seriesOf(
   }));
 }
 
-/** Numbers days, weeks or months in a row; weeks are those of ISO 8601, from Monday on. */
+/** Consecutive number of a day, month or ISO 8601 week. */
 function numberOf(bucket: Bucket, day: DayNumber): number {
   if (bucket === 'day') return day;
   // Day 0 was a Thursday.
@@ -147,7 +147,7 @@ function numberOf(bucket: Bucket, day: DayNumber): number {
   return date.getUTCFullYear() * 12 + date.getUTCMonth();
 }
 
-/** The first day of the bucket with this number. */
+/** First day of the bucket with this number. */
 function startOf(bucket: Bucket, number: number): DayNumber {
   if (bucket === 'day') return number;
   if (bucket === 'week') return number * 7 - 3;
@@ -155,7 +155,7 @@ function startOf(bucket: Bucket, number: number): DayNumber {
 }
 
 /**
- * Days in a row with an entry. The current streak ends today, or yesterday as long as today has no entry.
+ * The current streak ends today, or yesterday if today has no entry yet.
  *
  * @param days in ascending order
  */
@@ -174,7 +174,7 @@ function sum(groups: readonly StatsGroup[], column: 4 | 5): number {
   return groups.reduce((total, group) => total + group[column], 0);
 }
 
-/** To two decimals, halves up. */
+/** Rounded half up to two decimals. */
 function average(moodSum: number, count: number): number | null {
   return count === 0 ? null : Math.round((moodSum * 100) / count) / 100;
 }

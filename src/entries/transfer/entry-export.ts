@@ -7,7 +7,7 @@ import type { EntryFilters } from '../entry.schemas.js';
 import type { Format } from './entry-transfer.schemas.js';
 import { atOnce } from './transfer-admission.js';
 
-/** What one statement should bring: with it, an export needs a few MiB, whatever it holds. */
+/** Target size of a batch. It keeps an export at a few MiB of memory. */
 const BATCH_CHARACTERS = 64 * 1024;
 const FIRST_BATCH_ROWS = 100;
 const MAX_BATCH_ROWS = 250;
@@ -17,9 +17,8 @@ export class EntryExport {
   constructor(private readonly entries: EntryTransferQueries) {}
 
   /**
-   * The entries of a user but for those in the trash, by when they were created, batch by batch: nothing is read that
-   * nobody asks for, and between two batches nothing is held, neither a connection nor a snapshot. An entry that is
-   * there all the time comes exactly once, as it is when its batch is read.
+   * Yields entries outside the trash, ordered by creation time, in batches that are read on demand. No connection or
+   * snapshot is held between batches. An entry that exists throughout the export appears exactly once.
    */
   async *run(
     userId: string,
@@ -32,16 +31,16 @@ export class EntryExport {
     let limit = FIRST_BATCH_ROWS;
     let head = format === 'csv' ? BYTE_ORDER_MARK + CSV_HEADER : '';
     for (;;) {
-      const asked = limit;
-      const entries = await turn(() => this.entries.next(selection, after, asked));
+      const requested = limit;
+      const entries = await turn(() => this.entries.next(selection, after, requested));
       const text = head + entries.map(format === 'csv' ? csvLine : jsonLine).join('');
       head = '';
       yield { text, rows: entries.length };
       const last = entries.at(-1);
-      if (last === undefined || entries.length < asked) return;
+      if (last === undefined || entries.length < requested) return;
       after = { id: last.id, key: last.createdAt };
       const rowLength = text.length / entries.length;
-      limit = Math.max(1, Math.min(MAX_BATCH_ROWS, asked * 4, Math.floor(BATCH_CHARACTERS / rowLength)));
+      limit = Math.max(1, Math.min(MAX_BATCH_ROWS, requested * 4, Math.floor(BATCH_CHARACTERS / rowLength)));
     }
   }
 }

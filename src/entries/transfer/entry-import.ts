@@ -14,18 +14,18 @@ import {
 } from './entry-transfer.schemas.js';
 import { atOnce, type Turn } from './transfer-admission.js';
 
-/** What one statement writes, at most. */
+/** Limits of one statement. */
 const BATCH_ROWS = 500;
 const BATCH_CHARACTERS = 128 * 1024;
 
 const MAX_ERRORS = 100;
-/** Of one line. */
+/** Messages for one line. */
 const MAX_MESSAGES = 10;
 
-/** Of one import, batches that PostgreSQL writes at once: each keeps one core busy, and waits for the other at the end. */
+/** Concurrent batches of one import. Each keeps one core of PostgreSQL busy. */
 const WRITERS = 2;
 
-/** Records that are checked before others get their turn of the event loop: a few ms. */
+/** Records validated before yielding to the event loop: a few ms. */
 const RECORDS_AT_A_TIME = 250;
 
 export interface ImportOptions {
@@ -40,12 +40,11 @@ export class EntryImport {
   constructor(private readonly entries: EntryTransferQueries) {}
 
   /**
-   * Writes what a file holds, batch by batch, each whole or not at all. Sent again, a file adds what is missing: an
-   * entry is told by its id, and one without an id by its content.
+   * Imports a file in atomic batches. Idempotent: entries are identified by id or, without an id, by content.
    *
-   * @param chunks of the file; no more is asked for than is written
-   * @throws {UnprocessableEntityException} for CSV whose header cannot be understood; nothing was written then
-   * @throws {UnauthorizedException} where the user was erased meanwhile
+   * @param chunks of the file, read no faster than they are written
+   * @throws {UnprocessableEntityException} for an invalid CSV header, before anything is written
+   * @throws {UnauthorizedException} if the user was erased meanwhile
    */
   async run(
     userId: string,
@@ -57,29 +56,29 @@ export class EntryImport {
     const reader = recordReader(format, maxLineBytes);
     let batch: NewEntry[] = [];
     let characters = 0;
-    /** Batches under way, the oldest first: some are written while the next is read. */
-    const writing: { readonly ids: ReadonlySet<string>; readonly done: Promise<void> }[] = [];
+    /** Batches in flight, oldest first. */
+    const inFlight: { readonly ids: ReadonlySet<string>; readonly done: Promise<void> }[] = [];
 
     const flush = async () => {
       const rows = batch;
       batch = [];
       characters = 0;
-      // Of two lines with one id it is the first that counts.
-      const isUnderWay = ({ id }: NewEntry) => writing.some(({ ids }) => ids.has(id));
-      while (writing.length === WRITERS || rows.some(isUnderWay)) {
-        await writing[0]?.done;
-        writing.shift();
+      // The first of two lines with one id wins.
+      const isInFlight = ({ id }: NewEntry) => inFlight.some(({ ids }) => ids.has(id));
+      while (inFlight.length === WRITERS || rows.some(isInFlight)) {
+        await inFlight[0]?.done;
+        inFlight.shift();
       }
       const done = this.write(userId, rows, turn).then((imported) => {
         report.imported += imported;
         report.skipped += rows.length - imported;
         onProgress?.(report);
       });
-      // It is awaited later, and may fail before.
+      // Awaited later; until then a rejection must not count as unhandled.
       done.catch(() => {});
-      writing.push({ ids: new Set(rows.map(({ id }) => id)), done });
+      inFlight.push({ ids: new Set(rows.map(({ id }) => id)), done });
     };
-    const take = async (records: readonly EntryRecord[]) => {
+    const addRecords = async (records: readonly EntryRecord[]) => {
       for (const [index, record] of records.entries()) {
         if (index % RECORDS_AT_A_TIME === RECORDS_AT_A_TIME - 1) await setImmediate();
         const row = rowOf(userId, record, report);
@@ -91,40 +90,40 @@ export class EntryImport {
     };
 
     try {
-      for await (const chunk of chunks) await take(reader.push(chunk));
-      await take(reader.end());
+      for await (const chunk of chunks) await addRecords(reader.push(chunk));
+      await addRecords(reader.end());
       if (batch.length > 0) await flush();
-      await Promise.all(writing.map(({ done }) => done));
+      await Promise.all(inFlight.map(({ done }) => done));
     } catch (error) {
       if (error instanceof CsvHeaderError) throw new UnprocessableEntityException(error.message);
       throw error;
     } finally {
-      // Also when the client has gone: what has been sent to PostgreSQL is not left alone.
-      await Promise.allSettled(writing.map(({ done }) => done));
+      // Even if the client has disconnected, wait for the statements in flight.
+      await Promise.allSettled(inFlight.map(({ done }) => done));
     }
     return report;
   }
 
-  /** @returns how many of the rows are new */
+  /** @returns the number of new rows */
   private async write(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     const imported = await this.insert(userId, rows, turn);
     if (imported === rows.length) return imported;
     const ids = rows.map(({ id }) => id);
-    const held = await turn(() => this.entries.held(userId, ids));
-    // An id that another user has is taken for what it is to this one: a name in a file, and not an entry.
-    const elsewhere = rows.filter(({ id }) => !held.has(id));
-    if (elsewhere.length === 0) return imported;
-    const renamed = elsewhere.map((row) => ({ ...row, id: derivedId(userId, 'id', row.id) }));
+    const own = await turn(() => this.entries.ownIds(userId, ids));
+    // An id that belongs to another user's entry is replaced by an id derived from it.
+    const foreign = rows.filter(({ id }) => !own.has(id));
+    if (foreign.length === 0) return imported;
+    const renamed = foreign.map((row) => ({ ...row, id: derivedId(userId, 'id', row.id) }));
     return imported + (await this.insert(userId, renamed, turn));
   }
 
   private insert(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
-    // It can be sent again: it skips what is there.
+    // Idempotent: existing rows are skipped.
     return retryDeadlocks(() => turn(() => this.entries.insertMissing(userId, rows))).catch(refuseErasedUser);
   }
 }
 
-/** A record that can be written; undefined for one that cannot, which the report is told. */
+/** Undefined for an invalid record, which is added to the report. */
 function rowOf(
   userId: string,
   { line, fields, fault }: EntryRecord,
@@ -158,15 +157,15 @@ function messageOf(issues: readonly Issue[]): string {
 }
 
 /**
- * The id of an entry that came without one. The same content at the same instant is the same entry, wherever in a file it
- * stands. Without an instant, the line has to tell it from another of the same content.
+ * Id of an entry without one. The same content at the same instant is the same entry. Without an instant, the line
+ * number distinguishes entries of equal content.
  */
 function contentId(userId: string, line: number, fields: EntryImportFields): string {
   const { text, mood, category, tags, occurredAt } = fields;
   return derivedId(userId, 'content', text, mood, category, tags, occurredAt ?? line);
 }
 
-/** A UUIDv8 (RFC 9562 §5.8), always the same from the same parts. */
+/** A deterministic UUIDv8 (RFC 9562 §5.8). */
 function derivedId(...parts: readonly unknown[]): string {
   const bytes = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

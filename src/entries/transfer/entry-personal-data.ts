@@ -4,16 +4,16 @@ import { Sql } from '../../database/sql.js';
 import { PersonalDataService, type PersonalData } from '../../users/personal-data.service.js';
 import { ENTRY_COLUMNS, toEntry, toIso, type EntryRow } from '../entry-row.js';
 
-/** Entries of at most 40 KB each that are in memory at once. */
+/** Rows in memory, of at most 40 KB each. */
 const EXPORT_BATCH = 50;
 
-/** Rows deleted by one statement: well within the statement timeout. */
+/** Rows deleted by one statement; well within the statement timeout. */
 const ERASE_BATCH = 2000;
 
-/** Before every entry. */
+/** Sorts before every entry. */
 const BEGINNING = ['-infinity', '00000000-0000-0000-0000-000000000000'] as const;
 
-/** A user's entries, those in the trash too. */
+/** A user's entries, including the trash. */
 @Injectable()
 export class EntryPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'entries';
@@ -28,7 +28,7 @@ export class EntryPersonalData implements PersonalData, OnModuleInit {
     this.personalData.register(this);
   }
 
-  /** In the order in which they were written. No connection is held while the client reads. */
+  /** Ordered by creation time. No connection is held while the client reads. */
   async *export(userId: string): AsyncGenerator<string> {
     let after: readonly [createdAt: string, id: string] = BEGINNING;
     for (let rows = EXPORT_BATCH; rows === EXPORT_BATCH;) {

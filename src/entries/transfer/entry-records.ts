@@ -3,15 +3,15 @@ import { CsvReader, type CsvRecord } from './formats/csv-reader.js';
 import type { Format } from './entry-transfer.schemas.js';
 import { LineSplitter, type Line } from './formats/line-splitter.js';
 
-/** What a file says of one entry, not yet checked; or why it says nothing. */
+/** An entry in a file, not yet validated, or the reason why it cannot be parsed. */
 export interface EntryRecord {
-  /** 1-based; of a record of several lines, the first. */
+  /** 1-based; the first line of a multi-line record. */
   readonly line: number;
   readonly fields: unknown;
   readonly fault?: string;
 }
 
-/** Reads a file piece by piece, and keeps no more of it than one line. */
+/** Parses a file in chunks and buffers at most one line. */
 export interface RecordReader {
   /** @throws {CsvHeaderError} */
   push(chunk: Buffer): EntryRecord[];
@@ -19,12 +19,12 @@ export interface RecordReader {
   end(): EntryRecord[];
 }
 
-/** @param maxLineBytes of a line, and of a CSV record of several lines */
+/** @param maxLineBytes limit of a line and of a multi-line CSV record */
 export function recordReader(format: Format, maxLineBytes: number): RecordReader {
   return format === 'csv' ? new CsvRecords(maxLineBytes) : new JsonRecords(maxLineBytes);
 }
 
-/** Newline-delimited JSON; empty lines say nothing. */
+/** Newline-delimited JSON. Empty lines are skipped. */
 class JsonRecords implements RecordReader {
   private readonly lines: LineSplitter;
 

@@ -43,7 +43,6 @@ const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
   csv: 'text/csv',
 };
 
-/** Entries by the thousand. */
 @ApiTags('Entries')
 @ApiBearerAuth()
 @Controller('entries')
@@ -105,7 +104,7 @@ export class EntryTransferController {
     @CurrentUser() { userId }: Principal,
     @Query({ schema: EntryExportQuerySchema }) { format, ...filters }: EntryExportQuery,
     @Req() request: FastifyRequest,
-    // Not passed through: Nest would wrap the stream, and not notice that it is broken off until the client reads on.
+    // No passthrough: Nest would wrap the stream and notice an abort only when the client reads on.
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const describe = () => {
@@ -123,7 +122,7 @@ export class EntryTransferController {
     const batches = this.exports.run(userId, filters, format, transfer.turn);
     let first: IteratorResult<ExportBatch, void>;
     try {
-      // Before the status is sent: a database that is away is a 503 still.
+      // Read before the status is sent, so that an unavailable database is still a 503.
       first = await batches.next();
     } catch (error) {
       transfer.close();
@@ -132,7 +131,7 @@ export class EntryTransferController {
     describe();
     await reply.send(
       streamAnswer(textsOf(first, batches), {
-        brokenOff: this.requests.brokenOff,
+        abortSignal: this.requests.abortSignal,
         ended: transfer.close,
       }),
     );
@@ -158,7 +157,7 @@ export class EntryTransferController {
   ): Promise<ImportReport | undefined> {
     const transfer = this.admission.admit(userId);
     try {
-      const { mediaType, chunks } = receiveBody(request, this.requests.brokenOff);
+      const { mediaType, chunks } = receiveBody(request, this.requests.abortSignal);
       const { turn } = transfer;
       const maxLineBytes = this.config.http.bodyLimitBytes;
       const format = mediaType === MEDIA_TYPES.csv ? 'csv' : 'ndjson';

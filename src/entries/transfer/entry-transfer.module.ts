@@ -3,7 +3,7 @@ import { EntryExport } from './entry-export.js';
 import { EntryImport } from './entry-import.js';
 import { EntryTransferQueries } from './entry-transfer.queries.js';
 
-/** Export and import, without HTTP: for the API, and for the command line. */
+/** Export and import without HTTP, for the API and the command line. */
 @Module({
   providers: [EntryTransferQueries, EntryExport, EntryImport],
   exports: [EntryTransferQueries, EntryExport, EntryImport],

@@ -6,7 +6,7 @@ import { hasFilters, Parameters, whereOf, type EntrySelection } from '../entry-s
 import { bumpRevisions } from '../journal-revision.js';
 import { foldText } from '../search/search-text.js';
 
-/** An entry to be written; undefined fields get what a new entry has. */
+/** Undefined fields get the defaults of a new entry. */
 export interface NewEntry {
   readonly id: string;
   readonly text: string;
@@ -19,7 +19,7 @@ export interface NewEntry {
   readonly version?: number | undefined;
 }
 
-/** One parameter for each column, whatever the number of rows. Arrays of arrays must be even, so tags come as text. */
+/** One array parameter per column. Tags are text, because nested arrays must be rectangular. */
 const INSERT = `
   INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at, created_at, updated_at, version)
   SELECT id, $1, text, search_text, mood, category, tags::text[], coalesce(occurred_at, now()),
@@ -35,17 +35,17 @@ const STATEMENTS = {
   insertMissing: `
     WITH created AS (${INSERT} ON CONFLICT (id) DO NOTHING RETURNING user_id), bumped AS (${bumpRevisions('created')})
     SELECT count(*)::int FROM created`,
-  held: 'SELECT id FROM entries WHERE id = ANY ($2::uuid[]) AND user_id = $1',
+  ownIds: 'SELECT id FROM entries WHERE id = ANY ($2::uuid[]) AND user_id = $1',
 } as const;
 
-/** The statements on the `entries` table that move many rows. The owner is in every one of them. */
+/** Statements that move many rows of `entries`. Each names the owner. */
 @Injectable()
 export class EntryTransferQueries {
   constructor(private readonly sql: Sql) {}
 
   /**
-   * @param statements of the transaction that it is part of, where there is one
-   * @returns each as it was written, in the order given
+   * @param statements of the surrounding transaction, if any
+   * @returns the rows as they were written, in the order given
    */
   async insertAll(
     userId: string,
@@ -61,9 +61,9 @@ export class EntryTransferQueries {
     return entries.map(({ id }) => created.get(id) ?? unreachable());
   }
 
-  /** Writes those whose id nobody has. @returns how many */
+  /** Inserts rows whose id does not exist yet. @returns the number of inserted rows */
   async insertMissing(userId: string, entries: readonly NewEntry[]): Promise<number> {
-    // In one order, so that two imports of the same rows never wait for each other in a circle.
+    // Sorted, so that two imports of the same rows cannot deadlock.
     const sorted = entries.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
     const [row] = await this.sql.queryArrays<[number]>(
       'entries-insert-missing',
@@ -73,17 +73,18 @@ export class EntryTransferQueries {
     return row?.[0] ?? 0;
   }
 
-  /** Which of the ids are the user's, in the trash too. */
-  async held(userId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows = await this.sql.queryArrays<[id: string]>('entries-held', STATEMENTS.held, [userId, ids]);
+  /** The ids that belong to the user, including the trash. */
+  async ownIds(userId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.sql.queryArrays<[id: string]>('entries-own-ids', STATEMENTS.ownIds, [
+      userId,
+      ids,
+    ]);
     return new Set(rows.map(([id]) => id));
   }
 
   /**
-   * The next rows of a selection, by when they were created: of all that a row could be ordered by, that and its id
-   * never change, so a walk through them meets each row once, whatever is written meanwhile.
-   *
-   * @param limit rows
+   * The next `limit` rows of a selection, ordered by creation time and id. Neither ever changes, so paging sees each
+   * row once despite concurrent writes.
    */
   async next(selection: EntrySelection, after: CursorPosition | undefined, limit: number): Promise<Entry[]> {
     const parameters = new Parameters(selection.userId);
@@ -92,7 +93,7 @@ export class EntryTransferQueries {
       ? ` AND (created_at, id) > (${parameters.add(after.key)}::timestamptz, ${parameters.add(after.id)}::uuid)`
       : '';
     const rows = await this.sql.queryTexts<EntryRow>(
-      // One of two texts, worth preparing.
+      // Unfiltered exports have two texts, which are worth preparing.
       hasFilters(selection.filters) ? undefined : `entries-export-${after ? 'after' : 'first'}`,
       `SELECT ${ENTRY_COLUMNS} FROM entries WHERE ${where}${keyset}
         ORDER BY created_at, id LIMIT ${parameters.add(limit)}`,

@@ -3,7 +3,7 @@ import { EntryCreateSchema, EntryIdSchema, EntrySchema, filters, InstantSchema }
 
 const MAX_BULK = 1000;
 
-/** Far from where adding one to a PostgreSQL integer fails. */
+/** Far below the overflow of a PostgreSQL integer. */
 const MAX_VERSION = 1_000_000_000;
 
 export const EntryBulkSchema = z
@@ -32,7 +32,7 @@ export const EntryExportQuerySchema = z.strictObject({
 });
 export type EntryExportQuery = z.infer<typeof EntryExportQuerySchema>;
 
-/** A line of an import: what POST /entries takes, and what an export has besides. */
+/** A line of an import: the fields of POST /entries and those that an export adds. */
 export const EntryImportSchema = EntryCreateSchema.extend({
   id: EntryIdSchema.optional(),
   createdAt: InstantSchema.optional(),

@@ -12,11 +12,14 @@ export const atOnce: Turn = (statement) => statement();
 
 export interface Transfer {
   readonly turn: Turn;
-  /** To be called once, however it ended. */
+  /** Must be called once, on success and on failure. */
   readonly close: () => void;
 }
 
-/** Limits imports and exports. Their statements use at most half of the database's connections, so the rest is left for others. */
+/**
+ * Limits imports and exports. Their statements use at most half of the database's connections, so the rest is left for
+ * others.
+ */
 @Injectable()
 export class TransferAdmission {
   private readonly admission = new Admission(LIMITS);
@@ -26,7 +29,7 @@ export class TransferAdmission {
     this.turn = pLimit(Math.max(1, Math.floor(database.poolSize / 2)));
   }
 
-  /** Throws as {@link Admission.admit} does. */
+  /** @throws what {@link Admission.admit} throws */
   admit(userId: string): Transfer {
     return { turn: this.turn, close: this.admission.admit(userId) };
   }

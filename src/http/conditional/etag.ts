@@ -3,7 +3,7 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
-/** A weak entity tag: what it stands for means the same, and need not be the same bytes. */
+/** A weak entity tag: the content is equivalent, but not necessarily byte-identical. */
 export function weakEtagOf(validator: string): string {
   return `W/"${validator}"`;
 }

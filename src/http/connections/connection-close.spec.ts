@@ -60,11 +60,11 @@ describe('closeConnectionsPolitely', () => {
     await closed;
   });
 
-  it('says so too while the end is announced, and still serves', async () => {
+  it('sends Connection: close while draining, and still serves', async () => {
     server.get('/', () => 'done');
     const url = await server.listen({ host: '127.0.0.1', port: 0 });
     expect((await fetch(url)).headers.get('connection')).toBe('keep-alive');
-    requests.announceEnd();
+    requests.beginDrain();
     const { status, headers } = await fetch(url);
     expect(status).toBe(200);
     expect(headers.get('connection')).toBe('close');
@@ -100,7 +100,7 @@ describe('closeConnectionsPolitely', () => {
     [
       'on which half a request was sent, when time is up',
       'GET / HTTP/1.1\r\nhost: a\r\n',
-      () => requests.breakOff(),
+      () => requests.abortStreams(),
     ],
   ])('does not wait for a connection %s', async (_which, bytes, then) => {
     server.get('/', () => 'done');

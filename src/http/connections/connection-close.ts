@@ -2,23 +2,21 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { OpenRequests } from './open-requests.js';
 
-/** ms in which what was sent before the close is read. */
+/** ms to read requests that were sent before the close. */
 const UNREAD_MS = 100;
 
 /**
- * Once the shutdown is announced, says `Connection: close` with each answer, so that the client takes its next request
- * elsewhere and the server need not wait for idle connections to time out. What still comes on a connection that was
- * open is served: who sent it could not know, and to refuse it would make a failure of what need not be one. Fastify's
- * `return503OnClosing` is to be off.
+ * During shutdown, adds `Connection: close` to each response, so that clients use another server for the next request
+ * and idle connections need not time out. Requests that still arrive on open connections are served; Fastify's
+ * `return503OnClosing` must be off.
  *
- * Node closes what is idle, but a connection on which nothing was sent yet is none to it, and from the close on it has no
- * time limit either (https://nodejs.org/api/http.html#serverclosecallback). Browsers and balancers open such in advance.
- *
- * @param requests those of the server
+ * Node closes idle connections, but not those on which nothing was sent yet, and after the close they have no time
+ * limit (https://nodejs.org/api/http.html#serverclosecallback). Browsers and balancers open such connections in
+ * advance.
  */
 export function closeConnectionsPolitely(
   fastify: FastifyInstance,
-  requests: Pick<OpenRequests, 'ending' | 'brokenOff' | 'sockets'>,
+  requests: Pick<OpenRequests, 'draining' | 'abortSignal' | 'sockets'>,
 ): void {
   let closing = false;
   const connections = new Set<Socket>();
@@ -33,13 +31,13 @@ export function closeConnectionsPolitely(
     }, UNREAD_MS);
     done();
   });
-  // No time is left for a request whose headers have not even arrived.
-  requests.brokenOff.addEventListener('abort', () => {
+  // No time is left for requests whose headers have not arrived.
+  requests.abortSignal.addEventListener('abort', () => {
     const busy = requests.sockets();
     for (const socket of connections) if (!busy.has(socket)) socket.destroy();
   });
   fastify.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing || requests.ending) reply.header('connection', 'close');
+    if (closing || requests.draining) reply.header('connection', 'close');
     done(null, payload);
   });
 }

@@ -5,33 +5,33 @@ import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { whenRequestEnds } from './request-end.js';
 
-/** The requests that are being served, and whether no more are wanted. */
+/** The requests in progress, and whether a shutdown has begun. */
 @Injectable()
 export class OpenRequests {
   private readonly since = new Map<FastifyRequest, number>();
   private readonly streams = new AbortController();
-  private announced = false;
+  private isDraining = false;
 
   constructor() {
-    // Each stream listens.
+    // Each stream adds a listener.
     setMaxListeners(0, this.streams.signal);
   }
 
-  /** From {@link announceEnd} on: requests are still served, and clients are asked to take the next ones elsewhere. */
-  get ending(): boolean {
-    return this.announced;
+  /** Whether the shutdown has begun: requests are still served, but responses close their connection. */
+  get draining(): boolean {
+    return this.isDraining;
   }
 
-  announceEnd(): void {
-    this.announced = true;
+  beginDrain(): void {
+    this.isDraining = true;
   }
 
-  /** Aborted when there is no more time for what streams in or out; the reason is a 503. */
-  get brokenOff(): AbortSignal {
+  /** Aborted when no time is left for streams. The reason is a 503. */
+  get abortSignal(): AbortSignal {
     return this.streams.signal;
   }
 
-  breakOff(): void {
+  abortStreams(): void {
     this.streams.abort(
       new ServiceUnavailableException(
         'The service is shutting down; saved entries are kept, and the request can be retried',
@@ -42,16 +42,16 @@ export class OpenRequests {
   add(reply: FastifyReply): void {
     const { request } = reply;
     this.since.set(request, performance.now());
-    // Not the hook onResponse: it does not run where the client has gone.
+    // The onResponse hook does not run if the client has disconnected.
     whenRequestEnds(reply, () => this.since.delete(request));
   }
 
-  /** On which they came. */
+  /** Sockets of the requests in progress. */
   sockets(): ReadonlySet<Socket> {
     return new Set([...this.since.keys()].map(({ raw }) => raw.socket));
   }
 
-  /** `POST /entries (312 ms)`, the oldest first: the route's pattern, as a path can tell what is nobody's business. */
+  /** `POST /entries (312 ms)`, oldest first. Route patterns, because paths may contain user data. */
   describe(): string[] {
     const now = performance.now();
     return [...this.since].map(

@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 
-/** What to call when a connection closes: of each request on it that has no complete answer yet. */
+/** Callbacks for the close of a connection, one for each request without a complete response. */
 const unanswered = new WeakMap<Socket, Set<() => void>>();
 
 /**
- * Calls back once: when the answer was sent, or when the connection has closed before.
+ * Calls back once, when the response is sent or the connection is closed.
  *
- * The response's `close` is not enough. When a client pipelines requests and disconnects, Node emits it for the first of
- * them only.
+ * The response's `close` event is not enough: if a client pipelines requests and disconnects, Node emits it only for
+ * the first one.
  */
 export function whenRequestEnds({ raw, request }: FastifyReply, callback: () => void): void {
   const { socket } = request.raw;

@@ -1,16 +1,16 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 
 export interface AdmissionLimits {
-  /** Of one user, at the same time; in this process, as is all of this. */
+  /** Concurrent requests per user, in this process. */
   readonly perUser: number;
-  /** Of all users. */
+  /** Concurrent requests of all users, in this process. */
   readonly inAll: number;
   /** What is limited, such as `imports or exports`. */
   readonly what: string;
   readonly retryAfterSeconds: number;
 }
 
-/** Bounds how many long requests are open at once, each of which may hold some MiB until its client has read it. */
+/** Limits concurrent long requests, each of which may hold some MiB until the client has read the response. */
 export class Admission {
   private readonly open = new Map<string, number>();
   private total = 0;
@@ -18,8 +18,8 @@ export class Admission {
   constructor(private readonly limits: AdmissionLimits) {}
 
   /**
-   * @returns ends it, and is to be called once
-   * @throws {HttpException} 429 where the user has too many open, 503 where the service has; with `Retry-After`
+   * @returns a function that ends the admission and must be called once
+   * @throws {HttpException} 429 at the limit of the user, 503 at the limit of the service; with `Retry-After`
    */
   admit(userId: string): () => void {
     const { perUser, inAll, what, retryAfterSeconds } = this.limits;

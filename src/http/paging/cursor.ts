@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { BadRequestException } from '@nestjs/common';
 import { z } from 'zod';
 
-/** The last row of a page: the value it was ordered by, and its id. */
+/** Sort key and id of the last row of a page. */
 export interface CursorPosition {
   /** ISO 8601, UTC, milliseconds. */
   readonly key: string;
@@ -12,8 +12,7 @@ export interface CursorPosition {
 /** PostgreSQL has no year 0. */
 const instant = z.iso.datetime({ precision: 3 }).refine((text) => !text.startsWith('0000'));
 
-/** A place in a list, of which cursors are made. */
-export const PlaceSchema = z.tuple([instant, z.uuid()]);
+export const PositionSchema = z.tuple([instant, z.uuid()]);
 
 export function encodeCursor({ key, id }: CursorPosition, boundTo: unknown): string {
   return sealCursor([key, id], boundTo);
@@ -21,13 +20,13 @@ export function encodeCursor({ key, id }: CursorPosition, boundTo: unknown): str
 
 /** @throws {BadRequestException} for a cursor that was not made here, or for another list */
 export function decodeCursor(cursor: string, boundTo: unknown): CursorPosition {
-  const [key, id] = openCursor(cursor, PlaceSchema, boundTo);
+  const [key, id] = openCursor(cursor, PositionSchema, boundTo);
   return { key, id };
 }
 
 /**
- * An opaque place in a list. It carries no secret and grants nothing (the owner is in every WHERE clause), so it
- * is not signed; a digest binds it to the filters and the order it was made for.
+ * Encodes a position in a list. A cursor grants no access, because every WHERE clause names the owner, so it is not
+ * signed. A digest binds it to filters and sort order.
  */
 export function sealCursor(parts: readonly unknown[], boundTo: unknown): string {
   return Buffer.from(JSON.stringify([...parts, digest(boundTo)])).toString('base64url');

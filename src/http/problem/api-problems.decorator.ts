@@ -6,19 +6,16 @@ import { PROBLEM_MEDIA_TYPE, ProblemSchema, titleOf } from './problem.js';
 const NAME = 'Problem';
 
 /**
- * Puts `ProblemSchema` among the document's components. @nestjs/swagger gives a schema under `standardSchema` the media
- * type of its route, and a problem has one of its own, so the responses name the component instead.
+ * Adds `ProblemSchema` to the components. Responses refer to it, because `standardSchema` would give problems the media
+ * type of the route.
  */
 @ApiSchema({ ...z.toJSONSchema(ProblemSchema).$defs?.[NAME], name: NAME })
 class ProblemComponent {}
 
-/**
- * What a POST, PUT, PATCH or DELETE answers to a body that is no JSON, too large, or of another media type, also where it
- * takes none: one that can be read is passed over there.
- */
+/** Statuses for an unreadable body, which routes without a body return too. A readable body is ignored there. */
 export const BODY_PROBLEMS = [400, 413, 415] as const;
 
-/** Documents the statuses of the problems that a route may answer with. Where a query can fail, it can take too long. */
+/** Documents the problems of a route. A route that can return 503 can also time out. */
 export function ApiProblems(...given: number[]) {
   const statuses = given.includes(503) ? [...given, 504] : given;
   const [mediaType = ''] = PROBLEM_MEDIA_TYPE.split(';');

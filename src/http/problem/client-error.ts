@@ -4,29 +4,29 @@ import { v7 as uuidv7 } from 'uuid';
 import { isLongUpload } from '../streaming/long-upload.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
 
-/** Of Node's HTTP parser, https://nodejs.org/api/http.html#event-clienterror; any other is a 400. */
+/** By error code of Node's HTTP parser, https://nodejs.org/api/http.html#event-clienterror. Others are a 400. */
 const STATUSES: Readonly<Record<string, readonly [status: number, detail: string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'The request headers are too large'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request was not received in time'],
 };
 
-/** The last of each connection. */
+/** The last reply of each connection. */
 const replies = new WeakMap<Socket, FastifyReply>();
 
-/** To be called with each request, for {@link answerClientError}. */
+/** Must be called for each request, for {@link answerClientError}. */
 export function trackReply(reply: FastifyReply): void {
   replies.set(reply.request.raw.socket, reply);
 }
 
 /**
- * Answers what is no HTTP request, and so reaches no hook and no filter, with a problem; and ends the connection.
+ * Answers malformed HTTP, which reaches no hook or filter, with a problem, and closes the connection.
  *
- * @param tell of what was answered, for the log
+ * @param log is called with the response
  */
 export function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
-  tell: (requestId: string, status: number) => void = () => {},
+  log: (requestId: string, status: number) => void = () => {},
 ): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongUpload(socket)) return;
@@ -36,13 +36,13 @@ export function answerClientError(
   }
   const reply = replies.get(socket);
   if (reply?.raw.headersSent && !reply.request.raw.complete) {
-    // The rest of a request that has its answer: a second one could be taken for that of the next request.
+    // The request already has a response. A second one would look like that of the next request.
     socket.destroySoon();
     return;
   }
   const [status, detail] = STATUSES[error.code ?? ''] ?? [400, 'Not a valid HTTP request'];
   const requestId = uuidv7();
-  tell(requestId, status);
+  log(requestId, status);
   const problem: Problem = {
     type: 'about:blank',
     title: titleOf(status),

@@ -5,10 +5,10 @@ import { messageOf } from '../../observability/error-description.js';
 import type { AllowedMethods } from './allowed-methods.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem, type ProblemError } from './problem.js';
 
-/** Turns an error that is no HttpException, such as a lost connection, into one, or says that it is not its own. */
+/** Maps an error such as a lost connection to an HttpException; undefined for errors that it does not know. */
 export type ErrorClassifier = (error: unknown) => HttpException | undefined;
 
-/** Seconds. Also what a restarted PostgreSQL needs before it answers. */
+/** Seconds. A restarted PostgreSQL needs about as long. */
 const RETRY_AFTER_SECONDS = 1;
 
 interface Outcome {
@@ -16,19 +16,19 @@ interface Outcome {
   readonly detail: string;
   readonly errors?: readonly ProblemError[] | undefined;
   readonly retryAfterSeconds?: number | undefined;
-  /** Sent as it is, in place of a problem: Terminus's report. */
+  /** Terminus' report, which is sent instead of a problem. */
   readonly report?: object;
 }
 
 const NO_SUCH_ROUTE: Outcome = { status: 404, detail: 'No such route' };
 
-/** Nobody reads it any more; the log's line of the request has it. */
+/** Only for the log: the client has disconnected. */
 const BROKEN_OFF: Outcome = {
   status: 400,
   detail: 'The client disconnected before the request was complete',
 };
 
-/** Every error leaves as an RFC 9457 problem; one that nobody foresaw as a 500 that tells nothing, with the log telling all. */
+/** Sends every error as an RFC 9457 problem. An unexpected error is a 500 without details, which are logged. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Problem');
@@ -91,7 +91,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** For what is refused before any filter runs: a path that is no valid URL, and a request that is one too many. */
+/** For errors before any filter runs, such as an invalid URL. */
 export function sendFrameworkProblem(
   error: Pick<FastifyError, 'code' | 'message'> & { readonly statusCode?: number | undefined },
   request: FastifyRequest,
@@ -99,7 +99,7 @@ export function sendFrameworkProblem(
 ): void {
   reply.header('x-request-id', request.id);
   const outcome =
-    // A segment that is longer than any id names nothing that there could be: 404 rather than Fastify's 414.
+    // No id has such a long path segment, so 404 instead of Fastify's 414.
     error.code === 'FST_ERR_MAX_PARAM_LENGTH'
       ? NO_SUCH_ROUTE
       : { status: error.statusCode ?? 400, detail: FASTIFY_DETAILS[error.code] ?? error.message };
@@ -140,9 +140,8 @@ function ofHttpException(exception: HttpException): Outcome {
 }
 
 /**
- * Whether it is only that the client has gone while it was sending: `aborted` is what Node makes of that, which has the code
- * of a connection to the database that was lost (https://nodejs.org/api/http.html#httprequesturl-options-callback), and a
- * premature close is what its streams do.
+ * Whether the client disconnected while sending. Node reports `aborted` with the code of a lost database connection
+ * (https://nodejs.org/api/http.html#httprequesturl-options-callback), and its streams report a premature close.
  */
 function isBrokenOff(thrown: unknown, { raw }: FastifyRequest): boolean {
   if (!types.isNativeError(thrown) || raw.complete || !raw.destroyed) return false;

@@ -6,7 +6,7 @@ import { IS_RATE_LIMIT_EXEMPT } from './rate-limit-exempt.decorator.js';
 import { rateLimitHeaders } from './rate-limit.headers.js';
 import { RateLimiter } from './rate-limiter.js';
 
-/** Limits a signed-in user by id and everybody else by network. Runs after the guard that reads the token. */
+/** Limits signed-in users by id and others by network. Must run after the guard that reads the token. */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
   constructor(

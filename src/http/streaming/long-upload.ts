@@ -1,17 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** ms that a client has to send the rest of a body that nobody reads any more, so that it gets to see the answer. */
+/** ms for a client to finish sending a body that is no longer read, so that it reads the response. */
 const REST_MS = 30_000;
 
 const uploading = new WeakSet<Socket>();
 
 /**
- * Lets a request take longer than Node's `requestTimeout`, which is the server's and knows no exception: Node reports
- * such a connection once, to the server's `clientError` listener, and leaves it to that listener to end it.
+ * Exempts a request from Node's `requestTimeout`, which applies to the whole server. Node reports a timed-out connection
+ * once, to the `clientError` listener, which may keep it open.
  * https://nodejs.org/api/http.html#event-clienterror
  *
- * @returns to be called when no more is read
+ * @returns a function to call when the body is no longer read
  */
 export function allowLongUpload(request: IncomingMessage): () => void {
   const { socket } = request;

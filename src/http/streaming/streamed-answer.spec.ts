@@ -8,11 +8,11 @@ const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
 beforeAll(() => Logger.overrideLogger(log));
 afterAll(() => Logger.overrideLogger(true));
 
-let brokenOff: AbortController;
+let abortController: AbortController;
 let ended: jest.Mock;
 let read: number;
 beforeEach(() => {
-  brokenOff = new AbortController();
+  abortController = new AbortController();
   ended = jest.fn();
   read = 0;
 });
@@ -29,7 +29,7 @@ async function* textsOf(...texts: string[]): AsyncGenerator<string> {
 }
 
 const answerOf = (texts: AsyncIterable<string>) =>
-  streamAnswer(texts, { brokenOff: brokenOff.signal, ended });
+  streamAnswer(texts, { abortSignal: abortController.signal, ended });
 
 describe('streamAnswer', () => {
   it('sends all of it in pieces, and no half of a character', async () => {
@@ -59,17 +59,17 @@ describe('streamAnswer', () => {
 
   it.each(['before', 'while'])('is broken off by a shutdown that came %s it was read', async (when) => {
     const reason = new ServiceUnavailableException('The service is shutting down');
-    if (when === 'before') brokenOff.abort(reason);
+    if (when === 'before') abortController.abort(reason);
     const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
     const broken = new Promise((resolve) => stream.once('error', resolve));
-    if (when === 'while') brokenOff.abort(reason);
+    if (when === 'while') abortController.abort(reason);
     expect(await broken).toBe(reason);
     for (let turn = 0; turn < 5; turn += 1) await setImmediate();
     expect(ended).toHaveBeenCalledTimes(1);
   });
 
   it('holds nothing of itself at the signal once it has ended', async () => {
-    const removed = jest.spyOn(brokenOff.signal, 'removeEventListener');
+    const removed = jest.spyOn(abortController.signal, 'removeEventListener');
     await answerOf(textsOf('a')).toArray();
     await setImmediate();
     expect(removed).toHaveBeenCalledWith('abort', expect.any(Function));

@@ -5,24 +5,24 @@ import { messageOf } from '../../observability/error-description.js';
 
 const logger = new Logger('Stream');
 
-/** Given to the socket at once, and ms that the client has to take them: about 1 KiB/s at least. */
+/** Size of a chunk, and ms for the client to read it: at least about 1 KiB/s. */
 const PIECE_CHARACTERS = 64 * 1024;
 const PIECE_MS = 60_000;
 
 /**
- * An answer that is read as the client takes it. What fails once it has begun, the client's not reading and a shutdown
- * too, destroys the stream, and Fastify the connection: the client sees that the last chunk is missing.
+ * A streamed response at the speed of the client. An error, a client that stops reading, or a shutdown destroys the
+ * stream and the connection, so the client notices that the last chunk is missing.
  *
- * @param texts of any length each
- * @param brokenOff aborted where the service stops before the answer is read
- * @param ended is called once, however it ended
+ * @param texts of any length
+ * @param abortSignal aborted if the app stops before the response is complete
+ * @param ended called once, on success and on failure
  */
 export function streamAnswer(
   texts: AsyncIterable<string>,
-  { brokenOff, ended }: { readonly brokenOff: AbortSignal; readonly ended: () => void },
+  { abortSignal, ended }: { readonly abortSignal: AbortSignal; readonly ended: () => void },
 ): Readable {
   const giveUp = () => stream.destroy(new Error(`the client read nothing for ${PIECE_MS / 1000} s`));
-  const stop = () => stream.destroy(brokenOff.reason as Error);
+  const stop = () => stream.destroy(abortSignal.reason as Error);
   async function* pieces() {
     for await (const text of texts) {
       for (const piece of piecesOf(text)) {
@@ -35,24 +35,24 @@ export function streamAnswer(
       }
     }
   }
-  // Strings as they are: Node writes them without a buffer each that waits for the garbage collector.
+  // Strings in object mode: Node writes them without allocating a buffer for each.
   const stream = Readable.from(pieces(), { objectMode: true, highWaterMark: 1 });
-  brokenOff.addEventListener('abort', stop, { once: true });
-  // In the request's own context, not in that of the timer or the shutdown.
-  const tell = (error: Error) => logger.warn(`response aborted: ${messageOf(error)}`);
-  stream.once('error', AsyncResource.bind(tell));
+  abortSignal.addEventListener('abort', stop, { once: true });
+  // In the context of the request, not of the timer or the shutdown.
+  const report = (error: Error) => logger.warn(`response aborted: ${messageOf(error)}`);
+  stream.once('error', AsyncResource.bind(report));
   stream.once('close', () => {
-    brokenOff.removeEventListener('abort', stop);
+    abortSignal.removeEventListener('abort', stop);
     ended();
   });
-  if (brokenOff.aborted) stop();
+  if (abortSignal.aborted) stop();
   return stream;
 }
 
 function* piecesOf(text: string): Generator<string> {
   for (let from = 0; from < text.length;) {
     let to = Math.min(from + PIECE_CHARACTERS, text.length);
-    // Not between the two halves of a character: each would be sent as U+FFFD.
+    // Do not split surrogate pairs: each half would be sent as U+FFFD.
     if (/[\ud800-\udbff]/.test(text.charAt(to - 1))) to += 1;
     yield text.slice(from, to);
     from = to;

@@ -10,7 +10,7 @@ import { isUtf8 } from '../validation/charset.js';
 import { allowLongUpload } from './long-upload.js';
 import { Unqueued } from '../overload/unqueued.decorator.js';
 
-/** ms between two pieces of a body: a client that sends nothing for longer has gone. */
+/** Idle timeout between two chunks of a body, ms. */
 const SILENCE_MS = 30_000;
 
 const MEDIA_TYPES = ['application/x-ndjson', 'text/csv'] as const;
@@ -20,12 +20,12 @@ interface StreamedRouteConfig {
   readonly streamedMediaTypes?: readonly StreamedMediaType[];
 }
 
-/** The route reads its body by itself, piece by piece, in these media types. BODY_LIMIT_BYTES does not bound it. */
+/** The route streams bodies of these media types. BODY_LIMIT_BYTES does not apply. */
 export function StreamedBody(...mediaTypes: StreamedMediaType[]): CustomDecorator {
   return Unqueued({ streamedMediaTypes: mediaTypes } satisfies StreamedRouteConfig);
 }
 
-/** Leaves bodies in these media types unread, on the routes that ask for it; elsewhere they are a 415 as before. */
+/** Passes bodies of these media types unread to routes with {@link StreamedBody}. Other routes answer 415. */
 export function acceptStreamedBodies(fastify: FastifyInstance): void {
   fastify.addContentTypeParser([...MEDIA_TYPES], (request, payload, done) => {
     if (streamedMediaTypeOf(request)) done(null, payload);
@@ -36,22 +36,18 @@ export function acceptStreamedBodies(fastify: FastifyInstance): void {
 export interface ReceivedBody {
   readonly mediaType: StreamedMediaType;
   /**
-   * The body as it comes in: nothing is read ahead of whoever consumes it. Throws a 408 where the client falls silent,
-   * the signal's reason where that is aborted, and Node's own error where the connection is cut.
+   * The body, read on demand. Throws a 408 if the client stops sending, the reason of the signal if it is aborted, and
+   * {@link ConnectionCutError} if the client disconnects.
    */
   readonly chunks: AsyncIterable<Buffer>;
 }
 
-/**
- * The body of a route with {@link StreamedBody}.
- *
- * @throws {UnsupportedMediaTypeException} for another media type, an encoding or a charset but UTF-8
- */
+/** @throws {UnsupportedMediaTypeException} for other media types, encodings and charsets than UTF-8 */
 export function receiveBody(request: FastifyRequest, signal: AbortSignal): ReceivedBody {
   const mediaType = streamedMediaTypeOf(request);
   if (!mediaType)
     throw new UnsupportedMediaTypeException(`Send the body as ${takenBy(request).join(' or ')}`);
-  // RFC 9110 §8.4. Taking none means that no small body can grow large here.
+  // RFC 9110 §8.4. Refusing encodings rules out compression bombs.
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding.trim().toLowerCase() !== 'identity') {
     throw new UnsupportedMediaTypeException('Send the body without Content-Encoding');
@@ -63,9 +59,9 @@ export function receiveBody(request: FastifyRequest, signal: AbortSignal): Recei
 
 async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer> {
   const endOfLongUpload = allowLongUpload(request);
-  // Destroying it would take away the socket on which the answer goes.
+  // Destroying the request would close the socket before the response.
   const iterator = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
-  // Not one promise to race against for the whole body: it would hold every chunk that it has raced with.
+  // One promise for all races would keep every chunk in memory, so each read has its own.
   let interrupted: Error | undefined;
   let reject: ((reason: Error) => void) | undefined;
   const interrupt = (reason: Error) => {
@@ -99,7 +95,7 @@ async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGe
   }
 }
 
-/** The client went away while its body was being read: there is nobody to answer. */
+/** The client disconnected while its body was being read, so there is no response. */
 export class ConnectionCutError extends Error {
   override readonly name = 'ConnectionCutError';
 
@@ -108,7 +104,7 @@ export class ConnectionCutError extends Error {
   }
 }
 
-/** The body's media type, where the route takes it streamed. */
+/** The media type of the body, if the route streams it. */
 function streamedMediaTypeOf(request: FastifyRequest): StreamedMediaType | undefined {
   const given = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   return takenBy(request).find((mediaType) => mediaType === given);

@@ -9,7 +9,7 @@ import type { ProblemError } from '../problem/problem.js';
 
 const MAX_ERRORS = 100;
 
-/** What a schema found, before it is known whether body or query was checked. */
+/** Issues of a schema, before the status is known. */
 class SchemaIssues {
   constructor(readonly issues: readonly Issue[]) {}
 }
@@ -21,14 +21,17 @@ interface Issue {
   readonly keys?: readonly string[];
 }
 
-/** Checks what has a schema: a body that fails it is a 422, a path or query that fails it is a 400. */
+/** Validates with zod schemas. An invalid body is a 422, an invalid path or query a 400. */
 @Injectable()
 export class SchemaValidationPipe extends StandardSchemaValidationPipe {
   constructor() {
     super({ exceptionFactory: (issues) => new SchemaIssues(issues) });
   }
 
-  /** Keeps `__proto__` and `constructor`, so that a strict schema refuses them as any unknown field; zod never copies one. */
+  /**
+   * Keeps `__proto__` and `constructor`, so that strict schemas refuse them like any unknown field. zod never copies
+   * them.
+   */
   protected override stripProtoKeys(): void {}
 
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
@@ -48,7 +51,6 @@ export class SchemaValidationPipe extends StandardSchemaValidationPipe {
   }
 }
 
-/** A body that has the form of one and is refused all the same. */
 export function unprocessableBody(errors: readonly ProblemError[]): UnprocessableEntityException {
   return new UnprocessableEntityException({ message: 'The body is not valid', errors });
 }
@@ -59,9 +61,9 @@ export function toProblemErrors(issues: readonly Issue[], root?: string): Proble
     if (!issue.keys) return [{ path: path.join('.'), message: issue.message }];
     return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is an unknown field' }));
   });
-  // Two checks with one message may both fail: 1e21 is no safe integer and above the maximum.
-  const told = new Map(errors.map((error) => [`${error.path} ${error.message}`, error]));
-  return [...told.values()].slice(0, MAX_ERRORS);
+  // Two checks can fail with the same message: 1e21 is not a safe integer and is above the maximum.
+  const unique = new Map(errors.map((error) => [`${error.path} ${error.message}`, error]));
+  return [...unique.values()].slice(0, MAX_ERRORS);
 }
 
 function segmentOf(segment: PropertyKey | { readonly key: PropertyKey }): string {

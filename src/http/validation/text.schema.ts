@@ -3,8 +3,8 @@ import { z } from 'zod';
 const NUL = '\u0000';
 
 /**
- * Text that PostgreSQL can keep and JSON can carry: no NUL (its text type has none) and no lone surrogate (UTF-8 has
- * none). Lengths count characters (code points), as PostgreSQL does, not UTF-16 units.
+ * Text that PostgreSQL can store and UTF-8 can encode: no NUL and no lone surrogate. Lengths count code points, as
+ * PostgreSQL does, not UTF-16 units.
  */
 export function text(min: number, max: number) {
   return z

@@ -19,8 +19,8 @@ import { withMigrationLock, type MigrationLock } from './migration-lock.js';
 import { planMigrations, type MigrationPlan } from '../history/migration-plan.js';
 
 /**
- * How long a migration's statement waits for a table that is in use, ms. Whoever comes after it waits behind it, reads
- * too: it gives up before that hurts, and tries again.
+ * How long a migration waits for a table lock, ms. Other statements queue behind it, reads too, so it gives up soon and
+ * retries.
  * https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
  */
 const LOCK_TIMEOUT_MS = 2000;
@@ -31,10 +31,10 @@ const LONGEST_RETRY_MS = 10_000;
 /** SQLSTATE: a lock was not granted within `lock_timeout`. */
 const LOCK_NOT_AVAILABLE = '55P03';
 
-/** SQLSTATE: what a migration creates is there already, so something else has made the schema. */
+/** SQLSTATE: the table exists already, so another tool has created the schema. */
 const DUPLICATE_TABLE = '42P07';
 
-/** A migration failed, or there is none to run. The message names it and PostgreSQL's reason. */
+/** Migrating failed. The message is for the operator. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
 }
@@ -44,15 +44,13 @@ export function noMigrationFound(): MigrationError {
 }
 
 /**
- * Applies what is pending, each migration in a transaction of its own, under the migration lock. Where nothing is
- * pending, no lock is taken.
+ * Applies pending migrations, each in its own transaction, under the migration lock. Takes no lock if none is pending.
  *
- * @param applied what the database has, where the caller knows it
- * @param files those to apply, in place of all of the folder
- * @returns the names of the migrations applied, oldest first
- * @throws {MigrationError} when one fails (nothing of it remains, but of one outside of a transaction), when no
- *   migration is found at all, when the database is ahead of this release and not marked compatible, or when there
- *   is to be a backup first (not of an empty database) and there is none
+ * @param applied migrations in the database, if the caller has read them
+ * @param files the migrations, instead of those of the folder
+ * @returns the names of the applied migrations, oldest first
+ * @throws {MigrationError} if a migration or the backup fails, the build has no migrations, or the database has newer
+ *   migrations that are not marked compatible
  * @throws {MigrationLockTimeoutError}
  * @throws {MigrationLockError}
  */
@@ -62,20 +60,20 @@ export async function applyMigrations(
   applied?: readonly AppliedMigration[],
   files?: readonly MigrationFile[],
 ): Promise<string[]> {
-  const known = files ?? (await findMigrations(config.migrations));
-  if (known.length === 0) throw noMigrationFound();
-  const plan = planMigrations(known, applied ?? (await appliedIn(config)));
+  const available = files ?? (await findMigrations(config.migrations));
+  if (available.length === 0) throw noMigrationFound();
+  const plan = planMigrations(available, applied ?? (await appliedIn(config)));
   checkPlan(plan, config.release, log);
   if (plan.pending.length === 0) return [];
-  const asked = performance.now();
+  const requestedAt = performance.now();
   return withMigrationLock(
     config,
     (line) => log.info(line),
     async (lock) => {
-      log.locked?.(performance.now() - asked);
-      // Another process may have been faster.
-      const applied = await appliedIn(config, prepareHistory(known));
-      const now = planMigrations(known, applied);
+      log.locked?.(performance.now() - requestedAt);
+      // Another process may have migrated meanwhile.
+      const applied = await appliedIn(config, prepareHistory(available));
+      const now = planMigrations(available, applied);
       if (now.pending.length === 0) return [];
       for (const { name } of now.late) {
         log.warn(`migration ${name} is older than the newest applied migration: applying it anyway`);
@@ -87,25 +85,25 @@ export async function applyMigrations(
 }
 
 /**
- * Takes back the migration that was applied last.
+ * Reverts the newest migration.
  *
- * @param describeLosses of the migration with this name; called under the lock, so that what it finds is what is lost
- * @returns its name and its losses; undefined where none is applied
- * @throws {MigrationError} when its `down` fails, its code is not in this build, or a backup before is not made
+ * @param describeLosses lists the data that the revert deletes; called under the lock
+ * @returns the migration and its losses; undefined if none is applied
+ * @throws {MigrationError} if `down` or the backup fails, or the migration is not in this build
  */
 export async function revertNewest(
   config: MigratorOptions,
   log: MigrationLog,
   describeLosses: (name: string) => Promise<string[]> = () => Promise.resolve([]),
 ): Promise<{ readonly name: string; readonly losses: string[] } | undefined> {
-  const known = await findMigrations(config.migrations);
+  const available = await findMigrations(config.migrations);
   return withMigrationLock(
     config,
     (line) => log.info(line),
     async (lock) => {
-      const newest = (await appliedIn(config, prepareHistory(known))).at(-1);
+      const newest = (await appliedIn(config, prepareHistory(available))).at(-1);
       if (!newest) return undefined;
-      const file = known.find(({ name }) => name === newest.name);
+      const file = available.find(({ name }) => name === newest.name);
       if (!file) {
         throw new MigrationError(
           `The newest migration, ${newest.name}, is not in this build: revert it with ${releaseOf(newest)}`,
@@ -122,7 +120,7 @@ export async function revertNewest(
       });
       try {
         await dataSource.initialize();
-        // TypeORM would put every revert into a transaction, those of migrations that bear none too.
+        // By default TypeORM reverts in a transaction even if the migration forbids one.
         await dataSource.undoLastMigration({
           transaction: new type().transaction === false ? 'none' : 'each',
         });
@@ -136,7 +134,7 @@ export async function revertNewest(
   );
 }
 
-/** Applied migrations, as the database has them, in the order in which they were applied. */
+/** Migrations of the database, in the order in which they were applied. */
 export async function appliedIn(
   { database }: MigratorOptions,
   before?: (query: Query) => Promise<void>,
@@ -153,23 +151,23 @@ export async function appliedIn(
   }
 }
 
-/** A client's statements, as the history takes them. */
 export function statementsOf(client: Client): Query {
   return async (text, values) => (await client.query(text, values)).rows as unknown;
 }
 
-/** Makes the history where there is none, and takes into it what TypeORM's own CLI has applied. */
-function prepareHistory(known: readonly MigrationDescription[]) {
+/** Creates the history table and adds migrations that TypeORM's CLI applied. */
+function prepareHistory(available: readonly MigrationDescription[]) {
   return async (query: Query) => {
     await createHistory(query);
     for (const { name, checksum } of await readApplied(query)) {
-      const description = checksum === null ? known.find((migration) => migration.name === name) : undefined;
+      const description =
+        checksum === null ? available.find((migration) => migration.name === name) : undefined;
       if (description) await recordApplied(query, description, 'unknown', 0);
     }
   };
 }
 
-/** @throws {MigrationError} where the database is ahead of this release, and not marked compatible */
+/** @throws {MigrationError} if the database has newer migrations that are not marked compatible */
 function checkPlan({ edited, ahead, incompatible }: MigrationPlan, release: string, log: MigrationLog): void {
   for (const { name } of edited) {
     log.warn(`migration ${name} was edited after it was applied: the schema may differ from the file`);
@@ -215,7 +213,7 @@ async function run(
   const types: MigrationClass[] = [];
   for (const file of pending) types.push(tracked(file, await file.load(), { release, lock, log, journal }));
   const deadline = Date.now() + config.lockTimeoutMs;
-  /** By earlier tries, which ended at a table in use. */
+  /** By earlier attempts, which stopped at a locked table. */
   const applied: string[] = [];
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const dataSource = new DataSource({
@@ -243,7 +241,7 @@ async function run(
   }
 }
 
-/** The migration as TypeORM runs it: with a limit to its waiting, and with a history row in the same transaction. */
+/** Wraps a migration: sets the lock timeout and writes the history row in its transaction. */
 function tracked(
   description: MigrationDescription,
   type: MigrationClass,
@@ -263,7 +261,7 @@ function tracked(
       const started = performance.now();
       journal.running = this.name;
       await this.migration.up(await this.prepare(runner));
-      // Without the lock, another process may be at the same migration: then none of this is to be committed.
+      // If the lock is lost, another process may run the same migration, so this one must not commit.
       await lock.assertHeld();
       await recordApplied(queryOf(runner), description, release, performance.now() - started);
       journal.completed.push(this.name);
@@ -276,7 +274,7 @@ function tracked(
     }
 
     private async prepare(runner: QueryRunner): Promise<QueryRunner> {
-      // What runs outside of a transaction waits without anybody waiting behind it.
+      // Concurrent index builds do not block other statements while they wait, so they need no lock timeout.
       if (!runner.isTransactionActive)
         return resumable(runner, (line) => log.info(`migration ${this.name}: ${line}`));
       await runner.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
@@ -294,10 +292,10 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.runni
   const { code, detail, hint } = (error ?? {}) as { code?: string; detail?: string; hint?: string };
   const ofClass = (classes: RegExp) => code !== undefined && classes.test(code);
   const reason = [
-    // Of a value that does not fit (class 22) the message quotes it: somebody's diary.
+    // Messages of class 22 (data exception) quote the value, which may be user data.
     ofClass(/^22/) ? 'PostgreSQL rejected a value' : error instanceof Error ? error.message : String(error),
     code && `(SQLSTATE ${code})`,
-    // Of a row that breaks a rule (classes 22 and 23) the detail is the row itself.
+    // The detail of classes 22 and 23 (constraint violation) quotes the row.
     ofClass(/^2[23]/) ? undefined : detail,
     hint ??
       (code === DUPLICATE_TABLE
@@ -314,13 +312,13 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.runni
   );
 }
 
-/** What a failure is described by. TypeORM names the statement that failed to its logger alone. */
+/** State for the description of a failure. TypeORM reports the failed statement only to its logger. */
 class MigrationJournal implements Logger {
-  /** The migration that was begun last. */
+  /** The migration that started last. */
   running: string | undefined;
   readonly completed: string[] = [];
   failedQuery: string | undefined;
-  /** Of migrations that run outside of a transaction: what a failed one had done is not rolled back. */
+  /** Migrations that run outside a transaction, whose changes are not rolled back. */
   readonly outside = new Set<string>();
 
   logQueryError(_error: string | Error, query: string): void {

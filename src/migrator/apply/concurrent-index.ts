@@ -3,7 +3,7 @@ import type { QueryRunner } from 'typeorm';
 const NAME = String.raw`(?:"(?:[^"]|"")+"|\w+)`;
 const LEADING = String.raw`^(?:\s|--[^\n]*\n|/\*[^]*?\*/)*`;
 
-/** Captures the index's name and the schema of its table, which is the index's too. */
+/** Captures the name of the index and the schema of its table, in which the index is created. */
 const CREATE = new RegExp(
   String.raw`${LEADING}CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(${NAME})` +
     String.raw`\s+ON\s+(?:ONLY\s+)?(?:(${NAME})\s*\.)?`,
@@ -15,9 +15,8 @@ const DROP = new RegExp(
 );
 
 /**
- * A query runner on which an index built or dropped concurrently can be broken off at any point and done again.
- * PostgreSQL leaves an invalid index behind where the build was broken off: it is dropped and built anew. A valid one
- * of that name was finished before the crash, and is left as it is.
+ * A query runner that makes concurrent index builds and drops idempotent. PostgreSQL leaves an invalid index behind if a
+ * build is interrupted; it is dropped and rebuilt. A valid index of that name is kept.
  * https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
 export function resumable(runner: QueryRunner, log: (line: string) => void): QueryRunner {
@@ -58,7 +57,7 @@ async function resume(
   return send();
 }
 
-/** Undefined where there is no such index. @param name as SQL has it, in quotes or not */
+/** Undefined if the index does not exist. @param name as written in SQL, quoted or not */
 async function indexIsValid(runner: QueryRunner, name: string): Promise<boolean | undefined> {
   const rows = (await runner.query(
     `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)`,

@@ -12,8 +12,8 @@ const DROP_COLUMN = new RegExp(
 );
 
 /**
- * What taking a migration back would destroy that is stored now: the rows of each table and the values of each column
- * that its `down` drops, a line each. Says so where it holds other statements that delete.
+ * Lists the stored data that a revert would delete: rows of dropped tables and values of dropped columns, one line
+ * each, and other statements that delete rows.
  */
 export async function lossesOf(name: string, { database, migrations }: MigratorOptions): Promise<string[]> {
   const file = (await findMigrations(migrations)).find((migration) => migration.name === name);

@@ -4,13 +4,13 @@ import type { DatabaseOptions } from '../migrator-options.js';
 
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** How far the client waits beyond the server's own statement timeout, for a server that hangs. */
+/** How much longer than the statement timeout the client waits, because the server may hang. */
 const QUERY_TIMEOUT_MARGIN_MS = 1000;
 
-/** A server whose machine is gone is noticed by TCP some 20 s later, where a query has no limit. */
+/** For queries without a timeout: TCP notices a dead server after about 20 s. */
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 
-/** Connection settings for a bare `pg` client, whose queries are to take no longer than those of requests. */
+/** Settings of a `pg` client whose queries have the timeout of requests. */
 export function clientConfig(database: DatabaseOptions, applicationName: string): ClientConfig {
   return {
     host: database.host,
@@ -26,23 +26,22 @@ export function clientConfig(database: DatabaseOptions, applicationName: string)
   };
 }
 
-/** The same for what may take long: to build an index, to count the rows of a table, to make a database. */
+/** The same without a query timeout, for index builds, row counts and new databases. */
 export function patientClientConfig(database: DatabaseOptions, applicationName: string): ClientConfig {
   const settings = clientConfig(database, applicationName);
   delete settings.query_timeout;
   return settings;
 }
 
-/** What the server does not cancel by itself: it may hang. */
 export function queryTimeoutMs({ statementTimeoutMs }: DatabaseOptions): number {
   return statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS;
 }
 
-/** How any data source of TypeORM's connects. */
+/** Connection options of all TypeORM data sources. */
 export function connectionOptions(database: DatabaseOptions) {
   return {
     type: 'postgres',
-    // Handed over, as TypeORM would look for it by its name, which a bundle has not.
+    // Passed in, because TypeORM requires the driver by name, which fails in the bundle.
     driver: pg,
     host: database.host,
     port: database.port,
@@ -52,13 +51,13 @@ export function connectionOptions(database: DatabaseOptions) {
     ssl: sslOptions(database.ssl),
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     synchronize: false,
-    // gen_random_uuid(), which PostgreSQL has by itself; uuid_generate_v4() needs an extension.
+    // Selects the built-in gen_random_uuid(); uuid_generate_v4() needs an extension.
     uuidExtension: 'pgcrypto',
     migrationsTransactionMode: 'each',
   } satisfies DataSourceOptions;
 }
 
-/** The options of the data source that migrates: no entities, and statements that take as long as they take. */
+/** Options of the data source that migrates: no entities and no timeouts. */
 export function migrationDataSourceOptions(database: DatabaseOptions) {
   return {
     ...connectionOptions(database),

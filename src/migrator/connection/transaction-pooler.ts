@@ -3,16 +3,16 @@ import type { DatabaseOptions } from '../migrator-options.js';
 import { clientConfig } from './connection-options.js';
 
 /**
- * Whether a connection leads to a pooler that gives it another server process for each transaction (PgBouncer's
- * `pool_mode = transaction`), so that what belongs to a session, such as a lock, belongs to nobody.
+ * Whether a connection goes through a pooler in transaction mode (PgBouncer's `pool_mode = transaction`), where session
+ * locks do not work.
  *
- * PostgreSQL tells a client the process id of its server process when it connects, and a pooler one of its own making:
- * where they agree there is none. Where they do not, it is the transaction mode if a second client, in a transaction,
- * gets the server process that the first has just had, or the first then another than before.
+ * PostgreSQL reports the process id of the backend at connect; a pooler reports its own. If that id is the backend's,
+ * there is no pooler. Otherwise it is transaction mode if a second client in a transaction gets the backend of the
+ * first, or the first then gets another one.
  */
 export async function isTransactionPooler(client: Client, database: DatabaseOptions): Promise<boolean> {
   const backend = await backendOf(client);
-  if (backend === toldProcessId(client)) return false;
+  if (backend === reportedProcessId(client)) return false;
   const second = new Client(clientConfig(database, 'pooler probe'));
   second.on('error', () => {});
   await second.connect();
@@ -26,7 +26,7 @@ export async function isTransactionPooler(client: Client, database: DatabaseOpti
 }
 
 /** BackendKeyData, https://www.postgresql.org/docs/current/protocol-message-formats.html */
-function toldProcessId(client: Client): number | null {
+function reportedProcessId(client: Client): number | null {
   return (client as unknown as { processID: number | null }).processID;
 }
 

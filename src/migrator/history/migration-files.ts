@@ -5,10 +5,10 @@ import { z } from 'zod';
 import type { MigrationClass, MigrationDescription } from '../migration.js';
 import { checksumOf } from './recorded-statements.js';
 
-/** Written by `npm run build`, so that a boot need not load the code of what was applied long ago. */
+/** Written by `npm run build`, so that a start does not load the code of applied migrations. */
 export const MANIFEST = 'manifest.json';
 
-/** What `migration:generate` names its files: the time, ms since the epoch, and the name. */
+/** File name of `migration:generate`: ms since the epoch, and the name. */
 const FILE = /^(\d{13})-(\w+)\.(?:js|ts)$/;
 
 const manifestSchema = z.record(
@@ -22,10 +22,10 @@ export interface MigrationFile extends MigrationDescription {
 }
 
 /**
- * The migrations of a folder, oldest first. What the manifest does not describe (there is none under a test, or
- * after a bare `nest build`) is loaded and looked at.
+ * The migrations of a folder, oldest first. Migrations that are not in the manifest are loaded; tests and a bare `nest
+ * build` have no manifest.
  *
- * @throws {Error} for a file that is not one migration, named as its file is
+ * @throws {Error} if a file does not export the class that its name requires
  */
 export async function findMigrations(folder: string): Promise<MigrationFile[]> {
   if (!existsSync(folder)) return [];
@@ -38,14 +38,14 @@ export async function findMigrations(folder: string): Promise<MigrationFile[]> {
   return migrations;
 }
 
-/** The code of all of them, oldest first. */
+/** The classes of all migrations, oldest first. */
 export async function loadMigrations(folder: string): Promise<MigrationClass[]> {
   const types: MigrationClass[] = [];
   for (const { load } of await findMigrations(folder)) types.push(await load());
   return types;
 }
 
-/** What the build keeps of each migration in the manifest. */
+/** The content of the manifest. */
 export async function describeMigrations(folder: string): Promise<Record<string, MigrationDescription>> {
   const descriptions: Record<string, MigrationDescription> = {};
   for (const file of filesIn(folder)) descriptions[file] = await describe(() => loadMigration(folder, file));

@@ -1,10 +1,10 @@
 import type { MigrationDescription } from '../migration.js';
 
-/** What TypeORM's `migrations` table and ours say of a migration that was applied. */
+/** An applied migration, from TypeORM's `migrations` table and our `migration_history`. */
 export interface AppliedMigration {
   readonly name: string;
   readonly timestamp: number;
-  /** Null where TypeORM's own CLI applied it, which keeps no more than the name. */
+  /** Null, like the fields below, if TypeORM's CLI applied it. */
   readonly checksum: string | null;
   readonly compatible: boolean | null;
   readonly release: string | null;
@@ -12,13 +12,10 @@ export interface AppliedMigration {
   readonly durationMs: number | null;
 }
 
-/** What both a `pg` client and a TypeORM query runner can be made to do. */
+/** Runs a statement on a `pg` client or a TypeORM query runner. */
 export type Query = (text: string, values?: unknown[]) => Promise<unknown>;
 
-/**
- * Beside TypeORM's table, which it reads and writes itself: what is to be known of each migration afterwards. Not an
- * entity, since it has to be there before the first migration is.
- */
+/** Extends TypeORM's table. Not an entity, because it must exist before the first migration. */
 const CREATE_HISTORY = `
   CREATE TABLE IF NOT EXISTS migration_history (
     name text PRIMARY KEY,
@@ -29,7 +26,7 @@ const CREATE_HISTORY = `
     duration_ms integer NOT NULL
   )`;
 
-/** In the order in which they were applied; none on an empty database. */
+/** In the order in which they were applied; empty for an empty database. */
 export async function readApplied(query: Query): Promise<AppliedMigration[]> {
   const tables = (await query(
     `SELECT to_regclass('migrations') IS NOT NULL AS migrations,
@@ -46,21 +43,21 @@ export async function readApplied(query: Query): Promise<AppliedMigration[]> {
 }
 
 /**
- * Where TypeORM keeps the expressions of generated columns. The migrations that it generates for such columns write to
- * it, and it makes the table itself only where entities are loaded, which a migration runs without.
+ * TypeORM's table for expressions of generated columns. Migrations write to it, but TypeORM creates it only if entities
+ * are loaded, which is not the case while migrating.
  */
 const CREATE_TYPEORM_METADATA = `
   CREATE TABLE IF NOT EXISTS typeorm_metadata (
     type varchar NOT NULL, database varchar, schema varchar, "table" varchar, name varchar, value text
   )`;
 
-/** Makes what migrations write to beside the schema itself. */
+/** Creates the tables that migrating itself needs. */
 export async function createHistory(query: Query): Promise<void> {
   await query(CREATE_HISTORY);
   await query(CREATE_TYPEORM_METADATA);
 }
 
-/** To be called in the transaction that applies the migration, where it has one. */
+/** Must run in the transaction of the migration, if it has one. */
 export async function recordApplied(
   query: Query,
   { name, checksum, compatible }: MigrationDescription,

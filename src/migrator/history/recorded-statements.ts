@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { QueryRunner } from 'typeorm';
 import type { Migration } from '../migration.js';
 
-/** A migration that works in batches until nothing is left would never see an end of it here. */
+/** Stops migrations that loop in batches until no row is left, which would never end here. */
 const MOST_STATEMENTS = 1000;
 
 export interface RecordedStatement {
@@ -12,13 +12,13 @@ export interface RecordedStatement {
 
 export interface Recording {
   readonly statements: readonly RecordedStatement[];
-  /** The error that ended it early: what would have come after it is not known. */
+  /** The error that ended the recording early. */
   readonly stoppedBy: string | undefined;
 }
 
 /**
- * The statements that a migration sends, without a database: each returns no rows. Of a migration that decides by what
- * it reads, these are the ones that it sends to an empty database, up to where it fails for want of a row.
+ * Records the statements of a migration without a database. Each statement returns no rows, so a migration that reads
+ * data behaves as on an empty database, up to the first row that it needs.
  */
 export async function record(migration: Migration, direction: 'up' | 'down'): Promise<Recording> {
   const statements: RecordedStatement[] = [];
@@ -44,7 +44,7 @@ export async function record(migration: Migration, direction: 'up' | 'down'): Pr
   }
 }
 
-/** The same, where it does not matter what ended it. */
+/** The statements recorded until the migration ends or fails. */
 export async function recordStatements(
   migration: Migration,
   direction: 'up' | 'down',
@@ -53,8 +53,7 @@ export async function recordStatements(
 }
 
 /**
- * Identifies a migration by what it does to the schema, not by how its file is written: SHA-256, in hex, of the
- * statements of `up`. White space does not count, so that a formatter changes nothing.
+ * SHA-256, in hex, of the statements of `up` without their white space, so that formatting the file does not change it.
  */
 export async function checksumOf(migration: Migration): Promise<string> {
   const hash = createHash('sha256');

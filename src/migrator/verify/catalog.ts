@@ -1,19 +1,18 @@
 import type { Query } from '../history/migration-history.js';
 
-/** The migrations are recorded in these, which are no part of the schema that they make. */
+/** Tables that record migrations, which are not part of the schema. */
 const BOOKKEEPING = ['public.migrations', 'public.typeorm_metadata', 'public.migration_history'];
 
-/** The first oid that PostgreSQL gives to what its users make. */
+/** First OID of user-defined objects. */
 const FIRST_USER_OID = 16_384;
 
 const GRANTEE = `CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END`;
 
-/** @param catalog the one that holds the object, as SQL @param oid the object, as SQL */
+/** @param catalog SQL for the catalog of the object @param oid SQL for its OID */
 function notOfAnExtension(catalog: string, oid: string): string {
   return `NOT EXISTS (SELECT FROM pg_depend WHERE classid = ${catalog} AND objid = ${oid} AND deptype = 'e')`;
 }
 
-/** What the lines are made from. */
 const SOURCES = `
   ignored AS (SELECT unnest(:ignored) AS name),
   own AS (
@@ -56,7 +55,7 @@ const SOURCES = `
     UNION ALL SELECT name, typacl, acldefault('T', typowner) FROM type
   )`;
 
-/** Each gives lines: the kind of the object, its name in full, what it is. */
+/** Each query returns lines: kind of the object, qualified name, definition. */
 const LINES = [
   `SELECT 'schema ' || quote_ident(nspname) FROM own`,
 
@@ -81,9 +80,9 @@ const LINES = [
             CASE WHEN NOT relispopulated THEN 'WITH NO DATA' END)
      FROM relation WHERE relkind <> 'S'`,
 
-  // Without the columns' order: a column that is dropped and added again stands last, and no `down` can help that.
-  // Read as JSON, for PostgreSQL 13 has no compression. Options named pg_… are the server's own: minor releases of late
-  // 2026 number each state of a column there (pg_attver), so that no two are alike.
+  // Ignores the order of columns, because `down` cannot restore it: a column that is added again is always the last.
+  // Reads compression through JSON, because PostgreSQL 13 has none. Options named pg_… are internal: minor releases of
+  // late 2026 number each state of a column there (pg_attver).
   `SELECT concat_ws(' ', 'column', relation.name || '.' || quote_ident(attname), format_type(atttypid, atttypmod),
             CASE WHEN attcollation <> typcollation THEN 'COLLATE ' || attcollation::regcollation END,
             CASE WHEN attnotnull THEN 'NOT NULL' END,
@@ -101,8 +100,8 @@ const LINES = [
           LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE relkind IN ('r', 'p', 'f', 'c') AND attnum > 0 AND NOT attisdropped`,
 
-  // With NOT VALID, DEFERRABLE and NOT ENFORCED. That a column is NOT NULL is said of the column: as a constraint, which
-  // PostgreSQL 18 makes of it, it is named after what table and column were called once.
+  // Includes NOT VALID, DEFERRABLE and NOT ENFORCED. NOT NULL is a property of the column here, because PostgreSQL 18
+  // names its constraint after former names of table and column.
   `SELECT concat_ws(' ', 'constraint',
             coalesce(relation.name, type.name) || CASE contype WHEN 'n' THEN '' ELSE '.' || quote_ident(conname) END,
             pg_get_constraintdef(k.oid))
@@ -163,7 +162,7 @@ const LINES = [
             pg_get_statisticsobjdef(s.oid))
      FROM pg_statistic_ext s JOIN own ON own.oid = stxnamespace`,
 
-  // Only what differs from what PostgreSQL gives by itself.
+  // Only differences from the default privileges.
   `SELECT concat_ws(' ', 'privilege', object, 'GRANT', privilege_type, 'TO', ${GRANTEE},
             CASE WHEN is_grantable THEN 'WITH GRANT OPTION' END)
      FROM privileges, LATERAL (SELECT * FROM aclexplode(acl) EXCEPT SELECT * FROM aclexplode(usual)) given
@@ -180,7 +179,7 @@ const LINES = [
     WHERE (d.objoid >= ${FIRST_USER_OID} OR d.objoid IN (SELECT oid FROM own))
       AND ${notOfAnExtension('d.classoid', 'd.objoid')}`,
 
-  // What a schema rarely has: by name alone.
+  // Rare objects: only their names.
   ...[
     'pg_ts_config',
     'pg_ts_dict',
@@ -208,22 +207,21 @@ function catalogWithout(ignored: readonly string[]): string {
 }
 
 /**
- * What a database's schema is, an object, column or constraint a line, sorted; PostgreSQL 13 to 18. Two databases with
- * the same lines have the same schema. Of the schemas that users make, without the tables that the migrations are recorded
- * in, and without what an extension brings: its version stands for that.
+ * Describes the schema of a database in sorted lines, one per object, column or constraint; PostgreSQL 13 to 18. Equal
+ * lines mean equal schemas. Excludes the tables that record migrations, and objects of extensions, whose version is listed.
  *
- * @param ignored what to leave out too, with all that belongs to it: a table, view, sequence, type or function as
- *   `schema.name`, a schema or an extension by its name; quoted where SQL quotes it
- * @param query on a connection of its own, whose `search_path` is emptied so that PostgreSQL writes each name in full
+ * @param ignored objects to exclude with everything that belongs to them: a table, view, sequence, type or function as
+ *   `schema.name`, a schema or an extension by name; quoted as in SQL
+ * @param query on a connection of its own, whose `search_path` is set to empty so that names are qualified
  */
 export async function readCatalog(query: Query, ignored: readonly string[] = []): Promise<string[]> {
-  // Compiling this would take longer than running it.
+  // JIT compilation would take longer than the query.
   await query(`SELECT set_config('search_path', '', false), set_config('jit', 'off', false)`);
   const rows = (await query(catalogWithout(ignored))) as { line: string }[];
   return rows.map(({ line }) => line.trimEnd()).sort();
 }
 
-/** `- ` what `after` lacks, and `+ ` what it has beyond `before`; the lines of one object follow on each other. */
+/** A diff with `- ` and `+ ` lines. The lines of one object are adjacent. */
 export function differences(before: readonly string[], after: readonly string[]): string[] {
   const [old, now] = [new Set(before), new Set(after)];
   return [
@@ -237,7 +235,7 @@ export function differences(before: readonly string[], after: readonly string[])
     .map(({ sign, line }) => `${sign} ${line.replaceAll('\n', '\n    ')}`);
 }
 
-/** Near enough to bring the two states of an object together. */
+/** Precise enough to group the lines of an object. */
 function objectOf(line: string): string {
   return line.split(' ', 2).join(' ');
 }

@@ -11,16 +11,16 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 
 export interface ScratchDatabase {
   readonly database: DatabaseOptions;
-  /** Makes it anew, empty; whoever is connected to it is thrown out. */
+  /** Recreates it empty and ends its connections. */
   readonly clear: () => Promise<void>;
 }
 
 /**
- * Makes an empty database `migrator_scratch_<random>` on the server of `database`, and drops it however `work` ends: by
- * SIGINT and SIGTERM too. After a SIGKILL it is left behind, and nothing but its name tells.
+ * Creates a database `migrator_scratch_<random>` on the server of `database` and drops it when `work` ends, also after
+ * SIGINT and SIGTERM. After a SIGKILL it remains.
  *
- * @param template database to copy, to which nobody may be connected; empty without one
- * @throws {MigrationError} where the user may not make a database, the server goes away, or a signal has ended it
+ * @param template database to copy, which must have no connections
+ * @throws {MigrationError} if the user may not create databases, the connection is lost, or a signal arrives
  */
 export async function withScratchDatabase<T>(
   database: DatabaseOptions,

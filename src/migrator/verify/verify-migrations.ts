@@ -14,19 +14,19 @@ import { findMigrations, type MigrationFile } from '../history/migration-files.j
 import { withScratchDatabase } from './scratch-database.js';
 
 export interface Verification {
-  /** How many migrations were proven. */
+  /** Number of migrations without a fault. */
   readonly verified: number;
-  /** What does not hold: of each migration the first thing, and the lines of the catalog or the SQL that show it. */
+  /** The first fault of each migration, with the catalog lines or the SQL that show it. */
   readonly faults: readonly string[];
 }
 
 /**
- * Proves of each migration, in a scratch database without rows, that `down` restores the schema as it was before `up`,
- * and that `up` then makes the same again; and of all of them, that they make what the entities describe.
+ * Checks each migration in an empty scratch database: `down` must restore the schema from before `up`, and a second
+ * `up` must give the same schema as the first. Then checks that the schema matches the entities.
  *
- * A fault does not hide those of later migrations: they go on from what `up` alone makes. Only an `up` that fails ends it.
+ * After a fault it continues from the schema of `up`. Only a failed `up` ends it.
  *
- * @throws {MigrationError} where there is nothing to verify, or no scratch database is to be had
+ * @throws {MigrationError} if there are no migrations, or the scratch database cannot be created
  */
 export async function verifyMigrations(
   config: MigratorOptions,
@@ -68,7 +68,7 @@ export async function verifyMigrations(
   });
 }
 
-/** What does not hold of a migration whose `up` has just been run. */
+/** The first fault of a migration whose `up` has just run. */
 async function faultOf(
   file: MigrationFile,
   session: Session,
@@ -78,7 +78,7 @@ async function faultOf(
   const downFailure = await session.run(file, 'down');
   if (downFailure !== undefined) return `down failed: ${downFailure}`;
   const unrestored = differences(before, await session.catalog());
-  // What `up` does then follows from it.
+  // Would also explain a different second `up`.
   if (unrestored.length > 0) return block('down does not restore', unrestored);
   const upFailure = await session.run(file, 'up');
   if (upFailure !== undefined) return `up again failed: ${upFailure}`;
@@ -86,7 +86,7 @@ async function faultOf(
   return changed.length > 0 ? block('up again differs', changed) : undefined;
 }
 
-/** The SQL that leads from what the migrations make to what the entities describe. */
+/** The SQL that would change the schema of the migrations to that of the entities. */
 async function missingIn(
   database: DatabaseOptions,
   entities: MigratorOptions['entities'],
@@ -101,29 +101,29 @@ async function missingIn(
   }
 }
 
-/** The connections to the scratch database: those that migrate, and one that looks on. */
+/** Connections to the scratch database: a pool that migrates and a client that reads the catalog. */
 class Session {
   private constructor(
     private readonly dataSource: DataSource,
-    private readonly onlooker: Client,
+    private readonly inspector: Client,
     private readonly log: MigrationLog,
   ) {}
 
   static async open(database: DatabaseOptions, log: MigrationLog): Promise<Session> {
-    const onlooker = new Client(clientConfig(database, 'migrations'));
-    onlooker.on('error', () => {});
+    const inspector = new Client(clientConfig(database, 'migrations'));
+    inspector.on('error', () => {});
     const dataSource = new DataSource(migrationDataSourceOptions(database));
     await dataSource.initialize();
-    await onlooker.connect();
-    await createHistory((text) => onlooker.query(text));
-    return new Session(dataSource, onlooker, log);
+    await inspector.connect();
+    await createHistory((text) => inspector.query(text));
+    return new Session(dataSource, inspector, log);
   }
 
   catalog(): Promise<string[]> {
-    return readCatalog(async (text) => (await this.onlooker.query(text)).rows as unknown);
+    return readCatalog(async (text) => (await this.inspector.query(text)).rows as unknown);
   }
 
-  /** Why it failed; undefined where it did not. */
+  /** @returns the reason of a failure; undefined on success */
   async run({ name, load }: MigrationFile, direction: 'up' | 'down'): Promise<string | undefined> {
     const migration: Migration = new (await load())();
     const runner = this.dataSource.createQueryRunner();
@@ -148,14 +148,14 @@ class Session {
   async runAll(files: readonly MigrationFile[]): Promise<void> {
     for (const file of files) {
       const failure = await this.run(file, 'up');
-      // It has been run before, in a database that was no other.
+      // The same statements have succeeded before.
       if (failure !== undefined)
         throw new MigrationError(`${file.name}: up does not always succeed: ${failure}`);
     }
   }
 
   async close(): Promise<void> {
-    await this.onlooker.end().catch(() => {});
+    await this.inspector.end().catch(() => {});
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 }

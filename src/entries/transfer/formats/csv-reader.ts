@@ -1,23 +1,22 @@
 import type { Line } from './line-splitter.js';
 
-/** A record of a CSV file: its cells, or why it is none. */
+/** The cells of a CSV record, or the reason why it is invalid. */
 export interface CsvRecord {
-  /** Where it begins, 1-based: a quoted cell may hold line breaks. */
+  /** First line, 1-based: quoted cells may contain line breaks. */
   readonly line: number;
   readonly cells: readonly string[];
   readonly fault?: string;
 }
 
 /**
- * Reads CSV (RFC 4180) line by line, LF or CRLF. What does not keep to it is a fault of its record alone: the next line
- * begins a new one. A record has no more than `maxLength` characters and `maxCells` cells kept of it, so neither an open
- * quote nor a line of commas can fill the memory.
+ * Reads CSV (RFC 4180) with LF or CRLF. An invalid record does not affect the next line. `maxLength` characters and
+ * `maxCells` cells bound the memory of a record, against open quotes and lines of commas.
  */
 export class CsvReader {
   private line = 0;
   private cells: string[] = [];
   private length = 0;
-  /** The quoted cell that is open: what there is of it. */
+  /** Content so far of an open quoted cell. */
   private open: string | undefined;
 
   constructor(
@@ -25,7 +24,7 @@ export class CsvReader {
     private readonly maxCells: number,
   ) {}
 
-  /** @returns the record that this line ends; undefined inside of a quoted cell, and for an empty line between records */
+  /** @returns the record that ends with this line; undefined in a quoted cell and for an empty line */
   push({ number, text, fault }: Line): CsvRecord | undefined {
     if (this.open === undefined) {
       this.line = number;
@@ -43,7 +42,7 @@ export class CsvReader {
     return this.read(text);
   }
 
-  /** The record that the end of the file leaves unfinished. */
+  /** The record that is unfinished at the end of the file. */
   end(): CsvRecord | undefined {
     return this.open === undefined ? undefined : this.faulty('has a quoted cell without a closing quote');
   }
@@ -73,7 +72,7 @@ export class CsvReader {
     }
   }
 
-  /** @returns where the cell has ended; -1 where this line does not end it */
+  /** @returns the index after the cell, or -1 if the cell continues on the next line */
   private readQuoted(text: string, from: number): number {
     let cell = this.open ?? '';
     for (let at = from; ;) {

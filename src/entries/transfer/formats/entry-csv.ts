@@ -1,9 +1,6 @@
 import type { Entry } from '../../entry-row.js';
 
-/**
- * Entries as CSV (RFC 4180). A file begins with a byte-order mark, without which spreadsheets take UTF-8 for something
- * else; on the way in it may be there or not.
- */
+/** Makes spreadsheets read CSV as UTF-8. Optional in an import. */
 export const BYTE_ORDER_MARK = '\ufeff';
 
 const COLUMNS = [
@@ -21,15 +18,15 @@ type Column = (typeof COLUMNS)[number];
 
 const REQUIRED: readonly Column[] = ['text', 'mood'];
 const NUMBERS: ReadonlySet<Column> = new Set<Column>(['mood', 'version']);
-/** What people write, and could hold a formula. */
+/** User-written text, which may look like a formula. */
 const WRITTEN: ReadonlySet<Column> = new Set<Column>(['text', 'category', 'tags']);
 
 export const CSV_HEADER = `${COLUMNS.join(',')}\r\n`;
 
-/** A cell more than there are columns shows that there are too many, and a million need not be made to see it. */
+/** One more than there are columns, which is enough to detect a record with too many cells. */
 export const MAX_CELLS = COLUMNS.length + 1;
 
-/** The first line of a file says how the others are to be read, and does not. */
+/** The header line is invalid. */
 export class CsvHeaderError extends Error {
   override readonly name = 'CsvHeaderError';
 }
@@ -44,15 +41,14 @@ export function csvLine(entry: Entry): string {
 }
 
 /**
- * Reads the header.
- *
- * @returns the columns, in the file's order
+ * @param cells of the header
+ * @returns the columns in the order of the file
  * @throws {CsvHeaderError}
  */
 export function columnsOf(cells: readonly string[]): readonly Column[] {
   const columns = cells.map((cell) => {
     const name = cell.trim();
-    const column = COLUMNS.find((known) => known === name);
+    const column = COLUMNS.find((candidate) => candidate === name);
     if (column) return column;
     throw new CsvHeaderError(
       `Unknown column ${JSON.stringify(name.slice(0, 50))}; ` + `known columns: ${COLUMNS.join(', ')}`,
@@ -65,7 +61,7 @@ export function columnsOf(cells: readonly string[]): readonly Column[] {
   return columns;
 }
 
-/** A record's cells → the fields of an entry, not yet checked. An empty cell is a field that is left out. */
+/** Maps cells to fields, which are not yet validated. An empty cell is an omitted field. */
 export function fieldsOf(columns: readonly Column[], cells: readonly string[]): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [index, column] of columns.entries()) {
@@ -85,9 +81,8 @@ function quote(cell: string): string {
 }
 
 /**
- * What a spreadsheet would take for a formula gets an apostrophe before it, by which spreadsheets know text. What has
- * apostrophes before such a sign already gets one more, so that {@link unescapeFormula} gives back what was there; other text that
- * begins with an apostrophe is left alone, on both ways.
+ * Prefixes text that a spreadsheet would run as a formula with an apostrophe. Text that already has apostrophes before
+ * such a sign gets one more, so that {@link unescapeFormula} restores it. Other text stays unchanged.
  * https://owasp.org/www-community/attacks/CSV_Injection
  */
 function escapeFormula(cell: string): string {
@@ -98,7 +93,7 @@ function unescapeFormula(cell: string): string {
   return /^'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(cell) ? cell.slice(1) : cell;
 }
 
-/** `river,walk`. A comma or backslash of a tag itself has a backslash before it. */
+/** `river,walk`; commas and backslashes in a tag are escaped with a backslash. */
 function joinTags(tags: readonly string[]): string {
   return tags.map((tag) => tag.replace(/[\\,]/g, '\\$&')).join(',');
 }

@@ -4,7 +4,7 @@ const NEWLINE = 10;
 const BYTE_ORDER_MARK = '\ufeff';
 const FIRST_CAPACITY = 1024;
 
-/** A line of a file, without its line feed; or what keeps it from being one. */
+/** A line without its line feed, or the reason why it is invalid. */
 export interface Line {
   /** 1-based. */
   readonly number: number;
@@ -12,12 +12,12 @@ export interface Line {
   readonly fault?: string;
 }
 
-/** Cuts bytes into lines of UTF-8, and keeps no more of them than one line may have. */
+/** Splits bytes into UTF-8 lines and buffers at most one line. */
 export class LineSplitter {
-  /** The beginning of a line whose end has not come. */
+  /** Buffered beginning of an incomplete line. */
   private start = Buffer.alloc(0);
   private startLength = 0;
-  /** The line under way is too long: what is left of it is let go. */
+  /** The current line is too long; the rest of it is discarded. */
   private overflowing = false;
   private lines = 0;
 
@@ -45,12 +45,12 @@ export class LineSplitter {
     return found;
   }
 
-  /** The last line, where it does not end with a line feed. */
+  /** The last line, if it does not end with a line feed. */
   end(): Line[] {
     return this.overflowing || this.startLength > 0 ? [this.takeStart()] : [];
   }
 
-  /** Whole lines. One look whether all of it is UTF-8 is much cheaper than one a line. */
+  /** Splits complete lines. Checking UTF-8 once for all of them is much cheaper than per line. */
   private cut(bytes: Buffer): Line[] {
     if (isUtf8(bytes)) {
       return bytes
@@ -101,7 +101,7 @@ export class LineSplitter {
       return;
     }
     if (length > this.start.length) {
-      // Doubled: a line that comes byte by byte is not copied at each of them.
+      // Doubles, so that a line that arrives byte by byte is not copied for each byte.
       const larger = Buffer.allocUnsafe(
         Math.min(Math.max(length, this.start.length * 2, FIRST_CAPACITY), this.maxBytes),
       );
