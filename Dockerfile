@@ -1,18 +1,18 @@
-# 24: the newest 24.x there is, so that a build has Node's security fixes. An exact one: --build-arg NODE_VERSION=24.21.0
+# The newest 24.x, for security fixes. For an exact version: --build-arg NODE_VERSION=24.21.0
 ARG NODE_VERSION=24
 
 FROM node:${NODE_VERSION}-alpine AS build
 WORKDIR /build
-# Before any source, so that a change of the sources leaves the dependencies cached. Install scripts are not run: what
-# is needed of esbuild, swc and argon2 for this platform are packages of their own.
+# Copied before the source, so that the dependencies stay cached. No install scripts are needed: esbuild, swc and argon2
+# have packages for each platform.
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY src ./src
 RUN npm run --silent build && node scripts/bundle.js dist /app
-# Node's compile cache: a start is a quarter faster with it. Node stores it by user and path, so the program is started
-# here as it will be there. Without settings it exits with 78 once everything is loaded. Nobody may write to it later.
+# Node's compile cache makes a start a quarter faster. It depends on user and path, so the program starts here as it will
+# in the container; without settings it exits with 78 once all modules are loaded. The cache is read-only afterwards.
 RUN mkdir /app/compile-cache && chown node /app/compile-cache && \
     su node -s /bin/sh -c 'NODE_COMPILE_CACHE=/app/compile-cache NODE_ENV=production node /app/dist/main.js' 2>/dev/null; \
     [ $? -eq 78 ] && ls /app/compile-cache/*-1000 >/dev/null && \
@@ -22,14 +22,14 @@ FROM node:${NODE_VERSION}-alpine
 WORKDIR /app
 ENV NODE_ENV=production PORT=8080 NODE_COMPILE_CACHE=/app/compile-cache
 COPY --from=build /app ./
-# Any other works too, and starts without the compile cache.
+# Other users work too, but start without the compile cache.
 USER 1000:1000
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# The start period is as long as the service waits for its database. Nothing in /health takes more than 2 s.
+# The start period is how long the app waits for its database. /health takes at most 2 s.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "require('node:http').get({ port: process.env.PORT, path: '/health', timeout: 3000 }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))"]
-# As process 1, which handles its signals itself and starts no other. Not npm, which ends with an error at a SIGTERM.
+# node as process 1 handles signals itself. npm would exit with an error at SIGTERM.
 CMD ["node", "dist/main.js"]
 ARG VERSION=development
 ARG REVISION=unknown

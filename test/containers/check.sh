@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Builds the image, brings the stack up as a clean clone with no .env has it, breaks it in ways that happen, and
-# takes it all away again: containers, volumes, network and image. One line a check; ends at the first that is wrong.
+# Builds the image, starts the stack as in a clean clone without .env, causes common faults, and removes containers, volumes,
+# network and image again. Prints one line per check and stops at the first failure.
 #
-#   test/containers/check.sh                  without a Docker engine: says so, exit 1
-#   test/containers/check.sh --if-available   without a Docker engine: says so, exit 0
+#   test/containers/check.sh                  without a Docker engine: exit 1
+#   test/containers/check.sh --if-available   without a Docker engine: exit 0
 #
-# CHECK_PORT: the port on this machine's loopback, 18080 unless set. CHECK_PROJECT: the name of the compose project, so
-# that two of these can run at a time.
+# CHECK_PORT: port on loopback, default 18080. CHECK_PROJECT: name of the compose project, for concurrent runs.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -15,7 +14,7 @@ port=${CHECK_PORT:-18080}
 password='a long enough password'
 
 if ! docker info >/dev/null 2>&1; then
-  echo "no Docker engine here: the container checks did not run"
+  echo "Docker engine not found: container checks skipped"
   [[ ${1:-} == --if-available ]] && exit 0
   exit 1
 fi
@@ -23,7 +22,7 @@ fi
 work=$(mktemp -d)
 passed=0
 
-# Nothing of this shell's settings, nor of a .env, may reach the stack: only what finds the engine.
+# An empty environment, except for what Docker needs.
 clean=(env -i "PATH=$PATH" "HOME=$HOME" "PORT=$port")
 for name in DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_CERT_PATH DOCKER_TLS_VERIFY; do
   if [[ -n ${!name:-} ]]; then clean+=("$name=${!name}"); fi
@@ -34,7 +33,7 @@ file=$root/docker-compose.yml
 if docker compose version >/dev/null 2>&1; then
   program=(docker compose)
 else
-  # docker-compose 1 does not know the name.
+  # docker-compose 1 does not know the field `name`.
   program=(docker-compose)
   sed '/^name:/d' "$file" >"$work/docker-compose.yml"
   file=$work/docker-compose.yml
@@ -53,11 +52,11 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# what it shows, then the command
+# description, command
 check() {
   local what=$1 status=0 started=$SECONDS
   shift
-  # Not as the condition of an `if`: bash would then pass over the failures inside.
+  # Not in an `if`, where bash would ignore failures inside.
   set +e
   (set -e; "$@") >"$work/output" 2>&1
   status=$?
@@ -67,9 +66,9 @@ check() {
     echo "ok    $what ($((SECONDS - started)) s)"
     return
   fi
-  echo "WRONG $what"
+  echo "FAIL  $what"
   tail -n 30 "$work/output" | sed 's/^/      /'
-  echo "      --- log of the stack"
+  echo "      --- log of the containers"
   compose logs --tail 15 2>&1 | sed 's/^/      /' || true
   echo "$passed passed, 1 failed"
   exit 1
@@ -80,17 +79,17 @@ container() {
 }
 state() { docker inspect -f "{{$2}}" "$(container "$1")"; }
 expect() { [[ $1 == "$2" ]] || { echo "expected $2, got $1"; return 1; }; }
-# seconds at most, then the command that is to succeed
+# time limit in seconds, command that must succeed
 within() {
   local deadline=$((SECONDS + $1))
   shift
   until "$@"; do
-    ((SECONDS < deadline)) || { echo "not within the time: $*"; return 1; }
+    ((SECONDS < deadline)) || { echo "timed out: $*"; return 1; }
     sleep 0.5
   done
 }
 
-# the status expected, method, path, body
+# expected status, method, path, body
 api() {
   local expected=$1 method=$2 path=$3 body=${4:-} token status
   token=$(cat "$work/token" 2>/dev/null || true)
@@ -109,7 +108,7 @@ comes_up_healthy() {
   local service
   for service in postgres redis app; do within 90 healthy "$service"; done
 }
-# Without the 10 s until the first healthcheck of the image.
+# Skips the 10 s until the first healthcheck of the image.
 comes_up() {
   compose up -d
   within 90 serves
@@ -121,7 +120,7 @@ answers_health() {
     grep -q '"store":"redis","status":"up"' "$work/answer"
 }
 
-# Of every container: no capability is left to the program itself, whatever its entrypoint needed before.
+# In every container the program has no capabilities, whatever its entrypoint needed.
 confines_its_containers() {
   local service
   for service in app postgres redis backup; do
@@ -149,7 +148,7 @@ serves_as_anybody() {
   comes_up
 }
 
-# As pg_dump writes them: every row of every table.
+# Every row of every table, as pg_dump writes them.
 rows_of() { docker exec "$(container postgres)" pg_dump -U entries --data-only --inserts "$1" | grep '^INSERT' | sort; }
 backups() { docker exec "$(container backup)" ls /backups; }
 has_backups() { expect "$(backups | wc -l | tr -d ' ')" "$1"; }
@@ -160,7 +159,7 @@ backs_up_daily() {
   within 60 healthy backup
   backups | grep -E '^entries-[0-9]{8}T[0-9]{6}Z-release-[0-9.]+-[A-Za-z]+[0-9]{13}\.dump$'
   expect "$(docker exec "$(container backup)" sh -c 'stat -c %a:%u /backups/*')" 600:1000
-  # As if it were of some days ago.
+  # Makes it look some days old.
   docker exec "$(container backup)" sh -c 'cd /backups && for old in *; do mv "$old" "entries-20200101T${old#*T}"; done'
   within 60 has_backups 2
   within 60 healthy backup
@@ -178,7 +177,7 @@ tells_a_failed_backup() {
 }
 expect_unhealthy() { expect "$(state backup .State.Health.Status)" unhealthy; }
 
-# A script of the project as a user runs it: where Compose is version 1, what it would run.
+# Runs a project script as a user does; with Compose 1, the command that it would run.
 script() {
   local name=$1
   shift
@@ -196,7 +195,7 @@ restores() {
   local made
   made=$(sed -n 's|^backup: /backups/\([^ ]*\) .*|\1|p' "$work/made")
   compose --profile backup run --rm -T backup -c "cat /backups/$made" >"$work/saved.dump"
-  # What is not empty is not overwritten unasked.
+  # A database that is not empty is refused.
   local status=0
   script restore "$made" || status=$?
   expect "$status" 4
@@ -222,12 +221,12 @@ restores_into_a_fresh_volume() {
   script restore - <"$work/saved.dump"
   rows_of entries | cmp - "$work/rows"
   comes_up
-  # The token is of before: the volume of secrets is new as well.
+  # The old token is invalid, because the secrets volume is new.
   logs_in
   reads_the_entry
 }
 
-# A newer release, as far as the database can tell: its newest migration is not there.
+# Simulates a newer release: its newest migration is not applied.
 forgets_a_migration() {
   docker exec "$(container postgres)" psql -U entries -qc '
     DROP INDEX entries_trash_idx; DELETE FROM migrations WHERE name LIKE $$IndexEntryTrash%$$' entries
@@ -239,7 +238,7 @@ backs_up_before_migrating() {
   compose stop app
   forgets_a_migration
   in_backups 'chmod 500 /backups'
-  if compose up -d; then echo 'up succeeds without a backup'; return 1; fi
+  if compose up -d; then echo 'up succeeded without a backup'; return 1; fi
   expect "$(state app .State.Running)" false
   in_backups 'chmod 700 /backups'
   compose up -d
@@ -248,7 +247,7 @@ backs_up_before_migrating() {
     grep -E '^entries-[0-9]{8}T[0-9]{6}Z-before-[0-9.]+-[A-Za-z]+[0-9]{13}\.dump$'
   expect "$(count_backups_before_migrations)" 1
   reads_the_entry
-  # Nothing is pending now.
+  # No migration is pending now.
   compose up -d
   within 120 serves
   expect "$(count_backups_before_migrations)" 1
@@ -272,7 +271,7 @@ takes_docker_secrets() {
 
 runs_unprivileged() {
   expect "$(docker exec "$(container app)" sed -n 's/^Uid:\t\([0-9]*\)\t.*/\1/p' /proc/1/status)" 1000
-  # A file of its own program that it can write would be a way to stay.
+  # A writable program file would let an attacker persist.
   docker exec "$(container app)" node -e '
     const { accessSync, constants } = require("node:fs");
     for (const path of ["/app", "/app/dist/main.js", "/app/node_modules", "/run/secrets"]) {
@@ -295,7 +294,7 @@ adds_little_to_its_base() {
   ((added <= 15000000))
 }
 
-# Node tells of each file whether it took what is kept. Without settings the program ends once all is loaded.
+# Node logs for each file whether the cache was accepted. Without settings the program exits once all modules are loaded.
 takes_its_compile_cache() {
   local told
   told=$(docker run --rm -e NODE_DEBUG_NATIVE=COMPILE_CACHE "$(state app .Image)" 2>&1) || (($? == 78))
@@ -365,7 +364,7 @@ migrates_by_command() {
 
 restarted() { [[ $(state app .RestartCount) == 1 ]]; }
 recovers_from_a_kill() {
-  # Process 1 cannot be killed from inside its container, and `docker kill` counts as a stop that was asked for.
+  # Process 1 cannot be killed from inside its container, and `docker kill` counts as a requested stop.
   docker run --rm --pid host --user root --network none --no-healthcheck "$(state app .Image)" \
     node -e 'process.kill(Number(process.argv[1]), "SIGKILL")' "$(state app .State.Pid)"
   within 30 restarted
@@ -410,7 +409,7 @@ keeps_everything() {
   compose down
   expect "$(docker ps -aq --filter "label=com.docker.compose.project=$project")" ''
   comes_up
-  # By the token from before: the JWT secret is kept too.
+  # With the old token: the JWT secret is kept too.
   reads_the_entry
   logs_in
   reads_the_entry
@@ -441,34 +440,34 @@ leaves_nothing() {
 
 remove_all >/dev/null 2>&1
 check 'the image builds' compose build
-check 'the stack comes up on a clean clone with no .env: app, postgres and redis healthy' comes_up_healthy
-check 'GET /health answers 200 on the published port: schema applied, cache in Redis' answers_health
-check 'the service runs as uid 1000 and can write nothing of itself' runs_unprivileged
-check 'the image holds no source, no development dependency and no compiler' holds_no_more_than_it_needs
+check 'the stack starts in a clean clone without .env: app, postgres and redis are healthy' comes_up_healthy
+check 'GET /health answers 200 on the published port: migrations applied, cache in Redis' answers_health
+check 'the app runs as uid 1000 and cannot write its own files' runs_unprivileged
+check 'the image contains no source, development dependency or compiler' holds_no_more_than_it_needs
 check 'the image adds at most 15 MB to its base' adds_little_to_its_base
-check 'what V8 made of the program at the build is used' takes_its_compile_cache
-check 'no secret in the history or in docker inspect, and none that the user postgres can read' tells_no_secret
-check 'the app is published on loopback alone, postgres and redis not at all' publishes_one_port
-check 'every volume has a name, and the database is in one' names_its_volumes
+check 'the compile cache of the build is used' takes_its_compile_cache
+check 'no secret in docker history or docker inspect, and the user postgres can read none' tells_no_secret
+check 'the app is published on loopback only, postgres and redis not at all' publishes_one_port
+check 'every volume has a name, and one holds the database' names_its_volumes
 check 'Redis has bounded memory and an eviction policy' bounds_redis
 check 'POST /auth/register answers 201' registers
 check 'POST /entries answers 201' writes_an_entry
-check 'GET /entries/:id gives the entry' reads_the_entry
+check 'GET /entries/:id returns the entry' reads_the_entry
 check 'docker compose run app node dist/database/migrate.js: status and verify' migrates_by_command
-check 'after a kill -9 of the service it restarts and serves' recovers_from_a_kill
-check 'without Redis it serves, also when started so, and takes Redis up again' does_without_redis
-check 'started without a database it waits, says so, and serves once there is one' waits_for_the_database
+check 'after kill -9 the app restarts and serves requests' recovers_from_a_kill
+check 'the app serves requests without Redis, also if started without it, and reconnects' does_without_redis
+check 'started without a database the app waits, logs it, and then serves requests' waits_for_the_database
 check 'docker compose stop: every container ends with exit code 0' stops_in_good_order
-check 'down and up keep user, entry and session' keeps_everything
-check 'JWT_SECRET from .env takes the place of the one made, and gives it back' takes_a_secret
-check 'the backup service backs up at its first start, and daily' backs_up_daily
-check 'containers: read-only, no capability, no new privileges, not as root, limits, logs that end' confines_its_containers
-check 'the service runs as any uid' serves_as_anybody
-check 'a backup that failed makes the backup service unhealthy, and says why' tells_a_failed_backup
-check 'a backup to a disk that is full says so, and leaves nothing' tells_a_full_disk
-check 'restore: not unasked, then row by row what it was' restores
-check 'restore into fresh volumes: row by row what it was' restores_into_a_fresh_volume
-check 'MIGRATIONS_BACKUP: no start without a backup, one backup before the migration, none when nothing is pending' backs_up_before_migrating
-check 'Docker secrets take the place of the ones made' takes_docker_secrets
+check 'down and up keep users, entries and sessions' keeps_everything
+check 'JWT_SECRET in .env overrides the generated secret, which is used again without it' takes_a_secret
+check 'the backup service makes a backup at its first start and every day' backs_up_daily
+check 'containers: read-only, no capabilities, no new privileges, not root, limited memory and logs' confines_its_containers
+check 'the app runs as any uid' serves_as_anybody
+check 'a failed backup makes the backup service unhealthy, with the reason' tells_a_failed_backup
+check 'a backup to a full disk fails with a message and leaves no file' tells_a_full_disk
+check 'restore: refused without --replace, then all rows are equal' restores
+check 'restore into new volumes: all rows are equal' restores_into_a_fresh_volume
+check 'MIGRATIONS_BACKUP: one backup before a migration, no start if it fails, none if nothing is pending' backs_up_before_migrating
+check 'Docker secrets override the generated secrets' takes_docker_secrets
 check 'down --volumes leaves nothing behind' leaves_nothing
 echo "$passed passed, 0 failed"
