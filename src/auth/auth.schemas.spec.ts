@@ -14,7 +14,7 @@ function faultsOf(
 }
 
 describe('the body of POST /auth/register', () => {
-  it('has an e-mail and a password, and may have a name', () => {
+  it('accepts e-mail, password and an optional name', () => {
     expect(RegisterSchema.parse(ACCOUNT)).toEqual(ACCOUNT);
     expect(RegisterSchema.parse({ ...ACCOUNT, email: ' Ada@Example.ORG ', displayName: ' Ada ' })).toEqual({
       ...ACCOUNT,
@@ -49,7 +49,7 @@ describe('the body of POST /auth/register', () => {
     },
   );
 
-  it('refuses a password that is what is before the @ of the e-mail', () => {
+  it('refuses the local part of the e-mail as a password', () => {
     const body = { email: 'ada.lovelace@example.org', password: 'Ada.Lovelace' };
     expect(faultsOf(RegisterSchema, body)).toEqual(['password: must not be the e-mail address']);
   });
@@ -67,7 +67,7 @@ describe('the body of POST /auth/register', () => {
 });
 
 describe('the body of POST /auth/login', () => {
-  it('takes a short password too: whether it is right is for the hash to say', () => {
+  it('accepts short passwords, because only the hash decides', () => {
     expect(LoginSchema.parse({ email: 'ADA@example.org', password: 'x' })).toEqual({
       email: 'ada@example.org',
       password: 'x',

@@ -10,7 +10,7 @@ function beBusy(ms: number): void {
 }
 
 describe('afterSending', () => {
-  it('counts from when the command was sent, not from before the process was busy', async () => {
+  it('counts from the sending of the command, not from before the process was busy', async () => {
     // Again where the machine took the processor away for as long as that.
     for (let judged = false; !judged;) {
       let late = false;
@@ -25,7 +25,7 @@ describe('afterSending', () => {
     }
   });
 
-  it('takes an answer that came while the process was busy, though the time is over', async () => {
+  it('accepts a reply that arrived in time while the process was busy', async () => {
     let late = false;
     const stop = afterSending(WAIT_MS, () => (late = true));
     await new Promise(setImmediate);
@@ -37,11 +37,11 @@ describe('afterSending', () => {
     expect(late).toBe(false);
   });
 
-  it('calls back when nothing came', async () => {
+  it('calls back when no reply arrives', async () => {
     await new Promise<void>((resolve) => afterSending(WAIT_MS, resolve));
   });
 
-  it('does not once it is stopped', async () => {
+  it('does not call back once it is stopped', async () => {
     let late = false;
     afterSending(1, () => (late = true))();
     await new Promise<void>((resolve) => afterSending(2, resolve));

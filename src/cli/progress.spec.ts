@@ -24,7 +24,7 @@ function drawn(
 }
 
 describe('the progress of a transfer', () => {
-  it('is a bar on a terminal, drawn ten times a second at most', () => {
+  it('draws a bar on a terminal, at most ten times a second', () => {
     const steps = [
       [1000, 50],
       [1001, 51],
@@ -37,11 +37,11 @@ describe('the progress of a transfer', () => {
     ]);
   });
 
-  it('has no bar where the end is not known', () => {
+  it('draws no bar if the total is unknown', () => {
     expect(drawn(true, undefined, [[1000, 50]])).toEqual(['500 entries, 500/s', '']);
   });
 
-  it('is nothing where there is no terminal', () => {
+  it('draws nothing without a terminal', () => {
     expect(drawn(false, 100, [[1000, 50]])).toEqual([]);
   });
 });

@@ -54,18 +54,18 @@ describe('asDatabaseUnavailable', () => {
     'Client has encountered a connection error and is not queryable',
     'Client was closed and is not queryable',
     'Cannot use a pool after calling end on the pool',
-  ])('makes a 503 of what the driver says without a code: %s', (message) => {
+  ])('makes a 503 of driver errors without a code: %s', (message) => {
     expect(asDatabaseUnavailable(new Error(message))).toBeInstanceOf(ServiceUnavailableException);
   });
 
-  it('looks into what TypeORM has wrapped', () => {
+  it('reads errors that TypeORM has wrapped', () => {
     const refused = new QueryFailedError('SELECT 1', [], withCode('ECONNREFUSED'));
     expect(asDatabaseUnavailable(refused)).toBeInstanceOf(ServiceUnavailableException);
     const duplicate = new QueryFailedError('SELECT 1', [], ofServer('23505'));
     expect(asDatabaseUnavailable(duplicate)).toBeUndefined();
   });
 
-  it('looks into what Node makes of a host with several addresses', () => {
+  it('reads the AggregateError of a host with several addresses', () => {
     const refused = new AggregateError([
       withCode('ECONNREFUSED', '::1'),
       withCode('ECONNREFUSED', '127.0.0.1'),
@@ -85,7 +85,7 @@ describe('asDatabaseUnavailable', () => {
     ['57P04', 'database dropped'],
     ['40002', 'transaction integrity violation'],
     ['108000', 'not a state at all'],
-  ])('leaves alone %s, %s: waiting does not mend it', (sqlState) => {
+  ])('leaves alone %s, %s: a retry does not help', (sqlState) => {
     expect(asDatabaseUnavailable(ofServer(sqlState))).toBeUndefined();
   });
 
@@ -103,14 +103,14 @@ describe('asDatabaseUnavailable', () => {
     expect(asDatabaseUnavailable(error)).toBeUndefined();
   });
 
-  it('tells the client nothing of the cause', () => {
+  it('does not reveal the cause to the client', () => {
     const exception = asDatabaseUnavailable(withCode('ECONNREFUSED', 'connect ECONNREFUSED 10.1.2.3:5432'));
     expect(exception?.message).toBe('The database is unavailable');
     expect(JSON.stringify(exception?.getResponse())).not.toMatch(/10\.1\.2\.3|ECONNREFUSED/);
   });
 
   // Not ECONNREFUSED: Jest gives tests an Error class that is not the one of Node's sockets.
-  describe('knows what pg itself throws', () => {
+  describe('knows the errors of pg itself', () => {
     let server: Server;
     let onConnection: (socket: Socket) => void;
     let settings: { host: string; port: number; connectionTimeoutMillis: number };
@@ -152,7 +152,7 @@ describe('asDatabaseUnavailable', () => {
       await pool.end();
     });
 
-    it('when no connection of the pool comes free', async () => {
+    it('when no connection of the pool becomes free', async () => {
       onConnection = (socket) => {
         // AuthenticationOk and ReadyForQuery: https://www.postgresql.org/docs/current/protocol-message-formats.html
         socket.once('data', () => socket.write(Buffer.from('5200000008000000005a0000000549', 'hex')));
@@ -173,14 +173,14 @@ describe('asDatabaseUnavailable', () => {
 });
 
 describe('asQueryTimeout', () => {
-  it('is a 504 for a statement that was cancelled, also in the error that TypeORM makes of it', () => {
+  it('is a 504 for a cancelled statement, also if TypeORM has wrapped the error', () => {
     const cancelled = ofServer('57014');
     expect(asQueryTimeout(cancelled)?.getStatus()).toBe(504);
     expect(asQueryTimeout(new QueryFailedError('SELECT 1', [], cancelled))?.getStatus()).toBe(504);
     expect(asDatabaseUnavailable(cancelled)).toBeUndefined();
   });
 
-  it.each(['57P01', '57P03', '23505'])('is nothing for %s', (sqlState) => {
+  it.each(['57P01', '57P03', '23505'])('is undefined for %s', (sqlState) => {
     expect(asQueryTimeout(ofServer(sqlState))).toBeUndefined();
   });
 });

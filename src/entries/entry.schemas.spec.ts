@@ -42,7 +42,7 @@ describe('the body of POST /entries', () => {
     expect(error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: [name] }]);
   });
 
-  it('has no field __proto__, when JSON brings one', () => {
+  it('has no field __proto__, even if JSON contains one', () => {
     const body: unknown = JSON.parse('{"text":"x","mood":7,"__proto__":{"category":"health"}}');
     expect(EntryCreateSchema.safeParse(body)).not.toMatchObject({ data: { category: 'health' } });
   });
@@ -104,7 +104,7 @@ describe('the body of POST /entries', () => {
       expect(create({ category: given }).category).toBe(kept);
     });
 
-    it('stays as it is when it is sent again', () => {
+    it('is unchanged when it is sent again', () => {
       for (const given of [
         'ΣΟΦΟΣ',
         'İstanbul',
@@ -123,7 +123,7 @@ describe('the body of POST /entries', () => {
       expect(createFaults({ category })).toEqual(['category: must have 1 to 50 characters']);
     });
 
-    it('is measured as it is kept: what lower-casing makes longer may be too long', () => {
+    it('is measured after lower-casing, which can make it longer', () => {
       expect(create({ category: 'İ'.repeat(25) }).category).toHaveLength(50);
       expect(createFaults({ category: 'İ'.repeat(26) })).toHaveLength(1);
     });
@@ -157,7 +157,7 @@ describe('the body of POST /entries', () => {
       expect(createFaults({ tags: [...tags, 'one more'] })).toEqual(['tags: must have at most 20 tags']);
     });
 
-    it('are each named when they are wrong', () => {
+    it('are named one by one when they are invalid', () => {
       expect(createFaults({ tags: ['river', ' ', 'x'.repeat(51), 'a\u0000'] })).toEqual([
         'tags.1: must have 1 to 50 characters',
         'tags.2: must have 1 to 50 characters',
@@ -222,20 +222,20 @@ describe('the body of POST /entries', () => {
       expect(createFaults({ occurredAt })).toEqual([`occurredAt: ${INSTANT}`]);
     });
 
-    it('is left to the database when it is left out', () => {
+    it('is left to the database when it is omitted', () => {
       expect(create({})).not.toHaveProperty('occurredAt');
     });
   });
 });
 
 describe('the body of PATCH /entries/:id', () => {
-  it('changes nothing but what is sent: it brings no defaults', () => {
+  it('has no defaults, so omitted fields stay unchanged', () => {
     expect(EntryPatchSchema.parse({})).toEqual({});
     expect(EntryPatchSchema.parse({ mood: 3 })).toEqual({ mood: 3 });
     expect(EntryPatchSchema.parse({ tags: [] })).toEqual({ tags: [] });
   });
 
-  it('normalises as POST does', () => {
+  it('normalizes like POST', () => {
     expect(
       EntryPatchSchema.parse({
         category: ' Health',
@@ -281,11 +281,11 @@ describe('the id of an entry', () => {
 });
 
 describe('the query of GET /entries', () => {
-  it('has a limit of 20 by default, and the newest first', () => {
+  it('returns 20 entries, newest first, by default', () => {
     expect(list({})).toEqual({ limit: 20, sort: '-occurredAt' });
   });
 
-  it('refuses a parameter that is not known', () => {
+  it('refuses an unknown parameter', () => {
     const { error } = EntryListQuerySchema.safeParse({ limt: '5' });
     expect(error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: ['limt'] }]);
   });
@@ -331,13 +331,13 @@ describe('the query of GET /entries', () => {
       expect(listFaults({ page })).toEqual(['page: must be a whole number from 1']);
     });
 
-    it('never comes with cursor', () => {
+    it('is refused together with cursor', () => {
       expect(listFaults({ page: '1', cursor: 'abc' })).toEqual(['page: must not be used with cursor']);
     });
   });
 
   describe('cursor', () => {
-    it('is taken as it is', () => {
+    it('is accepted unchanged', () => {
       expect(list({ cursor: 'abc' }).cursor).toBe('abc');
     });
 
@@ -365,7 +365,7 @@ describe('the query of GET /entries', () => {
   });
 
   describe('filters', () => {
-    it('find what the same words have written', () => {
+    it('match the text that was written with them', () => {
       const written = create({ category: ' CAFE\u0301 ', tags: [' River', 'WALK'] });
       expect(list({ category: 'Caf\u00e9', tag: ['walk', ' RIVER '] })).toMatchObject({
         category: written.category,
@@ -373,7 +373,7 @@ describe('the query of GET /entries', () => {
       });
     });
 
-    it('take one tag, or several, without repetition and in one order: the cursor is bound to them', () => {
+    it('accept one or several tags, which are made unique and sorted, because the cursor depends on them', () => {
       expect(list({ tag: 'River' }).tag).toEqual(['river']);
       expect(list({ tag: ['b', 'a', 'B'] }).tag).toEqual(['a', 'b']);
     });
@@ -405,7 +405,7 @@ describe('the query of GET /entries', () => {
       }
     });
 
-    it.each(['from', 'to'])('take an instant for %s, with an offset too', (name) => {
+    it.each(['from', 'to'])('accept an instant with an offset for %s', (name) => {
       expect(list({ [name]: '2026-03-01T08:30:00+02:00' })).toMatchObject({
         [name]: '2026-03-01T06:30:00.000Z',
       });
@@ -423,7 +423,7 @@ describe('the query of GET /entries', () => {
       ]);
     });
 
-    it('are what is left of a query without its paging', () => {
+    it('are the query without paging', () => {
       const filters = {
         category: 'health',
         tag: ['river'],

@@ -21,13 +21,13 @@ describe('requestIdOf', () => {
     ['it has letters past ASCII', 'é'],
     ['it has markup', '<script>'],
     ['there are two', ['a', 'b']],
-  ])('makes a UUIDv7 where %s', (_what, given) => {
+  ])('generates a UUIDv7 if %s', (_what, given) => {
     const id = idFor(given);
     expect(validate(id)).toBe(true);
     expect(version(id)).toBe(7);
   });
 
-  it('makes another one each time', () => {
+  it('generates a new one each time', () => {
     expect(new Set(Array.from({ length: 100 }, () => idFor())).size).toBe(100);
   });
 });

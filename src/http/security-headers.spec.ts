@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SECURITY_HEADERS } from './security-headers.js';
 
 describe('SECURITY_HEADERS', () => {
-  it('are those of helmet, with our content security policy', () => {
+  it("are helmet's, with our content security policy", () => {
     expect(SECURITY_HEADERS).toMatchObject({
       'content-security-policy': expect.stringContaining("default-src 'none'"),
       'x-content-type-options': 'nosniff',

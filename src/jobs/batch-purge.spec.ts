@@ -34,7 +34,7 @@ describe('BatchPurge', () => {
     jest.clearAllMocks();
   });
 
-  it('is told to stop in the midst of a batch: ends after that one, and begins no other', async () => {
+  it('stops after the current batch at shutdown', async () => {
     const purge = new EndlessPurge(new Logger('Trash'), 5);
     purge.onApplicationBootstrap();
     await until('the first batch is under way', () => purge.batches === 1);
@@ -50,7 +50,7 @@ describe('BatchPurge', () => {
     expect(purge.batches).toBe(2);
   });
 
-  it('has at most one round under way, however long it takes', async () => {
+  it('runs at most once at a time', async () => {
     const purge = new EndlessPurge(new Logger('Trash'), 1);
     purge.onApplicationBootstrap();
     await until('a batch is under way', () => purge.batches === 1);
@@ -61,7 +61,7 @@ describe('BatchPurge', () => {
     await stop;
   });
 
-  it('tells what goes wrong, and tries again in the next round', async () => {
+  it('logs failures and retries in the next run', async () => {
     const purge = new FailingPurge(new Logger('Trash'), 5);
     purge.onApplicationBootstrap();
     await until('it has tried twice', () => purge.rounds >= 2);

@@ -56,14 +56,14 @@ describe('a line of the log', () => {
     ]);
   });
 
-  it('stays one line whatever the message', async () => {
+  it('stays one line for any message', async () => {
     const { nest, text, lines } = await capture();
     nest.log('one\ntwo\r\n{"level":"fatal"}\u2028');
     expect(text().split('\n')).toHaveLength(2);
     expect(lines()).toMatchObject([{ level: 'info', msg: 'one\ntwo\r\n{"level":"fatal"}\u2028' }]);
   });
 
-  it('names the request and the user that it is about, wherever it is written', async () => {
+  it('has the request id and the user id', async () => {
     const { nest, lines } = await capture();
     await requestContext.run({ requestId: 'req-1' }, async () => {
       nest.log('before');
@@ -81,7 +81,7 @@ describe('a line of the log', () => {
 });
 
 describe('an error in the log', () => {
-  it('tells type, message, stack, code, constraint and table', async () => {
+  it('has type, message, stack, code, constraint and table', async () => {
     const { pino, lines } = await capture();
     pino.error({ err: failedQuery() }, 'failed');
     expect(lines()).toMatchObject([
@@ -106,7 +106,7 @@ describe('an error in the log', () => {
     ["by Nest's logger", ({ nest }, error) => nest.error(error, undefined, 'Problem')],
     ["by Nest's logger, without a context", ({ nest }, error) => nest.error(error)],
     ["by Nest's logger, as a warning", ({ nest }, error) => nest.warn(error, 'Problem')],
-  ])('never tells statement, parameters or the rows that PostgreSQL quotes: %s', async (_way, write) => {
+  ])('has no statement, parameters or quoted rows: %s', async (_way, write) => {
     const logger = await capture();
     write(logger, failedQuery());
     expect(logger.lines()).toHaveLength(1);
@@ -115,7 +115,7 @@ describe('an error in the log', () => {
     expect(logger.text()).not.toContain('INSERT');
   });
 
-  it('never tells what else hangs on it', async () => {
+  it('has no other properties of the error', async () => {
     const { pino, text } = await capture();
     const error = Object.assign(new Error('refused', { cause: new Error(diary) }), {
       password: diary,
@@ -127,7 +127,7 @@ describe('an error in the log', () => {
     expect(text()).not.toContain(diary);
   });
 
-  it('may be something that is none', async () => {
+  it('may be a value that is not an Error', async () => {
     const { pino, lines } = await capture();
     pino.error({ err: 'a text' }, 'failed');
     expect(lines()).toMatchObject([{ msg: 'failed', err: { message: 'a text' } }]);
@@ -146,7 +146,7 @@ describe('the level', () => {
     },
   );
 
-  it('silent writes nothing', async () => {
+  it('silent logs nothing', async () => {
     const { pino, text } = await capture({ level: 'silent' });
     for (const each of inOrder) pino[each]('x');
     expect(text()).toBe('');
@@ -154,7 +154,7 @@ describe('the level', () => {
 });
 
 describe('PinoLogger', () => {
-  it("puts Nest's levels into pino's", async () => {
+  it("maps Nest's levels to pino's", async () => {
     const { nest, lines } = await capture();
     nest.fatal('x', 'App');
     nest.error('x', 'App');
@@ -172,7 +172,7 @@ describe('PinoLogger', () => {
     ]);
   });
 
-  it("is what Nest's own Logger writes by, with its context", async () => {
+  it("receives the lines of Nest's Logger with their context", async () => {
     const { nest, lines } = await capture();
     Logger.overrideLogger(nest);
     const logger = new Logger('Sessions');
@@ -187,7 +187,7 @@ describe('PinoLogger', () => {
     ]);
   });
 
-  it('takes an error after the message of a warning, and tells of it what may be told', async () => {
+  it('accepts an error after the message of a warning, and logs its safe parts', async () => {
     const { nest, lines, text } = await capture();
     Logger.overrideLogger(nest);
     new Logger('Trash').warn('not purged', failedQuery());
@@ -205,7 +205,7 @@ describe('PinoLogger', () => {
     expect(text()).not.toContain(diary);
   });
 
-  it('keeps the stack that comes with an error text', async () => {
+  it('keeps the stack of an error message', async () => {
     const { nest, lines } = await capture();
     nest.error('broken', 'Error: broken\n    at somewhere', 'App');
     expect(lines()).toMatchObject([
@@ -224,14 +224,14 @@ describe('PinoLogger', () => {
     },
   );
 
-  it('leaves a failed boot to main.ts, which logs it once', async () => {
+  it('leaves a failed start to main.ts, which logs it once', async () => {
     const { nest, text } = await capture();
     nest.error(new Error('no database'), undefined, 'ExceptionHandler');
     expect(text()).toBe('');
   });
 });
 
-describe('the format for people', () => {
+describe('the pretty format', () => {
   it('shows a request in one line', async () => {
     const texts: string[] = [];
     jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text: string) => {
@@ -253,7 +253,7 @@ describe('the format for people', () => {
     );
   });
 
-  it('shows message, context, and an error without what is secret', async () => {
+  it('shows message, context and error without secrets', async () => {
     const texts: string[] = [];
     jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text) => texts.push(text));
     const nest = new PinoLogger(await createLogger({ level: 'info', format: 'pretty' }));

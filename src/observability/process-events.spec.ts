@@ -8,7 +8,7 @@ function steps(configured: string, count: number): string[] {
 }
 
 describe('nextLevel', () => {
-  it('tells more with each step, and begins again', () => {
+  it('is more verbose with each step, then starts again', () => {
     expect(steps('info', 4)).toEqual(['info', 'debug', 'trace', 'info', 'debug']);
   });
 
@@ -19,7 +19,7 @@ describe('nextLevel', () => {
     },
   );
 
-  it('begins with info after trace, where that was configured', () => {
+  it('continues with info after trace, if trace was configured', () => {
     expect(steps('trace', 3)).toEqual(['trace', 'info', 'debug', 'trace']);
   });
 });

@@ -35,7 +35,7 @@ const trickery = fc.oneof(
 );
 
 describe('an e-mail address, whatever is sent', () => {
-  it('is kept as plain lower-case ASCII that is its own normal form, or not at all', () => {
+  it('is stored as lower-case ASCII in normal form, or refused', () => {
     fc.assert(
       fc.property(fc.oneof(address, fc.emailAddress(), fc.string({ unit: 'binary' })), (given) => {
         const { success, data } = EmailSchema.safeParse(given);
@@ -47,7 +47,7 @@ describe('an e-mail address, whatever is sent', () => {
     );
   });
 
-  it('is the same account in whatever case, with blanks around it or without', () => {
+  it('is the same account in any case, with or without surrounding blanks', () => {
     fc.assert(
       fc.property(address, fc.constantFrom('', ' ', '\t', '\r\n', '\u00A0'), (given, blank) => {
         const kept = EmailSchema.parse(given);
@@ -57,7 +57,7 @@ describe('an e-mail address, whatever is sent', () => {
     );
   });
 
-  it('is refused with any character in it that is not plain, so that none passes for another', () => {
+  it('is refused with any non-ASCII character, so that no address looks like another', () => {
     fc.assert(
       fc.property(address, trickery, fc.nat(), (given, trick, at) => {
         // Within: what is around it is trimmed.
@@ -69,7 +69,7 @@ describe('an e-mail address, whatever is sent', () => {
     );
   });
 
-  it('never takes long, however long it is', () => {
+  it('is checked quickly at any length', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('a', 'a.', '@', '.a-', ' ', 'ſ', '"'),

@@ -43,7 +43,7 @@ describe('an e-mail address', () => {
     expect(error?.issues.map(({ message }) => message)).toEqual(['must be an e-mail address']);
   });
 
-  it('is refused with a Kelvin sign in it, which only lower-casing makes a plain k', () => {
+  it('is refused with a Kelvin sign, which lower-casing would turn into a k', () => {
     expect('\u212A'.toLowerCase()).toBe('k');
     expect(EmailSchema.safeParse('\u212Aim@example.org').success).toBe(false);
   });
@@ -102,7 +102,7 @@ describe('a time zone', () => {
 });
 
 describe('the body of PATCH /users/me', () => {
-  it('changes what it names', () => {
+  it('changes the named fields', () => {
     expect(UserPatchSchema.parse({})).toEqual({});
     expect(UserPatchSchema.parse({ displayName: null })).toEqual({ displayName: null });
     expect(UserPatchSchema.parse({ timezone: 'Asia/Tokyo' })).toEqual({ timezone: 'Asia/Tokyo' });
@@ -113,13 +113,13 @@ describe('the body of PATCH /users/me', () => {
     expect(error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: [name] }]);
   });
 
-  it('refuses a time zone of null, which no user has', () => {
+  it('refuses null as a time zone', () => {
     expect(UserPatchSchema.safeParse({ timezone: null }).success).toBe(false);
   });
 });
 
 describe('toUserBody', () => {
-  it('tells what the schema has, and never the password hash', () => {
+  it('has the fields of the schema, and never the password hash', () => {
     const user = Object.assign(new User(), {
       id: '0195503c-7d7e-7b6c-9a4e-0f2f6d1c2b3a',
       email: 'ada@example.org',

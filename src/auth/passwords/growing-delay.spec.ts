@@ -23,7 +23,7 @@ describe('GrowingDelay', () => {
     jest.useRealTimers();
   });
 
-  it('lets the free ones pass, then one in 1 s, in 2 s, in 4 s, … in 60 s, and never less', async () => {
+  it('allows the free attempts, then one in 1 s, 2 s, 4 s, … 60 s', async () => {
     const delay = new GrowingDelay(inMemory, 'growing', 3);
     expect(await takeAll(delay, 'ada', 3)).toEqual([0, 0, 0]);
     const gaps: number[] = [];
@@ -41,20 +41,20 @@ describe('GrowingDelay', () => {
     expect(wait).toBeLessThanOrEqual(60_000);
   });
 
-  it('tells how long to wait, and holds for all who come at once', async () => {
+  it('returns the delay, also to concurrent attempts', async () => {
     const delay = new GrowingDelay(inMemory, 'at-once', 2);
     const waits = await Promise.all(Array.from({ length: 20 }, () => delay.take('ada')));
     expect(waits.filter((wait) => wait === 0)).toHaveLength(3);
     for (const wait of waits.slice(3)) expect(wait).toBeGreaterThan(0);
   });
 
-  it('counts each key by itself', async () => {
+  it('counts each key separately', async () => {
     const delay = new GrowingDelay(inMemory, 'keys', 1);
     await takeAll(delay, 'ada', 5);
     expect(await delay.take('bob')).toBe(0);
   });
 
-  it('does not count what was given back, nor what was forgotten', async () => {
+  it('does not count attempts that were taken back or forgotten', async () => {
     const delay = new GrowingDelay(inMemory, 'back', 2);
     for (let i = 0; i < 10; i++) {
       expect(await delay.take('ada')).toBe(0);
@@ -65,7 +65,7 @@ describe('GrowingDelay', () => {
     expect(await takeAll(delay, 'bob', 2)).toEqual([0, 0]);
   });
 
-  it('forgets within the hour', async () => {
+  it('forgets attempts after an hour', async () => {
     const delay = new GrowingDelay(inMemory, 'window', 2);
     expect((await takeAll(delay, 'ada', 9)).at(-1)).toBeGreaterThan(0);
     jest.advanceTimersByTime(3_601_000);
@@ -84,7 +84,7 @@ describeWithRedis('GrowingDelay with Redis', () => {
   });
   afterAll(() => Promise.all(replicas.map((redis) => redis.onApplicationShutdown())));
 
-  it('counts for all replicas, and goes on by itself when Redis is gone', async () => {
+  it('counts for all replicas, and in memory when Redis is unavailable', async () => {
     const key = `replicas-${process.pid}-${Date.now()}`;
     while (!replicas.every((redis) => redis.available))
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -22,7 +22,7 @@ function manualWork() {
 }
 
 describe('HashSlots', () => {
-  it('runs at most as many at once as it has slots, and all in the end', async () => {
+  it('runs at most one work item per slot, and finally all', async () => {
     const slots = new HashSlots(2);
     const { work, finish, most } = manualWork();
     const all = Array.from({ length: 9 }, () => slots.run(work));

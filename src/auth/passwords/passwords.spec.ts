@@ -12,7 +12,7 @@ function passwordsWith(environment: Readonly<Record<string, string>> = {}): Pass
 describe('Passwords', () => {
   const passwords = passwordsWith();
 
-  it('hashes with argon2id, 19 MiB, 2 passes, 1 lane, and a salt of its own each time', async () => {
+  it('hashes with argon2id, 19 MiB, 2 passes, 1 lane and a new salt', async () => {
     const [one, other] = await Promise.all([
       passwords.hash('correct horse'),
       passwords.hash('correct horse'),
@@ -21,11 +21,11 @@ describe('Passwords', () => {
     expect(one).not.toBe(other);
   });
 
-  it('makes a hash that fits its column', async () => {
+  it('makes hashes that fit the column', async () => {
     expect((await passwords.hash('😀'.repeat(128))).length).toBeLessThanOrEqual(255);
   });
 
-  it('knows the password again, and no other', async () => {
+  it('verifies the password and no other', async () => {
     const stored = await passwords.hash('correct horse');
     expect(await passwords.verify(stored, 'correct horse')).toBe(true);
     for (const wrong of ['Correct horse', 'correct horse ', 'correct hors', '', stored]) {
@@ -33,7 +33,7 @@ describe('Passwords', () => {
     }
   });
 
-  it('looks at the whole of a long password', async () => {
+  it('uses all characters of a long password', async () => {
     const long = 'x'.repeat(127);
     const stored = await passwords.hash(`${long}a`);
     expect(await passwords.verify(stored, `${long}b`)).toBe(false);
@@ -46,11 +46,11 @@ describe('Passwords', () => {
     },
   );
 
-  it('fails loudly over a stored value that is no hash', async () => {
+  it('throws for a stored value that is not a hash', async () => {
     await expect(passwords.verify('plain text', 'plain text')).rejects.toThrow();
   });
 
-  it('hashes with the parameters that are configured', async () => {
+  it('hashes with the configured parameters', async () => {
     const configured = passwordsWith({
       ARGON2_MEMORY_KIB: '2048',
       ARGON2_TIME_COST: '3',
@@ -68,7 +68,7 @@ describe('Passwords', () => {
     ['another variant', '$argon2i$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA', true],
     ['an older version', '$argon2id$v=16$m=19456,t=2,p=1$c2FsdA$aGFzaA', true],
     ['another algorithm', '$2b$12$abcdefghijklmnopqrstuv', true],
-  ])('tells whether a hash is weaker than what is configured: %s', (_what, stored, weak) => {
+  ])('reports whether a hash is weaker than the configuration: %s', (_what, stored, weak) => {
     expect(passwords.isWeak(stored)).toBe(weak);
   });
 });

@@ -35,7 +35,7 @@ describe('EndedSessions', () => {
     query.mockClear();
   });
 
-  it('asks for no session by itself as long as the clocks go alike', async () => {
+  it('reads no session from the database while the clock is steady', async () => {
     await ended.onModuleInit();
     for (let turn = 0; turn < 8; turn += 1) {
       expect(await ended.has('a')).toBe(false);
@@ -46,7 +46,7 @@ describe('EndedSessions', () => {
     expect(asked()).toBe(0);
   });
 
-  it('asks for each where the clock was set back: tokens live again whose sessions ended long ago', async () => {
+  it('reads every session from the database after the clock was set back', async () => {
     await ended.onModuleInit();
     clock.wall -= 600_000;
     expect(await ended.has('a')).toBe(true);
@@ -59,7 +59,7 @@ describe('EndedSessions', () => {
     expect(await ended.has('a')).toBe(false);
   });
 
-  it('notices that it is set back by a little again and again', async () => {
+  it('detects a clock that is set back in small steps', async () => {
     await ended.onModuleInit();
     for (let turn = 0; turn < 6; turn += 1) {
       await ended.has('a');
@@ -68,7 +68,7 @@ describe('EndedSessions', () => {
     expect(await ended.has('a')).toBe(true);
   });
 
-  it('takes a clock that is set forward and back for one that was set back', async () => {
+  it('detects a clock that is set forward and back again', async () => {
     await ended.onModuleInit();
     clock.wall += 3_600_000;
     await ended.has('a');

@@ -51,13 +51,13 @@ describe('an access token', () => {
     expect(claims.iat).toBeGreaterThanOrEqual(before);
   });
 
-  it('has a jti of its own each time', async () => {
+  it('has a new jti each time', async () => {
     const tokens = accessTokens(SECRET);
     const signed = await Promise.all(Array.from({ length: 20 }, () => tokens.sign(USER, SESSION)));
     expect(new Set(signed.map((token) => jwt.decode(token).jti)).size).toBe(20);
   });
 
-  it('names its secret without telling it', async () => {
+  it('names its secret without revealing it', async () => {
     const token = await accessTokens(SECRET).sign(USER, SESSION);
     const { kid } = jwt.decode(token, { complete: true }).header;
     expect(kid).toMatch(/^[0-9a-f]{16}$/);
@@ -66,7 +66,7 @@ describe('an access token', () => {
 });
 
 describe('secretFor', () => {
-  it('gives JWT_SECRET for what it signed', async () => {
+  it('returns JWT_SECRET for its tokens', async () => {
     const tokens = accessTokens(SECRET);
     expect(
       tokens
@@ -76,7 +76,7 @@ describe('secretFor', () => {
     ).toBe(SECRET);
   });
 
-  it('gives JWT_SECRET_PREVIOUS for what was signed before the secret changed', async () => {
+  it('returns JWT_SECRET_PREVIOUS for tokens that were signed with it', async () => {
     const old = await accessTokens(SECRET).sign(USER, SESSION);
     const tokens = accessTokens(NEXT_SECRET, SECRET);
     expect(tokens.secretFor(old)?.export().toString()).toBe(SECRET);
@@ -88,12 +88,12 @@ describe('secretFor', () => {
     ).toBe(NEXT_SECRET);
   });
 
-  it('knows nothing of a secret that is no longer configured', async () => {
+  it('returns nothing for a secret that is no longer configured', async () => {
     const old = await accessTokens(SECRET).sign(USER, SESSION);
     expect(accessTokens(NEXT_SECRET).secretFor(old)).toBeUndefined();
   });
 
-  it('has none for a token with extensions that must be understood (crit)', async () => {
+  it('returns nothing for a token with critical extensions (crit)', async () => {
     const tokens = accessTokens(SECRET);
     const [head = '', ...rest] = (await tokens.sign(USER, SESSION)).split('.');
     const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as object;
@@ -102,7 +102,7 @@ describe('secretFor', () => {
     ).toBeUndefined();
   });
 
-  it('bears a previous secret that is the same', async () => {
+  it('accepts a previous secret that equals the current one', async () => {
     const tokens = accessTokens(SECRET, SECRET);
     expect(
       tokens
@@ -122,7 +122,7 @@ describe('secretFor', () => {
     ['a kid that is no text', `${segment({ alg: 'HS256', kid: 7 })}.a.b`],
     ['a kid that is a name of every object', `${segment({ alg: 'HS256', kid: 'constructor' })}.a.b`],
     ['a kid that is a path', `${segment({ alg: 'HS256', kid: '../../dev/null' })}.a.b`],
-  ])('has none for %s', (_what, token) => {
+  ])('returns nothing for %s', (_what, token) => {
     expect(accessTokens(SECRET).secretFor(token)).toBeUndefined();
   });
 });

@@ -20,7 +20,7 @@ const tokens = refreshTokens();
 const SESSION = '0195503c-7d7e-7b6c-9a4e-0f2f6d1c2b3a';
 
 describe('issue', () => {
-  it('makes a token that is read back as its session and hash', () => {
+  it('issues a token that is read back as its session and hash', () => {
     const { token, sessionId, hash } = tokens.issue(SESSION);
     expect(sessionId).toBe(SESSION);
     expect(tokens.read(token)).toEqual({ sessionId, hash, isAuthentic: true });
@@ -31,7 +31,7 @@ describe('issue', () => {
     expect(hash).toEqual(createHash('sha256').update(token).digest());
   });
 
-  it('puts 256 random bits behind the id', () => {
+  it('adds 256 random bits to the id', () => {
     const secrets = Array.from({ length: 50 }, () =>
       Buffer.from(tokens.issue(SESSION).token, 'base64url').subarray(16, 48),
     );
@@ -67,18 +67,18 @@ describe('read', () => {
       'an id that is no UUID',
       Buffer.concat([Buffer.alloc(16, 0x55), bytes.subarray(16)]).toString('base64url'),
     ],
-  ])('takes %s for none of ours', (_what, forged) => {
+  ])('rejects %s', (_what, forged) => {
     expect(tokens.read(forged)).toBeUndefined();
   });
 
-  it('takes a token of which any part is changed for none of ours', () => {
+  it('rejects a token of which any byte is changed', () => {
     for (let at = 0; at < token.length; at++) {
       const forged = token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
       expect(tokens.read(forged)).toBeUndefined();
     }
   });
 
-  it('takes one of another secret for none of ours, and one of the previous secret for authentic', () => {
+  it('rejects a token of another secret, and accepts one of the previous secret', () => {
     expect(refreshTokens(NEXT_SECRET).read(token)).toBeUndefined();
     expect(refreshTokens(NEXT_SECRET, SECRET).read(token)).toEqual({
       sessionId: SESSION,
@@ -87,7 +87,7 @@ describe('read', () => {
     });
   });
 
-  it('reads a token of before, which has no MAC, and does not call it authentic', () => {
+  it('reads a token without a MAC (release 0.1) as not authentic', () => {
     const old = bytes.subarray(0, 48).toString('base64url');
     expect(tokens.read(old)).toMatchObject({ sessionId: SESSION, isAuthentic: false });
   });

@@ -13,11 +13,11 @@ describe('foldText', () => {
     ['ｶﾞ', 'カ'],
     ['a \t\r\n b', 'a b'],
     ['', ''],
-  ])('makes of %j %j', (text, folded) => {
+  ])('folds %j to %j', (text, folded) => {
     expect(foldText(text)).toBe(folded);
   });
 
-  it('leaves folded text as it is', () => {
+  it('does not change folded text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
         expect(foldText(foldText(text))).toBe(foldText(text));
@@ -39,7 +39,7 @@ describe('parseSearch', () => {
     ['"', ['%"%'], []],
     ['""', [], []],
     ['   ', [], []],
-  ])('of %j looks for %j and not %j', (q, all, none) => {
+  ])('%j searches for %j and not %j', (q, all, none) => {
     expect(parseSearch(q)).toEqual({ all, none });
   });
 

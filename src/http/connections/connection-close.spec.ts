@@ -26,7 +26,7 @@ describe('closeConnectionsPolitely', () => {
     await server.close();
   });
 
-  it('says Connection: close with answers sent after the shutdown has begun, and not before', async () => {
+  it('sends Connection: close only after the shutdown has begun', async () => {
     let finish = (): void => {};
     let arrived = (): void => {};
     const slowHasArrived = new Promise<void>((resolve) => (arrived = resolve));
@@ -70,7 +70,7 @@ describe('closeConnectionsPolitely', () => {
     expect(headers.get('connection')).toBe('close');
   });
 
-  it('serves what still comes on a connection that was open', async () => {
+  it('serves requests that arrive on an open connection', async () => {
     server.get('/', () => 'done');
     const closingHasBegun = new Promise<void>((resolve) => {
       server.addHook('preClose', (done) => {

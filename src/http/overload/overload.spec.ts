@@ -47,7 +47,7 @@ describe('queueRequests', () => {
     return answers;
   };
 
-  it('has no more than two at work for each connection, and answers the others 503 with Retry-After', async () => {
+  it('runs two requests per connection, and answers the others 503 with Retry-After', async () => {
     const running = await fill(RUNNING);
     const late = await Promise.all([ask(), ask()]);
     expect(late.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
@@ -64,7 +64,7 @@ describe('queueRequests', () => {
     expect(log.log.mock.calls).toEqual([['overload is over: 2 requests were refused', 'Overload']]);
   });
 
-  it('serves the oldest of those that wait while they are few, when one at work ends', async () => {
+  it('serves the oldest first while few wait', async () => {
     const running = await fill(RUNNING);
     const older = ask('/?older');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -81,7 +81,7 @@ describe('queueRequests', () => {
     expect(log.warn).not.toHaveBeenCalled();
   });
 
-  it('serves the newest when more wait than are at work', async () => {
+  it('serves the newest first when more wait than run', async () => {
     const running = await fill(RUNNING);
     const older = Array.from({ length: RUNNING }, () => ask('/?older'));
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -96,7 +96,7 @@ describe('queueRequests', () => {
     await Promise.all([...running, ...older, newest]);
   });
 
-  it('gives the turn of a client that has gone to the next', async () => {
+  it('skips a waiting client that has disconnected', async () => {
     const running = await fill(RUNNING);
     const waiting = ask('/?waiting');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -114,7 +114,7 @@ describe('queueRequests', () => {
     await Promise.all(running);
   });
 
-  it('frees the place of a client that goes away while its request is at work', async () => {
+  it('frees the slot of a client that disconnects while its request runs', async () => {
     const gone = new AbortController();
     const left = Array.from({ length: RUNNING }, () => ask('/', gone.signal).catch(() => {}));
     await until('all are at work', () => working.length === RUNNING);
@@ -135,7 +135,7 @@ describe('queueRequests', () => {
     return () => socket.destroy();
   };
 
-  it('frees every place of a client that pipelines requests and goes away', async () => {
+  it('frees every slot of a client that pipelines requests and disconnects', async () => {
     const leave = pipeline(RUNNING);
     await until('all are at work', () => working.length === RUNNING);
     leave();
@@ -145,7 +145,7 @@ describe('queueRequests', () => {
     expect((await Promise.all(next)).map(({ status }) => status)).toEqual(Array(RUNNING).fill(200));
   });
 
-  it('keeps no place for a client whose body has not arrived', async () => {
+  it('keeps no slot for a client whose body has not arrived', async () => {
     const slow = Array.from({ length: RUNNING }, () => {
       const socket = connect(Number(new URL(url).port), '127.0.0.1');
       socket.on('error', () => {});
@@ -162,7 +162,7 @@ describe('queueRequests', () => {
     for (const socket of slow) socket.destroy();
   });
 
-  it('keeps no place for a client that does not read its answer', async () => {
+  it('keeps no slot for a client that does not read its response', async () => {
     const slow = Array.from({ length: RUNNING }, () => {
       const socket = connect(Number(new URL(url).port), '127.0.0.1').pause();
       socket.on('error', () => {});
@@ -177,7 +177,7 @@ describe('queueRequests', () => {
     for (const socket of slow) socket.destroy();
   });
 
-  it('passes over hundreds of waiting requests whose client has gone', async () => {
+  it('skips hundreds of waiting requests of disconnected clients', async () => {
     const running = await fill(RUNNING);
     const waiting = ask('/?waiting');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -193,7 +193,7 @@ describe('queueRequests', () => {
     await Promise.all(running);
   });
 
-  it('lets probes pass, and routes that have a queue of their own', async () => {
+  it('does not queue probes and routes with their own queue', async () => {
     const running = await fill(RUNNING);
     expect((await ask('/health/live')).status).toBe(200);
     const free = ask('/free');

@@ -29,7 +29,7 @@ function refusalOf(cursor: string, boundTo: unknown = BOUND_TO): string {
 describe('a cursor', () => {
   const cursor = encodeCursor(POSITION, BOUND_TO);
 
-  it('comes back as the position that it was made of', () => {
+  it('decodes to the position that it was made of', () => {
     expect(decodeCursor(cursor, BOUND_TO)).toEqual(POSITION);
   });
 
@@ -51,7 +51,7 @@ describe('a cursor', () => {
     expect(refusalOf(cursor, boundTo)).toBe('belongs to other filters or another sort order order');
   });
 
-  it('does not tell a filter that is left out from one that is undefined', () => {
+  it('treats an omitted filter like an undefined one', () => {
     const boundTo = ['user-1', '-occurredAt', false, { ...(BOUND_TO[3] as object), mood: undefined }];
     expect(decodeCursor(cursor, boundTo)).toEqual(POSITION);
   });
@@ -80,12 +80,12 @@ describe('a cursor', () => {
     expect(refusalOf(forged)).toBe('is not valid');
   });
 
-  it('of another position is harmless: it is one that the same user could have had', () => {
+  it('with another position is harmless, because it is one that the user could have got', () => {
     const moved = pack(['2020-01-01T00:00:00.000Z', id, digest]);
     expect(decodeCursor(moved, BOUND_TO)).toEqual({ key: '2020-01-01T00:00:00.000Z', id });
   });
 
-  it('never gives a position that PostgreSQL cannot take, whichever byte of it is changed', () => {
+  it('never decodes to a position that PostgreSQL refuses, whichever byte is changed', () => {
     for (let at = 0; at < cursor.length; at++) {
       for (const letter of ['A', 'z', '0', '_']) {
         const forged = cursor.slice(0, at) + letter + cursor.slice(at + 1);

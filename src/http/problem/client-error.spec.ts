@@ -20,7 +20,7 @@ describe('a client that is too slow', () => {
   it.each([
     ['with its headers', 'GET / HTTP/1.1\r\nhost: a\r\nx-slow: '],
     ['with its body', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf'],
-  ])('%s is answered with 408, and its connection ended', async (_name, text) => {
+  ])('answers %s with 408 and closes the connection', async (_name, text) => {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
     let answer = '';
     socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));

@@ -98,7 +98,7 @@ describe('ProblemFilter', () => {
     expect(answer.body).toMatchObject({ status: 400, detail: 'The query is not valid', errors });
   });
 
-  it('takes an exception that is a plain text, and one without a message of its own', async () => {
+  it('accepts exceptions with a plain text and without a message', async () => {
     expect((await answerTo(new HttpException('Slow down', 429))).body).toMatchObject({
       title: 'Too Many Requests',
       detail: 'Slow down',
@@ -109,7 +109,7 @@ describe('ProblemFilter', () => {
     });
   });
 
-  it("sends a health check's report as it is", async () => {
+  it("sends the report of a health check unchanged", async () => {
     const report = { status: 'error', info: {}, error: { database: { status: 'down' } }, details: {} };
     const answer = await answerTo(new ServiceUnavailableException(report));
     expect(answer.status).toBe(503);
@@ -155,7 +155,7 @@ describe('ProblemFilter', () => {
     expect(JSON.parse(sent[0]!)).toMatchObject({ status: 500, instance: '/anything' });
   });
 
-  it('asks its classifiers, and says in the log what was behind it', async () => {
+  it('uses its classifiers and logs the cause', async () => {
     const answer = await answerTo(new ConnectionLostError('read ECONNRESET'));
     expect(answer.status).toBe(503);
     expect(answer.headers['retry-after']).toBe('1');
@@ -165,7 +165,7 @@ describe('ProblemFilter', () => {
     expect(log.error).not.toHaveBeenCalled();
   });
 
-  it('keeps a Retry-After that is there already', async () => {
+  it('keeps an existing Retry-After', async () => {
     behave = (_request, reply) => {
       void reply.header('retry-after', '30');
       throw new ServiceUnavailableException();
@@ -183,7 +183,7 @@ describe('ProblemFilter', () => {
     ],
     ['a body that is not JSON', 400, { headers: JSON_TYPE, body: '{' }, /not valid JSON/],
     ['an empty body said to be JSON', 400, { headers: JSON_TYPE }, /is empty/],
-  ])('tells of %s in its own words', async (_what, status, request, detail) => {
+  ])('answers %s with our own message', async (_what, status, request, detail) => {
     behave = () => null;
     const answer = await ask('/anything', { method: 'POST', ...request });
     expect(answer.status).toBe(status);
@@ -192,13 +192,13 @@ describe('ProblemFilter', () => {
     expect(log.error).not.toHaveBeenCalled();
   });
 
-  it('answers 404 where there is nothing', async () => {
+  it('answers 404 for an unknown route', async () => {
     const answer = await ask('/nothing');
     expect(answer.body).toMatchObject({ status: 404, detail: 'No such route' });
     expect(answer.headers['allow']).toBeUndefined();
   });
 
-  it('answers 405 with Allow where there is another method', async () => {
+  it('answers 405 with Allow if the path has other methods', async () => {
     const answer = await ask('/read-only?x=1', { method: 'DELETE' });
     expect(answer.headers['allow']).toBe('GET, HEAD');
     expect(answer.body).toMatchObject({
@@ -212,7 +212,7 @@ describe('ProblemFilter', () => {
   it.each([
     ['sent', { sent: true, raw: { headersSent: false } }],
     ['begun', { sent: false, raw: { headersSent: true } }],
-  ])('breaks off an answer that was %s already', (_what, state) => {
+  ])('aborts a response that was already %s', (_what, state) => {
     const destroy = jest.fn();
     const reply = { ...state, raw: { ...state.raw, destroy }, send: jest.fn() };
     filter.catch(new Error('the stream broke'), hostOf({ url: '/anything', id: 'req-1' }, reply));
@@ -223,7 +223,7 @@ describe('ProblemFilter', () => {
 });
 
 describe('sendFrameworkProblem', () => {
-  it('makes a problem of a path that is no valid URL, with the request id', async () => {
+  it('answers an invalid URL with a problem that has the request id', async () => {
     const answer = await ask('/%zz');
     expect(answer.status).toBe(400);
     expect(answer.headers).toMatchObject({
@@ -239,7 +239,7 @@ describe('sendFrameworkProblem', () => {
     });
   });
 
-  it('answers 404 to a segment that is longer than any id', async () => {
+  it('answers 404 to a segment longer than any id', async () => {
     const answer = await ask(`/items/${'x'.repeat(101)}`);
     expect(answer.headers).toMatchObject({ 'x-request-id': 'req-1' });
     expect(answer.body).toMatchObject({ status: 404, detail: 'No such route' });

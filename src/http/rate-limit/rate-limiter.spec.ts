@@ -40,7 +40,7 @@ async function refusalOf(consumed: Promise<void>): Promise<TooManyRequestsExcept
 }
 
 describe('RateLimiter', () => {
-  it('lets as many through as are configured, and answers 429 to the next', async () => {
+  it('allows the configured number of requests, then answers 429', async () => {
     const limiter = new RateLimiter(configOf(), noRedis);
     expect(await statusOf(limiter.consume('anonymous', '192.0.2.1', report))).toBe(200);
     expect(Object.fromEntries(headers)).toEqual({
@@ -58,7 +58,7 @@ describe('RateLimiter', () => {
     expect(refusal?.getResponse()).toMatchObject({ retryAfterSeconds: headers.get('ratelimit-reset') });
   });
 
-  it('counts each key, and each kind of limit, by itself', async () => {
+  it('counts each key and each limit separately', async () => {
     const limiter = new RateLimiter(configOf(), noRedis);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(429);
@@ -66,7 +66,7 @@ describe('RateLimiter', () => {
     expect(await statusOf(limiter.consume('user', 'a', report))).toBe(200);
   });
 
-  it('does nothing when it is turned off', async () => {
+  it('does nothing when it is disabled', async () => {
     const limiter = new RateLimiter(configOf({ RATE_LIMIT_ENABLED: 'false' }), noRedis);
     for (let request = 0; request < 5; request++) {
       expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);
@@ -74,7 +74,7 @@ describe('RateLimiter', () => {
     expect(headers.size).toBe(0);
   });
 
-  it('tells of no end that is more than a minute away, though the clock was set back since the window began', async () => {
+  it('never reports more than a minute to wait, even if the clock was set back', async () => {
     const limiter = new RateLimiter(configOf(), noRedis);
     await limiter.consume('login', 'a', report);
     const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
@@ -84,7 +84,7 @@ describe('RateLimiter', () => {
     expect(headers.get('ratelimit')).toBe('"login";r=0;t=60');
   });
 
-  it('goes on in memory when Redis fails', async () => {
+  it('counts in memory when Redis fails', async () => {
     const attempt = jest.fn(() => Promise.reject(new Error('Redis is away')));
     const redis = { client: {}, available: true, attempt } as unknown as RedisConnection;
     const limiter = new RateLimiter(configOf(), redis);
@@ -93,7 +93,7 @@ describe('RateLimiter', () => {
     expect(attempt).toHaveBeenCalledTimes(2);
   });
 
-  it('does not even try a Redis that is known to be away', async () => {
+  it('does not try a Redis that is known to be unavailable', async () => {
     const attempt = jest.fn();
     const redis = { client: {}, available: false, attempt } as unknown as RedisConnection;
     const limiter = new RateLimiter(configOf(), redis);

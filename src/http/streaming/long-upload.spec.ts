@@ -50,17 +50,17 @@ async function readAll(incoming: IncomingMessage, response: ServerResponse): Pro
 }
 
 describe('an upload that takes longer than requestTimeout', () => {
-  it('is cut off with 408', async () => {
+  it('is ended with 408', async () => {
     const { port, givenUp } = await serve((incoming) => incoming.resume());
     expect((await sendSlowly(port, givenUp)).statusCode).toBe(408);
   });
 
-  it('goes on where that is allowed', async () => {
+  it('continues if the route allows it', async () => {
     const { port, givenUp } = await serve((incoming, response) => void readAll(incoming, response));
     expect((await sendSlowly(port, givenUp)).statusCode).toBe(200);
   });
 
-  it('is the only one that does: the next request on its connection has to be in time', async () => {
+  it('is the only exception: the next request on its connection has the time limit', async () => {
     let requests = 0;
     const { port } = await serve((incoming, response) => {
       requests += 1;

@@ -32,7 +32,7 @@ const answerOf = (texts: AsyncIterable<string>) =>
   streamAnswer(texts, { abortSignal: abortController.signal, ended });
 
 describe('streamAnswer', () => {
-  it('sends all of it in pieces, and no half of a character', async () => {
+  it('sends chunks, and never splits a character', async () => {
     const texts = [`${'x'.repeat(65_535)}😀`, '', 'é'.repeat(200_000)];
     const pieces = await answerOf(textsOf(...texts)).toArray();
     expect(pieces.join('')).toBe(texts.join(''));
@@ -42,7 +42,7 @@ describe('streamAnswer', () => {
     expect(log.warn).not.toHaveBeenCalled();
   });
 
-  it('is given up when the client takes nothing for 60 s, and reads nothing ahead meanwhile', async () => {
+  it('is aborted when the client reads nothing for 60 s, without reading ahead', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
     const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
     const chunks = stream.iterator({ destroyOnReturn: false });
@@ -57,7 +57,7 @@ describe('streamAnswer', () => {
     expect(log.warn).toHaveBeenCalledWith('response aborted: the client read nothing for 60 s', 'Stream');
   });
 
-  it.each(['before', 'while'])('is broken off by a shutdown that came %s it was read', async (when) => {
+  it.each(['before', 'while'])('is aborted by a shutdown %s it was read', async (when) => {
     const reason = new ServiceUnavailableException('The service is shutting down');
     if (when === 'before') abortController.abort(reason);
     const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
@@ -68,7 +68,7 @@ describe('streamAnswer', () => {
     expect(ended).toHaveBeenCalledTimes(1);
   });
 
-  it('holds nothing of itself at the signal once it has ended', async () => {
+  it('removes its listener once it has ended', async () => {
     const removed = jest.spyOn(abortController.signal, 'removeEventListener');
     await answerOf(textsOf('a')).toArray();
     await setImmediate();

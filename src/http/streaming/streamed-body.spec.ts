@@ -27,8 +27,8 @@ function receive() {
 
 const outcome = (promise: Promise<unknown>) => promise.then(String, (error: unknown) => error);
 
-describe('a body that is streamed in', () => {
-  it('comes piece by piece, and ends', async () => {
+describe('a streamed request body', () => {
+  it('arrives in chunks and ends', async () => {
     const chunks = receive();
     raw.write('a');
     expect(String((await chunks.next()).value)).toBe('a');
@@ -37,7 +37,7 @@ describe('a body that is streamed in', () => {
     expect((await chunks.next()).done).toBe(true);
   });
 
-  it('is given up when nothing comes for 30 s, which starts anew with each piece', async () => {
+  it('is aborted when no data arrives for 30 s, counted from the last chunk', async () => {
     jest.useFakeTimers();
     const chunks = receive();
     for (let piece = 0; piece < 3; piece += 1) {
@@ -54,7 +54,7 @@ describe('a body that is streamed in', () => {
     expect(raw.destroyed).toBe(false);
   });
 
-  it('is given up when the service stops, though nothing comes', async () => {
+  it('is aborted when the app stops, even if no data arrives', async () => {
     const chunks = receive();
     const next = outcome(chunks.next());
     const reason = new ServiceUnavailableException();
@@ -63,7 +63,7 @@ describe('a body that is streamed in', () => {
     expect(raw.destroyed).toBe(false);
   });
 
-  it('tells a connection that was cut from what else may go wrong', async () => {
+  it('distinguishes a lost connection from other errors', async () => {
     const chunks = receive();
     const next = outcome(chunks.next());
     raw.destroy(new Error('aborted'));

@@ -14,7 +14,7 @@ function issuesOf(type: z.ZodType, value: unknown) {
 }
 
 describe('toProblemErrors', () => {
-  it('joins the path with dots, array indexes among it', () => {
+  it('joins the path with dots, including array indexes', () => {
     expect(toProblemErrors(issuesOf(schema, { mood: 'x', tags: ['a', 1], place: { name: 2 } }))).toEqual([
       { path: 'mood', message: 'must be a whole number' },
       { path: 'tags.1', message: 'must be text' },
@@ -22,7 +22,7 @@ describe('toProblemErrors', () => {
     ]);
   });
 
-  it('names each field that is not known, wherever it is', () => {
+  it('names each unknown field at any depth', () => {
     expect(toProblemErrors(issuesOf(schema, { mood: 1, a: 1, b: 2, place: { name: 'x', c: 3 } }))).toEqual([
       { path: 'place.c', message: 'is an unknown field' },
       { path: 'a', message: 'is an unknown field' },
@@ -30,31 +30,31 @@ describe('toProblemErrors', () => {
     ]);
   });
 
-  it('begins the path with the name of a parameter', () => {
+  it('starts the path with the name of the parameter', () => {
     expect(toProblemErrors(issuesOf(z.uuid('must be a UUID'), 'x'), 'id')).toEqual([
       { path: 'id', message: 'must be a UUID' },
     ]);
   });
 
-  it('has an empty path for the whole', () => {
+  it('has an empty path for the whole value', () => {
     expect(toProblemErrors(issuesOf(z.object({}, 'must be an object'), []))).toEqual([
       { path: '', message: 'must be an object' },
     ]);
   });
 
-  it("reads a path of Standard Schema's segments", () => {
+  it("reads path segments of Standard Schema", () => {
     expect(
       toProblemErrors([{ message: 'is wrong', path: [{ key: 'entries' }, { key: 7 }, 'mood'] }]),
     ).toEqual([{ path: 'entries.7.mood', message: 'is wrong' }]);
   });
 
-  it('tells a fault once, though two checks found it', () => {
+  it('reports a fault once, even if two checks found it', () => {
     const mood = z.object({ mood: z.int('is wrong').max(10, 'is wrong') });
     expect(issuesOf(mood, { mood: 1e21 })).toHaveLength(2);
     expect(toProblemErrors(issuesOf(mood, { mood: 1e21 }))).toEqual([{ path: 'mood', message: 'is wrong' }]);
   });
 
-  it('stops at 100, also where one issue names more', () => {
+  it('stops at 100 errors, even if one issue names more', () => {
     const unknown = Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`field${index}`, 1]));
     const errors = toProblemErrors(issuesOf(schema, { mood: 1, ...unknown }));
     expect(errors).toHaveLength(100);
@@ -67,11 +67,11 @@ describe('SchemaValidationPipe', () => {
   const transform = (value: unknown, metadata: Partial<ArgumentMetadata>) =>
     pipe.transform(value, { schema, ...metadata } as ArgumentMetadata);
 
-  it('gives what the schema makes of the value', async () => {
+  it('returns the parsed value', async () => {
     expect(await transform({ mood: 7 }, { type: 'body' })).toEqual({ mood: 7, tags: [] });
   });
 
-  it('leaves alone what has no schema', async () => {
+  it('does not change a value without a schema', async () => {
     const value = { anything: true };
     expect(await transform(value, { type: 'custom', schema: undefined })).toBe(value);
   });
@@ -106,7 +106,7 @@ describe('SchemaValidationPipe', () => {
     },
   );
 
-  it('lets an error of the schema itself pass, for it is ours', async () => {
+  it('rethrows an error of the schema itself', async () => {
     const broken = z.unknown().transform(() => {
       throw new RangeError('a bug');
     });

@@ -43,11 +43,11 @@ describe('text(2, 5)', () => {
     expect(messagesOf(value)).toEqual([UNFIT]);
   });
 
-  it.each([null, undefined, 12, true, {}, ['ab']])('refuses %j, which is no string', (value) => {
+  it.each([null, undefined, 12, true, {}, ['ab']])('refuses %j, which is not a string', (value) => {
     expect(messagesOf(value)).toHaveLength(1);
   });
 
-  it('counts as PostgreSQL does, whatever the mix', () => {
+  it('counts characters as PostgreSQL does', () => {
     for (let letters = 0; letters <= 7; letters++) {
       for (let emoji = 0; emoji <= 7; emoji++) {
         const length = letters + emoji;

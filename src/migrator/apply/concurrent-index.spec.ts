@@ -21,13 +21,13 @@ function runnerWhere(validity: Readonly<Record<string, boolean>>) {
 describe('resumable', () => {
   const CREATE = 'CREATE INDEX CONCURRENTLY "i" ON "entries" ("mood")';
 
-  it('builds an index that is not there', async () => {
+  it('builds an index that does not exist', async () => {
     const { runner, sent } = runnerWhere({});
     await runner.query(CREATE);
     expect(sent).toEqual([CREATE]);
   });
 
-  it('leaves one that is there and valid', async () => {
+  it('keeps a valid index', async () => {
     const { runner, sent } = runnerWhere({ '"i"': true });
     await runner.query(CREATE);
     expect(sent).toEqual([]);
@@ -43,13 +43,13 @@ describe('resumable', () => {
       '"other"."i"',
     ],
     ['with a quote in its name', 'CREATE INDEX CONCURRENTLY "a ""b""" ON ONLY entries (mood)', '"a ""b"""'],
-  ])('drops one that was left invalid, and builds it anew: %s', async (_what, create, name) => {
+  ])('drops and rebuilds an invalid index: %s', async (_what, create, name) => {
     const { runner, sent } = runnerWhere({ [name]: false });
     await runner.query(create);
     expect(sent).toEqual([`DROP INDEX CONCURRENTLY IF EXISTS ${name}`, create]);
   });
 
-  it('drops an index once: one that is not there any more is dropped already', async () => {
+  it('does not drop an index that does not exist', async () => {
     const drop = 'DROP INDEX CONCURRENTLY "public"."i"';
     const gone = runnerWhere({});
     await gone.runner.query(drop);
@@ -59,7 +59,7 @@ describe('resumable', () => {
     expect(there.sent).toEqual([drop]);
   });
 
-  it('sends anything else as it is', async () => {
+  it('sends other statements unchanged', async () => {
     const { runner, sent } = runnerWhere({ '"i"': true });
     await runner.query('CREATE INDEX "i" ON "entries" ("mood")');
     expect(sent).toEqual(['CREATE INDEX "i" ON "entries" ("mood")']);

@@ -11,7 +11,7 @@ const migration = (up: (runner: QueryRunner) => Promise<unknown>): Migration => 
 });
 
 describe('recordStatements', () => {
-  it('gives the statements of a direction, with their parameters, in order', async () => {
+  it('returns the statements of a direction with their parameters, in order', async () => {
     const recorded = migration(async (runner) => {
       await runner.query('CREATE TABLE a (id int)');
       await runner.query('INSERT INTO a VALUES ($1)', [1]);
@@ -23,14 +23,14 @@ describe('recordStatements', () => {
     expect(await recordStatements(recorded, 'down')).toEqual([{ sql: 'DROP TABLE a', parameters: [] }]);
   });
 
-  it('comes to an end with a migration that does not', async () => {
+  it('ends for a migration that loops forever', async () => {
     const endless = migration(async (runner) => {
       for (;;) await runner.query('UPDATE a SET b = 1');
     });
     expect((await recordStatements(endless, 'up')).length).toBe(1000);
   });
 
-  it('answers a query with no rows, and keeps what was sent before a failure for want of one', async () => {
+  it('returns no rows, and keeps the statements before a failure', async () => {
     const recorded = migration(async (runner) => {
       const [row] = (await runner.query('SELECT 1 AS one')) as [{ one: number }];
       await runner.query(`SELECT ${row.one}`);

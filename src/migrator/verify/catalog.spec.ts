@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { differences } from './catalog.js';
 
 describe('differences', () => {
-  it('gives what is gone and what has come, the two states of an object together', () => {
+  it('returns removed and added lines, grouped by object', () => {
     const before = [
       'column public.a.x smallint',
       'column public.b.x text',
@@ -20,13 +20,13 @@ describe('differences', () => {
     ]);
   });
 
-  it('gives nothing for the same lines in another order', () => {
+  it('is empty for the same lines in another order', () => {
     expect(differences(['table public.a', 'table public.b'], ['table public.b', 'table public.a'])).toEqual(
       [],
     );
   });
 
-  it('indents the further lines of a definition, so that each sign begins a difference', () => {
+  it('indents the other lines of a definition', () => {
     expect(differences([], ['view public.v AS SELECT a\n  FROM t;'])).toEqual([
       '+ view public.v AS SELECT a\n      FROM t;',
     ]);

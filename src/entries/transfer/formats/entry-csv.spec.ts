@@ -75,7 +75,7 @@ const entry = fc.record({
 const file = (entries: readonly Entry[]) => BYTE_ORDER_MARK + CSV_HEADER + entries.map(csvLine).join('');
 
 describe('an export as CSV', () => {
-  it('is read back as what was written, in whatever pieces it comes', () => {
+  it('is read back unchanged, whatever the chunks', () => {
     fc.assert(
       fc.property(
         fc.array(entry, { maxLength: 5 }),
@@ -90,7 +90,7 @@ describe('an export as CSV', () => {
     );
   });
 
-  it('is RFC 4180: another reader gets the same cells from it', () => {
+  it('is RFC 4180: another reader returns the same cells', () => {
     fc.assert(
       fc.property(fc.array(entry, { minLength: 1, maxLength: 5 }), (entries) => {
         const rows = parse(file(entries), { bom: true, columns: true, record_delimiter: '\r\n' });
@@ -105,7 +105,7 @@ describe('an export as CSV', () => {
     );
   });
 
-  it('has no cell that a spreadsheet takes for a formula', () => {
+  it('has no cell that a spreadsheet runs as a formula', () => {
     fc.assert(
       fc.property(entry, (each) => {
         const [row] = parse(file([each]), { bom: true, columns: true, record_delimiter: '\r\n' });
@@ -135,32 +135,32 @@ describe('an export as CSV', () => {
   });
 });
 
-describe('CSV from elsewhere', () => {
-  it('has its columns in any order, LF or CRLF, and empty lines between', () => {
+describe('CSV from other programs', () => {
+  it('accepts columns in any order, LF or CRLF, and empty lines', () => {
     expect(told('mood,text\n7,a\r\n\r\n\n8,"b"\r\n')).toEqual([
       [2, { mood: 7, text: 'a' }],
       [5, { mood: 8, text: 'b' }],
     ]);
   });
 
-  it('need not end with a line break, nor begin with a byte-order mark', () => {
+  it('accepts a file without final line break and byte-order mark', () => {
     const fields = [[2, { text: 'a', mood: 7 }]];
     expect(told('text,mood\na,7')).toEqual(fields);
     expect(told('\ufefftext,mood\r\na,7')).toEqual(fields);
     expect(told('\ufeff"text","mood"\r\na,7')).toEqual(fields);
   });
 
-  it('leaves out what its cells leave empty, but for the text', () => {
+  it('omits empty cells, except for the text', () => {
     expect(told('text,mood,category,tags,occurredAt,id\n,7,, ,,')).toEqual([[2, { text: '', mood: 7 }]]);
   });
 
-  it('has tags as people write them', () => {
+  it('accepts tags as people write them', () => {
     expect(told('text,mood,tags\na,7,"river, walk"')).toEqual([
       [2, { text: 'a', mood: 7, tags: ['river', ' walk'] }],
     ]);
   });
 
-  it('has numbers, and nothing that only looks like one', () => {
+  it('accepts only decimal numbers', () => {
     const moods = told('text,mood\na, 7 \na,7.5\na,0x7\na,1e1\na,\na,-1').map(([, fields]) => fields);
     expect(moods).toEqual([
       { text: 'a', mood: 7 },
@@ -170,7 +170,7 @@ describe('CSV from elsewhere', () => {
     ]);
   });
 
-  it('is told by the line on which each record begins, those of several lines too', () => {
+  it('numbers each record by its first line', () => {
     const records = told('text,mood\n"a\nb\r\n\nc",1\nd,2\n"e\n\n",3\nf,4,5\ng,6');
     expect(records).toEqual([
       [2, { text: 'a\nb\r\n\nc', mood: 1 }],
@@ -190,7 +190,7 @@ describe('CSV from elsewhere', () => {
     ['"a",'.repeat(200_000), 'must have 2 cells, like the header'],
     ['x'.repeat(2_000_000), 'is longer than 1048576 bytes'],
     [Buffer.from('caf\u00e9,7', 'latin1'), 'is not valid UTF-8'],
-  ])('has a fault in one record alone: %.20j', (line, fault) => {
+  ])('reports a fault of one record only: %.20j', (line, fault) => {
     const bytes = Buffer.concat([
       Buffer.from('text,mood\nb,1\n'),
       Buffer.from(line as string),
@@ -203,7 +203,7 @@ describe('CSV from elsewhere', () => {
     ]);
   });
 
-  it('may have a quote that is never closed: that record is a fault, and no more of it is kept than a line may have', () => {
+  it('reports an unclosed quote, and keeps no more of it than the line limit', () => {
     expect(told('text,mood\na,1\n"b,2\nc,3\n')).toEqual([
       [2, { text: 'a', mood: 1 }],
       [3, 'has a quoted cell without a closing quote'],
@@ -224,7 +224,7 @@ describe('CSV from elsewhere', () => {
     [','.repeat(1_000_000), 'Unknown column ""'],
     ['"text,mood\na,7', 'The header has a quoted cell without a closing quote'],
     [Buffer.from('\ufefftext,mood\n', 'utf16le'), 'The header is not valid UTF-8'],
-  ])('is refused with a header like %.20j', (content, fault) => {
+  ])('refuses a file with the header %.20j', (content, fault) => {
     expect(faultOf(content)).toContain(fault);
   });
 });
@@ -239,7 +239,7 @@ describe('newline-delimited JSON', () => {
     return [...records, ...reader.end()].map(({ line, fields, fault }) => [line, fault ?? fields]);
   };
 
-  it('is read line by line, with a byte-order mark, CRLF and empty lines or without', () => {
+  it('is read line by line, with or without byte-order mark, CRLF and empty lines', () => {
     const records = [
       [1, { a: '😀' }],
       [3, 2],
@@ -252,7 +252,7 @@ describe('newline-delimited JSON', () => {
     }
   });
 
-  it('has a fault in one line alone where that is too long, however it comes', () => {
+  it('reports a fault only of the line that is too long, whatever the chunks', () => {
     for (const chunkBytes of [1, 50, 100, 101, 1000]) {
       expect(readJson(`1\n${'9'.repeat(101)}\n${'9'.repeat(5)}\n`, 100, chunkBytes)).toEqual([
         [1, 1],
