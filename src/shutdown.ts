@@ -20,7 +20,7 @@ export interface Stoppable {
 export interface Shutdown {
   /** What a signal closes from now on. Before, a signal ends the process at once. */
   onSignal(service: Stoppable): void;
-  /** Whether there was a signal. */
+  /** Whether a signal has arrived. */
   readonly begun: boolean;
 }
 

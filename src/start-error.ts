@@ -1,7 +1,7 @@
 import type { Config } from './config/config.js';
 import { isExpected } from './database/expected-errors.js';
 
-/** What an operator can do about a start that failed; the error itself where nothing is known. */
+/** A message for the operator if the cause is known; otherwise the error itself. */
 export function describeStartError(error: unknown, { http, metrics }: Config): unknown {
   if (isExpected(error)) return error.message;
   const { code, port = http.port } = (error ?? {}) as { code?: string; port?: number };

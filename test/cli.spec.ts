@@ -104,7 +104,7 @@ describe('entries export and import', () => {
     expect(got.stdout.split('\n')).toHaveLength(3);
   });
 
-  it('keep a diary from others: the file is its owner’s alone, also where one was there, by a link too', async () => {
+  it('create files that only the owner can read, also over existing files and links', async () => {
     const file = join(folder, 'entries.csv');
     const link = join(folder, 'link.csv');
     writeFileSync(file, 'of before', { mode: 0o644 });
@@ -141,7 +141,7 @@ describe('entries export and import', () => {
     expect(readFileSync(file, 'utf8')).toBe('of before');
   });
 
-  it('end in words where whoever reads an export has read enough', async () => {
+  it('end with a message if the reader of an export closes the pipe', async () => {
     await service.database.query(
       `INSERT INTO entries (id, user_id, text, search_text, mood)
        SELECT gen_random_uuid(), $1, repeat('x', 10000), repeat('x', 10000), 5
@@ -155,7 +155,7 @@ describe('entries export and import', () => {
     expect(program.stderr).toBe('the reader of the output has closed the pipe\n');
   });
 
-  it('say which lines are refused and why, exit 3, and import the others', async () => {
+  it('report invalid lines with reasons, exit 3, and import the others', async () => {
     const file = join(folder, 'entries.csv');
     writeFileSync(file, 'text,mood\na,1\nb,11\n"c\nc",2\n,3\n');
     const { code, stdout, stderr } = await entriesCommand('import', '--user', ada.account.email, file);
@@ -164,7 +164,7 @@ describe('entries export and import', () => {
     expect(stderr).toMatch(/^line 3: mood: must be .+\nline 6: text: must have .+\n$/);
   });
 
-  it('stop at SIGINT: what was imported stays, in whole batches', async () => {
+  it('stop at SIGINT and keep complete batches', async () => {
     const program = start({
       args: ['entries', 'import', '--user', ada.account.email, '--format', 'ndjson', '-'],
     });
@@ -181,7 +181,7 @@ describe('entries export and import', () => {
 });
 
 describe('the command', () => {
-  it('exits 2 at wrong usage, and 0 where help is asked for', async () => {
+  it('exits 2 for a usage error, and 0 for --help', async () => {
     const wrong = await entriesCommand('import', 'a.csv');
     expect(wrong).toMatchObject({ code: 2, stdout: '' });
     expect(wrong.stderr).toMatch(
@@ -203,14 +203,14 @@ describe('the command', () => {
     expect(stderr).not.toContain('JWT_SECRET');
   });
 
-  it('exits 1 and says in words what is wrong', async () => {
+  it('exits 1 with a plain message', async () => {
     const missing = join(folder, 'missing.csv');
     const { code, stdout, stderr } = await entriesCommand('import', '--user', ada.account.email, missing);
     expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `no such file: ${missing}\n` });
   });
 });
 
-describe('what goes wrong is said in words', () => {
+describe('errors', () => {
   async function failure(fields: Partial<TransferCommand>, url = service.database.url): Promise<string> {
     const command = {
       action: 'import',
@@ -230,7 +230,7 @@ describe('what goes wrong is said in words', () => {
     );
   }
 
-  it('an e-mail address that nobody has', async () => {
+  it('an unknown e-mail address', async () => {
     expect(await failure({ email: 'nobody@example.org' })).toBe(
       'no user has the e-mail address nobody@example.org',
     );
@@ -247,7 +247,7 @@ describe('what goes wrong is said in words', () => {
     expect(await failure({ file })).toContain('Unknown column');
   });
 
-  it('a database that is not there, or lacks migrations: it runs none', async () => {
+  it('fails for a missing database or pending migrations, and applies none', async () => {
     expect(await failure({}, `${service.database.url}_not`)).toContain('refuses the connection');
     const database = await createDatabase();
     try {

@@ -56,7 +56,7 @@ describe('wrong passwords for one account, each from another address', () => {
     expectDelay(await login(email, newAddress(), PASSWORD));
   });
 
-  it('do not lock the owner out: not where they signed in before, nor the sessions that they have', async () => {
+  it('do not lock out the owner at a known address or in existing sessions', async () => {
     const home = newAddress();
     const ada = await signUp(home);
     const { email, refreshToken } = ada.account;
@@ -73,7 +73,7 @@ describe('wrong passwords for one account, each from another address', () => {
     expectProblem(await login(randomEmail(), `203.0.0.${addresses}`), 401);
   });
 
-  it('are delayed alike for an e-mail that nobody has', async () => {
+  it('are delayed in the same way for an unknown e-mail', async () => {
     const email = randomEmail();
     expect((await exhaust(email)).map(({ status }) => status)).toEqual(Array(11).fill(401));
     expectDelay(await login(email, newAddress()));
@@ -84,7 +84,7 @@ describe('wrong passwords for many accounts from one network', () => {
   it.each([
     ['an IPv4 address', () => '198.51.100.7'],
     [
-      'an IPv6 network of 64 bits, in which a client has every address',
+      'an IPv6 /64 network, which belongs to one client',
       (n: number) => `2001:db8:0:1::${(n + 1).toString(16)}`,
     ],
   ])('are delayed after fifty: %s', async (_what, address) => {

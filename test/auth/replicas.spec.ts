@@ -59,7 +59,7 @@ describeWithRedis('a session that ended on one replica', () => {
     expectProblem(await there.post('/auth/refresh', { refreshToken: ada.account.refreshToken }), 401);
   });
 
-  it('is refused within a second of its commit, also where the transaction took longer than a poll looks back', async () => {
+  it('is refused within a second of its commit, even if the transaction took longer than a poll looks back', async () => {
     const ada = await here.signUp();
     const elsewhere = there.as(ada.account);
     const transaction = new Client({ connectionString: database.url });

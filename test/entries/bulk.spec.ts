@@ -18,7 +18,7 @@ async function total(client = ada): Promise<number> {
 }
 
 describe('POST /entries/bulk', () => {
-  it('answers 201 with each entry as a single POST would have made it, in the order given', async () => {
+  it('returns 201 with each entry as a single POST would create it, in the order of the request', async () => {
     const given = [
       { text: 'third', mood: 3, occurredAt: '2026-03-03T00:00:00+01:00' },
       { text: 'a "quoted" \\ text,\n{null} 😀', mood: 10, category: ' Work', tags: ['b', 'A', 'a,"\\{}'] },
@@ -50,7 +50,7 @@ describe('POST /entries/bulk', () => {
     }
   });
 
-  it('takes 1000 entries, and keeps their order', async () => {
+  it('accepts 1000 entries and keeps their order', async () => {
     const entries = Array.from({ length: 1000 }, (_, n) => ({ text: `${n}`, mood: 1 + (n % 10) }));
     const { status, body } = await ada.post('/entries/bulk', { entries });
     expect(status).toBe(201);
@@ -64,7 +64,7 @@ describe('POST /entries/bulk', () => {
     expect(await total()).toBe(1);
   });
 
-  it('answers 422 that names each bad item, and writes none of the others', async () => {
+  it('returns 422 that names each invalid item, and creates no entry', async () => {
     const entries: object[] = Array.from({ length: 10 }, () => ({ text: 'a', mood: 5 }));
     entries[3] = { text: '', mood: 5 };
     entries[7] = { text: 'a', mood: 11, colour: 'blue' };
@@ -73,7 +73,7 @@ describe('POST /entries/bulk', () => {
     expect(await total()).toBe(0);
   });
 
-  it('writes none where PostgreSQL refuses one of them', async () => {
+  it('creates none if PostgreSQL refuses one of them', async () => {
     await service.database.query(`ALTER TABLE entries ADD CONSTRAINT no_poetry CHECK (text <> 'poetry')`);
     try {
       const entries = [

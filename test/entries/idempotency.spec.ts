@@ -25,7 +25,7 @@ const keys = () =>
   service.database.query('SELECT key FROM idempotency_keys WHERE user_id = $1', [ada.account.userId]);
 
 describe('POST /entries with Idempotency-Key', () => {
-  it('answers a repeat as it did the first time, also when the entry has changed since, and makes no other', async () => {
+  it('repeats the first response, even if the entry has changed since, and creates no other entry', async () => {
     const first = await post('k');
     expect(first.status).toBe(201);
     expect(first.headers.get('idempotency-replayed')).toBeNull();
@@ -40,14 +40,14 @@ describe('POST /entries with Idempotency-Key', () => {
     expect(await total()).toBe(1);
   });
 
-  it('takes a body that says the same for the same', async () => {
+  it('treats an equivalent body as equal', async () => {
     const first = await post('k', '{"text":"a","mood":5,"tags":["b","A"]}');
     expect(
       (await post('k', '{ "mood": 5, "tags": ["a", "b"], "text": "a", "category": "General" }')).text,
     ).toBe(first.text);
   });
 
-  it('answers 422 when the key comes with another body, and goes on to answer the first', async () => {
+  it('returns 422 for the same key with another body, and still repeats the first response', async () => {
     const first = await post('k');
     expectProblem(await post('k', { ...BODY, mood: 6 }), 422);
     expect((await post('k')).text).toBe(first.text);
@@ -66,7 +66,7 @@ describe('POST /entries with Idempotency-Key', () => {
     expect((await post('k')).status).toBe(201);
   });
 
-  it('makes one entry of 20 at once, and tells each of the others 409 or the first answer', async () => {
+  it('creates one entry for 20 concurrent requests; the others get 409 or the first response', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => post('k')));
     const made = answers.filter(({ status }) => status === 201);
     expect(made.filter(({ headers }) => !headers.has('idempotency-replayed'))).toHaveLength(1);
@@ -99,7 +99,7 @@ describe('POST /entries with Idempotency-Key', () => {
     }
   });
 
-  it('leaves neither entry nor key where the keeping fails', async () => {
+  it('leaves neither entry nor key if storing the key fails', async () => {
     await service.database.query(
       `ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (key <> 'broken') NOT VALID`,
     );
@@ -133,14 +133,14 @@ describe('POST /entries with Idempotency-Key', () => {
   it.each([
     ['8e03978e-40d5-43e8-bc93-6894a57f9324', '"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
     ['a"\\b', '"a\\"\\\\b"'],
-  ])('takes the key %s for the same in quotes, as the draft has it: %s', async (bare, quoted) => {
+  ])('treats the key %s like the quoted one of the draft: %s', async (bare, quoted) => {
     const first = await post(quoted);
     expect(first.status).toBe(201);
     for (const key of [bare, quoted]) expect((await post(key)).text).toBe(first.text);
     expect(await total()).toBe(1);
   });
 
-  it('answers a repeat as the first time, though the entry is in the trash or gone, and brings it not back', async () => {
+  it('repeats the first response, even if the entry is in the trash or deleted, and does not restore it', async () => {
     const first = await post('k');
     for (const path of [`/entries/${first.body.id}`, `/entries/trash/${first.body.id}`]) {
       expect((await ada.delete(path)).status).toBe(204);
@@ -181,7 +181,7 @@ describe('POST /entries with Idempotency-Key', () => {
     expect(await keys()).toEqual([]);
   });
 
-  it('keeps nothing of a user who is gone', async () => {
+  it('keeps nothing of an erased user', async () => {
     await post('k');
     await service.database.query('DELETE FROM users WHERE id = $1', [ada.account.userId]);
     expect(await keys()).toEqual([]);

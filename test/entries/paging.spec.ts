@@ -96,7 +96,7 @@ async function disturb(
 
 describe('paging by cursor', () => {
   it.each(['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const)(
-    'by %s gives each entry that is left alone once and in order, whatever is done to the others meanwhile',
+    'by %s returns each unchanged entry once and in order, despite concurrent changes of others',
     async (sort) => {
       await fc.assert(
         fc.asyncProperty(
@@ -139,7 +139,7 @@ describe('paging by cursor', () => {
 });
 
 describe('PATCH /entries/:id by fifty at once', () => {
-  it('loses none that was answered 200: each made the version that the next one had to name', async () => {
+  it('loses no update that got 200: each created the version that the next one named', async () => {
     const ada = await service.signUp();
     const { id } = (await ada.post('/entries', { text: 'a', mood: 5 })).body;
     let lost = 0;

@@ -101,7 +101,7 @@ interface Reads {
   readonly rows: number;
 }
 
-describe('the plans of what is asked of 16 000 entries of a user', () => {
+describe('the query plans for a user with 16 000 entries', () => {
   it.each<[query: string, index: string, mostRows: number]>([
     ['?limit=20', 'entries_user_id_occurred_at_idx', 30],
     ['?sort=occurredAt', 'entries_user_id_occurred_at_idx', 30],

@@ -127,7 +127,7 @@ describe('the revision of a journal', () => {
     expect(await revision(ada)).toBeGreaterThan(before);
   });
 
-  it('stays where nothing is changed', async () => {
+  it('does not change if nothing changes', async () => {
     const path = await entry(ada);
     const trashed = await inTrash(ada);
     const file = lines(2, (n) => someId(900_000 + n));
@@ -172,7 +172,7 @@ describe('the revision of a journal', () => {
     expect(await revision(ada)).toBeGreaterThan(lost);
   });
 
-  it('moves also where the clock is set back', async () => {
+  it('grows even if the clock is set back', async () => {
     await entry(ada);
     const future = '9000000000000000';
     await database.query('UPDATE journals SET revision = $2 WHERE user_id = $1', [
@@ -245,7 +245,7 @@ it('statistics of another time zone have another entity tag', async () => {
   expect(after.headers.get('etag')).not.toBe(etag);
 });
 
-it('a cursor that belongs to another list is 400, whatever the entity tag', async () => {
+it('returns 400 for a cursor of another list, whatever the ETag', async () => {
   await entry(ada);
   expect((await ada.get('/entries?cursor=abc', { 'if-none-match': '*' })).status).toBe(400);
 });

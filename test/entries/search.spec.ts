@@ -113,7 +113,7 @@ describe('GET /entries?q', () => {
     for (const q of not) expect([q, await texts(q)]).toEqual([q, []]);
   });
 
-  it('finds every word, in any order and inside of other words, whatever the case', async () => {
+  it('finds all words, in any order, inside other words and in any case', async () => {
     await write('Walked by the river.');
     await write('A WALK in the rain');
     await write('Stayed at home');
@@ -147,7 +147,7 @@ describe('GET /entries?q', () => {
     '\\\\',
     "'; DROP TABLE entries",
     'x',
-  ])('takes %j as it stands', async (q) => {
+  ])('keeps %j unchanged', async (q) => {
     await write(`before ${q} after`);
     await write('nothing of it here?');
     expect(await texts(q)).toEqual([`before ${q} after`]);
@@ -161,7 +161,7 @@ describe('GET /entries?q', () => {
   });
 
   it.each(['""', '"" ""', '-""', '"   "', '\u0301'])(
-    'answers 200 without entries to %j, in which there is nothing to look for',
+    'returns 200 without entries for %j, which has no search term',
     async (q) => {
       await write('of the and');
       expect(await search({ q })).toMatchObject({ entries: [], total: 0, nextCursor: null });
@@ -197,7 +197,7 @@ describe('GET /entries?q', () => {
     );
   }, 60_000);
 
-  it('takes whatever signs there are', async () => {
+  it('accepts any characters', async () => {
     await write('some text');
     const sign = fc.oneof(
       fc.constantFrom('-', ' -', 'a', 'word', '\u00a0', '\u3000', '🌧️', '"'),
@@ -219,11 +219,11 @@ describe('GET /entries?q', () => {
     ).toEqual(['q']);
   });
 
-  it('answers 400 to q given twice', async () => {
+  it('returns 400 if q is repeated', async () => {
     expectProblem(await ada.get('/entries?q=a&q=b'), 400);
   });
 
-  it('puts the newest first, or sorts as it is told', async () => {
+  it('sorts the newest first, or as requested', async () => {
     const [third, first, second] = [
       await write('a river and much else', { occurredAt: '2026-03-03T00:00:00Z' }),
       await write('river river river', { occurredAt: '2026-03-01T00:00:00Z' }),
@@ -237,7 +237,7 @@ describe('GET /entries?q', () => {
     expect(await ids({ sort: 'createdAt' })).toEqual([third, first, second]);
   });
 
-  it('finds what a patch has made of an entry, and no more what it was', async () => {
+  it('finds the new text after a patch, not the old one', async () => {
     const id = await write('river');
     await ada.patch(`/entries/${id}`, { text: 'mountain' });
     expect(await texts('river')).toEqual([]);
@@ -250,7 +250,7 @@ describe('GET /entries?q', () => {
     expect(await texts('river')).toEqual(['river']);
   });
 
-  it('leaves out the trash, which has a search of its own', async () => {
+  it('excludes the trash, which has its own search', async () => {
     const id = await write('river');
     await ada.delete(`/entries/${id}`);
     expect(await texts('river')).toEqual([]);
@@ -262,7 +262,7 @@ describe('GET /entries?q', () => {
     expect((await search({ q: 'river' }, '/entries', await service.signUp())).total).toBe(0);
   });
 
-  it('goes with the other filters', async () => {
+  it('can be combined with the other filters', async () => {
     await write('river one', {
       mood: 3,
       tags: ['a'],

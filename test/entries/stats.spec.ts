@@ -126,7 +126,7 @@ describe('GET /entries/stats', () => {
     expect(byTag.map(({ count }) => count)).toEqual(byTag.map(({ count }) => count).sort((a, b) => b - a));
   });
 
-  it('takes from and to by the millisecond, and gives a bucket for each day between, in part or empty', async () => {
+  it('applies from and to by the millisecond, with a bucket for each day between, also partial or empty ones', async () => {
     await write(
       ...[
         '2026-03-01T11:59:59.999Z',
@@ -150,7 +150,7 @@ describe('GET /entries/stats', () => {
     }
   });
 
-  it('cuts days where the user does, also those of 23 and of 25 hours', async () => {
+  it("uses the days of the user's time zone, including those of 23 and 25 hours", async () => {
     await ada.patch('/users/me', { timezone: 'Europe/Vienna' });
     const around = [
       // 29 March 2026 ends at 22:00 UTC, and 25 October begins at 22:00 and ends at 23:00.
@@ -180,7 +180,7 @@ describe('GET /entries/stats', () => {
     expect(new Set(series.map(({ start }) => start)).size).toBe(series.length);
   });
 
-  it('has ISO weeks, from Monday, also where they begin in the year before', async () => {
+  it('has ISO weeks from Monday, also if they start in the previous year', async () => {
     await write(
       { occurredAt: '2026-01-01T00:00:00Z' },
       { occurredAt: '2026-01-04T23:59:59Z' },
@@ -243,7 +243,7 @@ describe('GET /entries/stats', () => {
     expect(expectProblem(await ada.get(`/entries/stats?${parameters}`), 400).paths).toEqual([name]);
   });
 
-  it('answers 400 to more buckets than 4000, and says how many there would be', async () => {
+  it('returns 400 for more than 4000 buckets, with their number', async () => {
     const all = '/entries/stats?from=0001-01-01T00:00:00Z&to=9999-12-31T00:00:00Z';
     expect(expectProblem(await ada.get(all), 400).detail).toContain('3652058 buckets');
     expect(expectProblem(await ada.get(`${all}&bucket=month`), 400).paths).toEqual(['bucket']);

@@ -30,7 +30,7 @@ async function textsOf(path: string): Promise<string> {
 }
 
 describe('DELETE /entries/:id', () => {
-  it('answers 204 and takes the entry out of reach', async () => {
+  it('returns 204, and the entry can no longer be read', async () => {
     const { id } = await write();
     const path = `/entries/${id}`;
     await ada.get(path);
@@ -43,7 +43,7 @@ describe('DELETE /entries/:id', () => {
     expect((await ada.get('/entries')).body).toMatchObject({ entries: [], total: 0 });
   });
 
-  it('answers 404 the second time, and to an id that nobody has', async () => {
+  it('returns 404 the second time, and for an unknown id', async () => {
     const { id } = await write();
     await ada.delete(`/entries/${id}`);
     expectProblem(await ada.delete(`/entries/${id}`), 404);
@@ -85,7 +85,7 @@ describe('DELETE /entries/:id', () => {
 });
 
 describe('GET /entries/trash', () => {
-  it('lists what was deleted, as it was, and nothing else', async () => {
+  it('lists deleted entries unchanged, and nothing else', async () => {
     const entry = await write({ category: 'health', tags: ['river'] });
     await write();
     expect((await ada.get('/entries/trash')).body).toEqual({
@@ -127,7 +127,7 @@ describe('GET /entries/trash', () => {
 });
 
 describe('POST /entries/:id/restore', () => {
-  it('answers 200 with the entry as it was before it was deleted', async () => {
+  it('returns 200 with the entry as before the deletion', async () => {
     const entry = await write({
       category: 'health',
       tags: ['river'],
@@ -150,7 +150,7 @@ describe('POST /entries/:id/restore', () => {
     expect({ status, body }).toEqual({ status: 200, body: entry });
   });
 
-  it('lets the entry be changed and deleted anew', async () => {
+  it('allows changing and deleting the entry again', async () => {
     const { id } = await write();
     await ada.delete(`/entries/${id}`);
     await ada.post(`/entries/${id}/restore`);
@@ -176,7 +176,7 @@ describe('POST /entries/:id/restore', () => {
     expect((await ada.get(`/entries/${id}`)).status).toBe(status === 200 ? 200 : 404);
   });
 
-  it('answers 404 to an id that nobody has', async () => {
+  it('returns 404 for an unknown id', async () => {
     expectProblem(await ada.post(`/entries/${randomUUID()}/restore`), 404);
   });
 });
@@ -209,7 +209,7 @@ describe('DELETE /entries/trash/:id', () => {
     expect((await ada.get('/entries/trash')).body.total).toBe(1);
   });
 
-  it('answers 400 to what is no id', async () => {
+  it('returns 400 for an invalid id', async () => {
     expectProblem(await ada.delete('/entries/trash/all'), 400);
   });
 });

@@ -17,7 +17,7 @@ const countOf = (answers: readonly Answer[], status: number) =>
   answers.filter((answer) => answer.status === status).length;
 
 describe('a rush', () => {
-  it('of 200 logins at once is served: none is shed', async () => {
+  it('serves 200 concurrent logins: none is refused', async () => {
     // Signing in again and again ends the oldest sessions.
     const { email, password } = (await service.signUp()).account;
     const answers = await Promise.all(
@@ -29,7 +29,7 @@ describe('a rush', () => {
   });
 });
 
-describe('a database that is too slow for what is asked', () => {
+describe('a slow database', () => {
   it('has requests answered with 503 and Retry-After rather than queued, probes answered, and no write lost', async () => {
     const lock = new Client({ connectionString: service.database.url });
     lock.on('error', () => {});

@@ -48,7 +48,7 @@ describe('PostgreSQL', () => {
   };
 
   it.each(['cut', 'hold'] as const)(
-    '%s: requests get 503, and succeed as soon as it is back',
+    '%s: requests get 503, and succeed when it is available again',
     async (fault) => {
       expect((await write()).status).toBe(201);
       proxy[fault]();

@@ -92,7 +92,7 @@ describe('PostgreSQL itself', () => {
     expect((await service.anonymous.get('/health')).status).toBe(200);
   });
 
-  it('hangs: 503 within the time limits, and served as soon as it goes on', async () => {
+  it('hangs: 503 within the time limits, and success when it continues', async () => {
     const stop = keepWriting(ledger);
     postgres.hang();
     let refused: Answer;
@@ -106,7 +106,7 @@ describe('PostgreSQL itself', () => {
     await stop();
   });
 
-  it('has no connection left: 503, and served as soon as there is one', async () => {
+  it('has no free connection: 503, and success when one is free', async () => {
     // The service's own are ended, so that others can take their places.
     const others: Client[] = [];
     const take = async () => {
@@ -163,7 +163,7 @@ describe('PostgreSQL itself', () => {
   );
 });
 
-describe('a client that goes away', () => {
+describe('a client that disconnects', () => {
   let service: TestApp;
   let client: ApiClient;
   beforeAll(async () => {
@@ -214,7 +214,7 @@ describe('a client that goes away', () => {
     expect((await client.post('/entries', { text: 'the next', mood: 5 })).status).toBe(201);
   });
 
-  it('during a long query has it end by its time limit, and as many as the pool has leave it free', async () => {
+  it('during a long query: the query ends at its time limit, and the pool becomes free', async () => {
     const limits = { DB_POOL_SIZE: '2', DB_STATEMENT_TIMEOUT_MS: '500' };
     const other = await startApp(limits, service.database);
     const lock = new Client({ connectionString: service.database.url });
@@ -306,7 +306,7 @@ const disk = smallDisk();
 const describeWithSmallDisk = disk === undefined ? describe.skip : describe;
 
 describeWithSmallDisk('a disk that is full', () => {
-  it('has writes answered with 503 and reads served, until there is room again', async () => {
+  it('answers writes with 503 and serves reads until there is space again', async () => {
     const folder = join(disk!, 'space');
     mkdirSync(folder);
     chownSync(disk!, postgres.user!.uid, postgres.user!.gid);

@@ -69,7 +69,7 @@ function expectTooMany(answer: Answer, limit: number): void {
 describe('the limit of an IP address without a token', () => {
   serviceWith({ ...LIMITS, TRUST_PROXY: 'on' });
 
-  it('is told with each answer, and refuses with 429 past it', async () => {
+  it('is sent with each response, and refuses with 429 beyond it', async () => {
     const address = newAddress();
     const answers = await inTurn(5, () => guess(from(address)));
     expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401]);
@@ -124,7 +124,7 @@ describe('the limit of an IP address without a token', () => {
     }
   });
 
-  it('holds for requests that bring no token, or a bad one, where one is needed', async () => {
+  it('applies to requests without a valid token', async () => {
     const address = newAddress();
     const bare = await inTurn(3, () => anonymous.get('/entries', from(address)));
     const forged = await inTurn(2, () =>
@@ -134,7 +134,7 @@ describe('the limit of an IP address without a token', () => {
     expectTooMany(await anonymous.withToken('a.forged.token').get('/users/me', from(address)), 5);
   });
 
-  it('holds for bad tokens from all addresses of an IPv6 network', async () => {
+  it('applies to invalid tokens from all addresses of an IPv6 network', async () => {
     const answers = [];
     for (let host = 1; host <= 6; host += 1) {
       answers.push(
@@ -170,7 +170,7 @@ describe('the limit of an IP address without a token', () => {
 describe('the limit of a user', () => {
   serviceWith({ ...LIMITS, TRUST_PROXY: 'on' });
 
-  it('is told with each answer, and refuses with 429 past it', async () => {
+  it('is sent with each response, and refuses with 429 beyond it', async () => {
     const ada = await signUp();
     const answers = await inTurn(7, () => ada.get('/users/me'));
     expect(statusesOf(answers)).toEqual(Array(7).fill(200));
@@ -235,13 +235,13 @@ describe('the limit of logins for an IP address and an e-mail', () => {
     expectTooMany(await login(email, address, PASSWORD), 3);
   });
 
-  it('holds for an e-mail that nobody has, as for one that somebody has', async () => {
+  it('applies to unknown e-mails as to known ones', async () => {
     const email = randomEmail();
     const address = newAddress();
     expect(statusesOf(await inTurn(4, () => login(email, address)))).toEqual([401, 401, 401, 429]);
   });
 
-  it('counts an e-mail in whatever case, with blanks or without, as one', async () => {
+  it('counts an e-mail in any case, with or without blanks, as one', async () => {
     const email = randomEmail();
     const address = newAddress();
     await login(email, address);
@@ -334,7 +334,7 @@ describe('X-Forwarded-For with TRUST_PROXY=10.0.0.0/8', () => {
 describe('RATE_LIMIT_ENABLED=false', () => {
   serviceWith({ ...LIMITS, RATE_LIMIT_ENABLED: 'false' });
 
-  it('limits nothing, and says nothing of limits', async () => {
+  it('limits nothing and sends no limit headers', async () => {
     const answers = await inTurn(12, () => guess({}));
     expect(statusesOf(answers)).toEqual(Array(12).fill(401));
     expect([...answers[0]!.headers.keys()].filter((name) => name.startsWith('ratelimit'))).toEqual([]);

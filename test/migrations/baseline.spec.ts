@@ -156,7 +156,7 @@ describe('a database made by golang-migrate', () => {
       ['+ trigger public.books.touch', '+ function public.touch()'],
     ],
     ['has a table of its own', 'CREATE TABLE loans (id int)', ['+ table public.loans']],
-  ])('is not adopted where it %s', async (_what, edit, lines) => {
+  ])('is not adopted if it %s', async (_what, edit, lines) => {
     await database.query(edit);
     await expectNothingWritten(async () => {
       const { recorded, matches, differences } = await adopt();
@@ -452,7 +452,7 @@ describe('the service on a database that was made by hand', () => {
     }
   }, 120_000);
 
-  it('exits 1, prints the differences and writes nothing where the schema is another', async () => {
+  it('exits 1, prints the differences and writes nothing if the schema differs', async () => {
     await database.query('DROP INDEX entries_trash_idx; CREATE TABLE notes (id int)');
     const first = await migrate('baseline');
     expect(first.code).toBe(1);

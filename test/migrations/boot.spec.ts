@@ -172,7 +172,7 @@ describe('the migration lock', () => {
     }
   });
 
-  it('is waited for no longer than MIGRATIONS_LOCK_TIMEOUT_MS', async () => {
+  it('times out after MIGRATIONS_LOCK_TIMEOUT_MS', async () => {
     const holder = new Client({ connectionString: database.url, application_name: 'somebody' });
     await holder.connect();
     await holder.query('SELECT pg_advisory_lock(28550419062547827)');
@@ -307,7 +307,7 @@ describe('a migration that meets a value it cannot take', () => {
       async down() {}`,
   };
 
-  it('is told with statement and SQLSTATE, and without the value, which is of the diary', async () => {
+  it('is logged with statement and SQLSTATE, without the value, which is user data', async () => {
     const client = await new ApiClient(await boot(undefined).listening()).signUp();
     await client.post('/entries', { text: 'a secret thought', mood: 7 });
     const failed = boot(release(CAST));
@@ -387,7 +387,7 @@ describe('a migration outside of a transaction', () => {
     expect(await indexState()).toEqual([{ valid: true }]);
   });
 
-  it('killed while it builds: the invalid index is found, dropped, and built anew', async () => {
+  it('killed during the build: the invalid index is dropped and rebuilt', async () => {
     await migrateTo(undefined);
     const build = release(INDEX);
     // An open transaction that has written keeps a concurrent build waiting.
@@ -417,7 +417,7 @@ describe('a migration outside of a transaction', () => {
     expect(await indexState()).toEqual([{ valid: true }]);
   });
 
-  it('that fails: says that what it had done stays, and is run again at the next start', async () => {
+  it('that fails: reports that its changes remain, and runs again at the next start', async () => {
     await migrateTo(undefined);
     const twoSteps = (second: string) => ({
       '9000000000001-TwoSteps': `
@@ -441,7 +441,7 @@ describe('a migration outside of a transaction', () => {
     expect(mended.stdout).toContain('keeping it');
   });
 
-  it('killed after it was built, and before that was noted: the index stays', async () => {
+  it('killed after the build and before the history was written: the index is kept', async () => {
     await migrateTo(undefined);
     await database.query('CREATE INDEX "entries_mood_idx" ON "entries" ("mood")');
     const next = boot(release(INDEX));
@@ -469,7 +469,7 @@ describe('order and identity', () => {
     );
   });
 
-  it('does not mind that a migration was formatted anew', async () => {
+  it('does not warn if a migration was only reformatted', async () => {
     await migrateTo(release({ '9000000000001-AddThing': ADD('thing') }));
     const formatted = release({
       '9000000000001-AddThing': ADD('thing').replace('ALTER TABLE entries ADD', 'ALTER TABLE  entries  ADD'),
@@ -479,7 +479,7 @@ describe('order and identity', () => {
     expect(program.stdout).not.toContain('was edited');
   });
 
-  it('applies one that is older than the newest applied, and says so', async () => {
+  it('applies one that is older than the newest applied one, with a warning', async () => {
     await migrateTo(release({ '9000000000002-Second': ADD('second') }));
     const merged = boot(
       release({ '9000000000001-First': ADD('first'), '9000000000002-Second': ADD('second') }),
@@ -491,7 +491,7 @@ describe('order and identity', () => {
     expect(await columnsOf('entries')).toEqual(expect.arrayContaining(['first', 'second']));
   });
 
-  it('refuses a database that is ahead of it, saying which release to use', async () => {
+  it('refuses a database of a newer release, and names the release to use', async () => {
     await migrateTo(release({ '9000000000001-Newer': ADD('newer') }));
     const older = boot(undefined);
     expect(await older.exited).toEqual({ code: 1, signal: null });
@@ -500,7 +500,7 @@ describe('order and identity', () => {
     );
   });
 
-  it('boots with a warning where what is ahead is marked compatible', async () => {
+  it('starts with a warning if newer migrations are marked compatible', async () => {
     await migrateTo(release({ '9000000000001-Newer': ADD('newer', 'compatible = true;') }));
     const older = boot(undefined);
     const client = await new ApiClient(await older.listening()).signUp();
@@ -511,7 +511,7 @@ describe('order and identity', () => {
     expect((await client.get('/health')).status).toBe(200);
   });
 
-  it('applies what is generated for a generated column, whose expression TypeORM keeps in a table of its own', async () => {
+  it('applies a generated migration for a generated column, whose expression TypeORM stores in its own table', async () => {
     const build = release({
       '9000000000001-AddSearch': `
         async up(runner) {
@@ -530,7 +530,7 @@ describe('order and identity', () => {
     expect(await columnsOf('entries')).toContain('search');
   });
 
-  it('takes into its history what TypeORM itself has applied', async () => {
+  it('adds migrations that TypeORM applied to its history', async () => {
     await migrateTo(undefined);
     await database.query('DROP TABLE migration_history');
     await migrateTo(release({ '9000000000001-AddThing': ADD('thing') }));

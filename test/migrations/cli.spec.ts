@@ -53,7 +53,7 @@ async function migrateJson(...args: string[]) {
 }
 
 describe('migrate status', () => {
-  it('lists what is pending on an empty database, and makes nothing', async () => {
+  it('lists all migrations as pending for an empty database, and creates nothing', async () => {
     const { code, stdout } = await migrate('status');
     expect(code).toBe(0);
     expect(stdout).toMatch(
@@ -63,7 +63,7 @@ describe('migrate status', () => {
     expect(await database.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
   });
 
-  it('says of each applied one when, how long it took, and by which release', async () => {
+  it('shows time, duration and release of each applied migration', async () => {
     await migrate('up');
     const { stdout } = await migrate('status');
     const line =
@@ -94,7 +94,7 @@ describe('migrate status', () => {
 });
 
 describe('migrate up', () => {
-  it('applies what is pending, and then nothing', async () => {
+  it('applies pending migrations, and the second time none', async () => {
     const first = await migrateJson('up');
     expect(first.code).toBe(0);
     expect(first.json.applied.at(-1)).toBe(NEWEST);
@@ -111,7 +111,7 @@ describe('migrate down', () => {
     );
   });
 
-  it('without --yes: says what would be lost, does nothing, and exits 3', async () => {
+  it('without --yes: lists the possible losses, does nothing and exits 3', async () => {
     const { code, stdout } = await migrate('down');
     expect(code).toBe(3);
     expect(stdout).toContain(`would revert ${NEWEST}`);
@@ -120,7 +120,7 @@ describe('migrate down', () => {
     expect(await database.query('SELECT count(*)::int FROM things')).toEqual([{ count: 3 }]);
   });
 
-  it('with --yes: takes the newest back, and says what was lost', async () => {
+  it('with --yes: reverts the newest migration and lists the losses', async () => {
     const { code, json } = await migrateJson('down', '--yes');
     expect(code).toBe(0);
     expect(json).toEqual({
@@ -134,7 +134,7 @@ describe('migrate down', () => {
 });
 
 describe('migrate down --yes while another process migrates', () => {
-  it('counts the losses under the lock, of the migration that it then takes back', async () => {
+  it('counts the losses under the lock, for the migration that it then reverts', async () => {
     await migrate('up');
     await migrate('down', '--yes');
     const other = new Client({ connectionString: database.url });

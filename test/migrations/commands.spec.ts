@@ -60,7 +60,7 @@ function editEntity(from: string, to: string): () => void {
 }
 
 describe('npm run migration:run, :show and :revert', () => {
-  it('apply what is pending, list it, and take the newest back', async () => {
+  it('apply pending migrations, list them, and revert the newest', async () => {
     const first = await migration(['run']);
     expect(first.code).toBe(0);
     expect(first.stdout).toContain(`migrations applied: CreateUsersSessionsAndEntries`);
@@ -80,14 +80,14 @@ describe('npm run migration:run, :show and :revert', () => {
 });
 
 describe('npm run migration:check', () => {
-  it('passes where the migrations make what the entities describe', async () => {
+  it('passes if migrations and entities agree', async () => {
     expect(await migration(['check'])).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('they make what'),
     });
   });
 
-  it('fails where they do not, and prints the SQL that is missing', async () => {
+  it('fails if they do not, and prints the missing SQL', async () => {
     const restore = editEntity('length: 50', 'length: 60');
     const { code, stdout } = await migration(['check']);
     restore();
@@ -105,7 +105,7 @@ describe('npm run migration:verify', () => {
     expect(faults).toEqual([]);
   });
 
-  it('fails, and prints the SQL, where they do not make what the entities describe', async () => {
+  it('fails and prints the SQL if migrations and entities differ', async () => {
     const restore = editEntity('length: 50', 'length: 60');
     const { code, stdout } = await migration(['verify']);
     restore();

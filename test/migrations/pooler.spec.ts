@@ -3,7 +3,7 @@ import { createDatabase, type TestDatabase } from '../harness/database.js';
 import { describeWithPgBouncer, startPgBouncer, type PgBouncer } from '../harness/pgbouncer.js';
 import { Program } from '../harness/program.js';
 
-describeWithPgBouncer('a database reached by a pooler', () => {
+describeWithPgBouncer('a database behind a pooler', () => {
   let database: TestDatabase;
   let pooler: PgBouncer | undefined;
   let program: Program;
@@ -17,7 +17,7 @@ describeWithPgBouncer('a database reached by a pooler', () => {
     await database.drop();
   });
 
-  it('in transaction mode, without MIGRATIONS_DATABASE_URL: says that it is missing, and changes nothing', async () => {
+  it('in transaction mode without MIGRATIONS_DATABASE_URL: asks for it and changes nothing', async () => {
     pooler = await startPgBouncer(database, 'transaction');
     program = Program.start({ DATABASE_URL: pooler.url });
     expect(await program.exited).toEqual({ code: 1, signal: null });
@@ -28,14 +28,14 @@ describeWithPgBouncer('a database reached by a pooler', () => {
     expect(await database.query(`SELECT to_regclass('users') AS users`)).toEqual([{ users: null }]);
   });
 
-  it('in transaction mode, with MIGRATIONS_DATABASE_URL: migrates by the direct way', async () => {
+  it('in transaction mode with MIGRATIONS_DATABASE_URL: migrates over the direct connection', async () => {
     pooler = await startPgBouncer(database, 'transaction');
     program = Program.start({ DATABASE_URL: pooler.url, MIGRATIONS_DATABASE_URL: database.url });
     await program.said(/listening on/);
     expect(program.stdout).toContain('migrations applied');
   });
 
-  it('in session mode: the lock holds, and it migrates', async () => {
+  it('in session mode: takes the lock and migrates', async () => {
     pooler = await startPgBouncer(database, 'session');
     program = Program.start({ DATABASE_URL: pooler.url, DB_POOL_SIZE: '2' });
     await program.said(/listening on/);

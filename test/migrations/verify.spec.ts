@@ -66,7 +66,7 @@ describe('migrate verify', () => {
     expect(program.stdout).toBe(`${OWN} migrations verified: up, down and up again\n`);
   });
 
-  it('leaves the database that it is given as it was', async () => {
+  it('does not change the given database', async () => {
     await start(process.env['TEST_PROGRAM']!).exited;
     expect(await database.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
   });
@@ -224,7 +224,7 @@ describe('migrate verify, of migrations that do not make what the entities descr
 describe('migrate verify without the right to make a database', () => {
   afterAll(() => onServer(`ALTER ROLE ${ROLE} CREATEDB`));
 
-  it('says what to do, without a stack', async () => {
+  it('prints instructions, without a stack', async () => {
     await onServer(`ALTER ROLE ${ROLE} NOCREATEDB`);
     const program = start(process.env['TEST_PROGRAM']!);
     expect(await program.exited).toEqual({ code: 1, signal: null });
@@ -259,7 +259,7 @@ describe('migrate verify, ended in the middle of a migration', () => {
     expect(program.stdout).toBe('');
   });
 
-  it('by the loss of its connection says so, and calls that no fault of the migration', async () => {
+  it('reports a lost connection, and not as a fault of the migration', async () => {
     await onServer(`SELECT pg_terminate_backend(pid) FROM (${SLEEPING}) AS sleeping`, [ROLE]);
     expect(await program.exited).toEqual({ code: 1, signal: null });
     expect(program.stderr).toContain('Lost the connection to the scratch database: terminating connection');

@@ -44,7 +44,7 @@ describe('boot with a wrong configuration', () => {
 });
 
 describe('boot on an empty database', () => {
-  it('applies the migrations, says so, listens, and finds none pending the next time', async () => {
+  it('applies the migrations, logs it and listens; the next start finds none pending', async () => {
     const first = start({ DATABASE_URL: database.url });
     const client = await new ApiClient(await first.listening()).signUp();
     expect(first.stdout).toContain('database ready');
@@ -59,7 +59,7 @@ describe('boot on an empty database', () => {
     expect((await again.get(`/entries/${body.id}`)).body).toEqual(body);
   });
 
-  it('does not start without tables when MIGRATIONS_RUN is off, but says that it is not ready', async () => {
+  it('is not ready without tables if MIGRATIONS_RUN is off', async () => {
     const empty = await createDatabase();
     try {
       const program = start({ DATABASE_URL: empty.url, MIGRATIONS_RUN: 'false' });
@@ -73,7 +73,7 @@ describe('boot on an empty database', () => {
     }
   });
 
-  it('ends with one clear line when the build holds no migration', async () => {
+  it('exits with one clear line if the build has no migrations', async () => {
     const build = copyBuild({}, /\d{13}-/);
     const empty = await createDatabase();
     try {

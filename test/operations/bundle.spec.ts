@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 describe('the bundle', () => {
-  it('says at its start what the build says', () => {
+  it('logs at start what the build prints', () => {
     const messages = ({ lines }: Program) =>
       lines.map(({ context, msg }) => `${String(context)}: ${String(msg)}`.replace(/127\.0\.0\.1:\d+/g, ''));
     // It came second, and found nothing to apply.
@@ -66,7 +66,7 @@ describe('the bundle', () => {
     expect(JSON.stringify(failure)).toMatch(/src\/entries\/entr\w+\.\w+\.ts:\d+:\d+/);
   });
 
-  it('holds no source, no development dependency and no path of the machine that made it', () => {
+  it('contains no source, development dependency or path of the build machine', () => {
     expect(files.length).toBeGreaterThan(10);
     for (const name of files) {
       expect(name).not.toMatch(/\.(ts|tsbuildinfo|spec\.\w+)$/);

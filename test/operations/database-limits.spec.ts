@@ -9,7 +9,7 @@ import { Sql } from '../../src/database/sql.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import { expectProblem } from '../harness/problem.js';
 
-describe('a transaction in which the process stands still', () => {
+describe('a process that hangs in a transaction', () => {
   let service: TestApp;
   beforeAll(async () => {
     service = await startApp({ DB_STATEMENT_TIMEOUT_MS: '300' });
@@ -37,7 +37,7 @@ describe('a transaction in which the process stands still', () => {
   });
 });
 
-describe('a statement that takes longer than DB_STATEMENT_TIMEOUT_MS', () => {
+describe('a statement that exceeds DB_STATEMENT_TIMEOUT_MS', () => {
   it('is answered with 504 and no Retry-After: it would take as long again', async () => {
     const service = await startApp({ DB_STATEMENT_TIMEOUT_MS: '300' });
     const lock = new Client({ connectionString: service.database.url });
@@ -60,7 +60,7 @@ describe('a statement that takes longer than DB_STATEMENT_TIMEOUT_MS', () => {
   });
 });
 
-describe('a server that takes a connection and then hangs', () => {
+describe('a server that accepts a connection and then hangs', () => {
   it('is not waited for beyond the time limit', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => {});

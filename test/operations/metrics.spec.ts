@@ -96,14 +96,14 @@ describe('GET /metrics', () => {
     expect(await count('hit')).toBe(hits + 1);
   });
 
-  it('has what was refused, by the limit that was reached', async () => {
+  it('has refused requests by limit', async () => {
     const { email } = ada.account;
     for (const status of [401, 401, 429])
       expect((await service.anonymous.post('/auth/login', { email, password: 'wrong' })).status).toBe(status);
     expect(await valueOf('rate_limit_refusals_total{limit="login"}')).toBe(1);
   });
 
-  it('has the passwords that are hashed and that wait', async () => {
+  it('has running and waiting password hashes', async () => {
     const logins = Array.from({ length: 40 }, (_each, i) =>
       service.anonymous.post('/auth/login', { email: `nobody-${i}@example.org`, password: 'wrong' }),
     );
@@ -114,7 +114,7 @@ describe('GET /metrics', () => {
     expect(now.get('password_hashes{state="running"}')).toBe(0);
   });
 
-  it('has the migrations that the start applied, what they took, and what of it was waiting', async () => {
+  it('has the migrations of the start, their duration and the lock wait', async () => {
     const now = await series();
     const [{ count }] = (await service.database.query<{ count: number }>(
       'SELECT count(*)::int AS count FROM migrations',
@@ -124,7 +124,7 @@ describe('GET /metrics', () => {
     expect(now.get('migrations_duration_seconds')).toBeGreaterThan(now.get('migrations_lock_wait_seconds')!);
   });
 
-  it('has no more series after 10 000 other URLs, methods and headers', async () => {
+  it('has no new series after 10 000 other URLs, methods and headers', async () => {
     const methods = [
       'GET',
       'HEAD',
@@ -169,7 +169,7 @@ describe('GET /metrics', () => {
 });
 
 describe('METRICS_PORT', () => {
-  it('has /metrics on a port of its own, and no longer on the main one', async () => {
+  it('serves /metrics on METRICS_PORT only', async () => {
     const other = await startApp({ METRICS_PORT: '0', HOST: '127.0.0.1' });
     let own: ApiClient;
     try {

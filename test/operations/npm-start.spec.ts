@@ -63,7 +63,7 @@ const expectEntryAt = async (url: string) => {
 };
 
 describe('npm start on a bare machine', () => {
-  it('makes a database and a secret, says what it does, and stops all of it on SIGTERM', async () => {
+  it('creates a database and a secret, prints what it does, and stops everything on SIGTERM', async () => {
     const program = npmStart();
     client = await new ApiClient(await program.listening()).signUp();
     entryId = (await client.post('/entries', { text: 'kept', mood: 7 })).body.id;
@@ -93,7 +93,7 @@ describe('npm start on a bare machine', () => {
     expect(postmasterPid()).toBeUndefined();
   });
 
-  it('is killed outright: the service ends by itself, and the next start finds every row', async () => {
+  it('is killed: the app ends by itself, and the next start finds every row', async () => {
     const killed = npmStart();
     await killed.listening();
     const service = killed.lines.find(({ pid }) => typeof pid === 'number')?.['pid'] as number;
@@ -136,7 +136,7 @@ describe('npm start on a bare machine', () => {
     await expectEntryAt(url);
   });
 
-  it('says that its port is taken, and stops the database again', async () => {
+  it('reports that its port is in use, and stops the database again', async () => {
     const occupant = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => occupant.once('listening', resolve));
     const { port } = occupant.address() as AddressInfo;
@@ -150,7 +150,7 @@ describe('npm start on a bare machine', () => {
 });
 
 describe('npm start with DATABASE_URL', () => {
-  it('uses that one and starts none of its own', async () => {
+  it('uses that database and starts none', async () => {
     const database = await createDatabase();
     try {
       const port = await freePort();

@@ -148,7 +148,7 @@ describe('SIGTERM', () => {
 });
 
 describe('SIGTERM with a request that does not end', () => {
-  it('exits 1 after SHUTDOWN_TIMEOUT_MS, and says so', async () => {
+  it('exits 1 after SHUTDOWN_TIMEOUT_MS, with a message', async () => {
     program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_TIMEOUT_MS: '300' });
     const client = await new ApiClient(await program.listening()).signUp();
     lock = await lockEntries();
@@ -222,7 +222,7 @@ describe('SHUTDOWN_DRAIN_MS', () => {
 });
 
 describe('a rolling restart of two replicas behind a proxy that asks for readiness', () => {
-  it('fails no request of 200 clients, and loses none of what they wrote', async () => {
+  it('fails no request of 200 clients and loses no write', async () => {
     const proxy = await ReadinessProxy.start();
     const start = () =>
       Program.start({
@@ -274,7 +274,7 @@ describe('SIGTERM during boot', () => {
     expect(await program.stop()).toEqual({ code: 143, signal: null });
   });
 
-  it('ends it in good order once there is something to end, and opens no port', async () => {
+  it('shuts down once there is something to stop, and opens no port', async () => {
     lock = await lockTable('sessions', 'ACCESS EXCLUSIVE');
     program = Program.start({ DATABASE_URL: database.url });
     await until('the first look at the sessions waits', waitingForLock);

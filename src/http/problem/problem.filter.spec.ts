@@ -109,7 +109,7 @@ describe('ProblemFilter', () => {
     });
   });
 
-  it("sends the report of a health check unchanged", async () => {
+  it('sends the report of a health check unchanged', async () => {
     const report = { status: 'error', info: {}, error: { database: { status: 'down' } }, details: {} };
     const answer = await answerTo(new ServiceUnavailableException(report));
     expect(answer.status).toBe(503);

@@ -42,7 +42,7 @@ describe('toProblemErrors', () => {
     ]);
   });
 
-  it("reads path segments of Standard Schema", () => {
+  it('reads path segments of Standard Schema', () => {
     expect(
       toProblemErrors([{ message: 'is wrong', path: [{ key: 'entries' }, { key: 7 }, 'mood'] }]),
     ).toEqual([{ path: 'entries.7.mood', message: 'is wrong' }]);
