@@ -22,7 +22,6 @@ export class Progress {
     private readonly total: number | undefined,
   ) {}
 
-  /** @param entries so far */
   update(done: number, entries: number): void {
     if (!this.screen.isTTY || Date.now() - this.drawn < EVERY_MS) return;
     this.drawn = Date.now();

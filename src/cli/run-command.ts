@@ -32,7 +32,6 @@ const logger: LoggerService = {
   error: (message: unknown) => console.error(String(message)),
 };
 
-/** The services of the commands, without HTTP. */
 @Module({})
 class CommandModule {
   static forRoot({ database, migrations }: CommandConfig): DynamicModule {
@@ -46,7 +45,6 @@ class CommandModule {
   }
 }
 
-/** @returns the exit code */
 export async function runCommand(
   command: TransferCommand,
   config: CommandConfig,

@@ -3,7 +3,6 @@ import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../config/config.js';
 import { connectionOptions, KEEP_ALIVE, queryTimeoutMs } from '../migrator/connection/connection-options.js';
 
-/** Options of the app's data source and of the TypeORM CLI. */
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
     ...connectionOptions(database),

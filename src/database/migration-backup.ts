@@ -8,7 +8,6 @@ import { PROJECT_FOLDER, RELEASE } from '../config/release.js';
 /** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
 const SSL_MODES = { off: 'disable', require: 'require', 'verify-full': 'verify-full' } as const;
 
-/** The backup failed. The message gives the reason. */
 export class BackupError extends Error {
   override readonly name = 'BackupError';
 }

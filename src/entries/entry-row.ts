@@ -4,7 +4,6 @@ import type { EntrySchema } from './entry.schemas.js';
 
 export type Entry = z.infer<typeof EntrySchema>;
 
-/** The select list that {@link toEntry} reads. */
 export const ENTRY_COLUMNS = 'id, text, mood, category, tags, occurred_at, created_at, updated_at, version';
 
 /** A row of {@link ENTRY_COLUMNS}, in PostgreSQL's text format. */
@@ -21,7 +20,6 @@ export type EntryRow = readonly [
   ...more: unknown[],
 ];
 
-/** Maps a row to a response. */
 export function toEntry(row: EntryRow): Entry {
   return {
     id: row[0],
@@ -50,7 +48,6 @@ function toTags(array: string): string[] {
   return array.slice(1, -1).split(',');
 }
 
-/** The parser of pg for a type OID. */
 const parserOf = types.getTypeParser as (oid: number) => (text: string) => unknown;
 const parseTimestamp = parserOf(types.builtins.TIMESTAMPTZ);
 

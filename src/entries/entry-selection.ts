@@ -16,13 +16,11 @@ export class Parameters {
     this.values = [userId];
   }
 
-  /** @returns the placeholder */
   add(value: unknown): string {
     return `$${this.values.push(value)}`;
   }
 }
 
-/** The WHERE condition of a selection. */
 export function whereOf({ filters, trash }: EntrySelection, parameters: Parameters): string {
   const { q, category, tag, mood, moodMin, moodMax, from, to } = filters;
   const conditions = ['user_id = $1', `deleted_at IS ${trash ? 'NOT NULL' : 'NULL'}`];

@@ -17,7 +17,6 @@ export interface EntryPage {
 
 /** The versions of an entry that a change applies to. */
 export interface VersionCondition {
-  /** Undefined: any. */
   readonly oneOf?: readonly number[] | undefined;
   readonly noneOf?: readonly number[] | undefined;
 }
@@ -41,7 +40,6 @@ function changing(change: string, returned: string): string {
   return `WITH changed AS (${change} RETURNING *), bumped AS (${bumpRevisions('changed')}) SELECT ${returned} FROM changed`;
 }
 
-/** Prepared statements. */
 const STATEMENTS = {
   insert: changing(
     `INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at)

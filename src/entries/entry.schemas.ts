@@ -105,7 +105,6 @@ function wholeNumber(
 
 const mood = wholeNumber(1, 10).optional();
 
-/** Filters of lists and exports. */
 export const filters = {
   q: z.string().trim().pipe(text(1, 200)).optional().meta({
     description: 'words that must all occur in the text, ignoring case and accents; "a phrase"; -excluded',

@@ -1,6 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 
-/** User and session of the access token. */
 export interface Principal {
   readonly userId: string;
   readonly sessionId: string;

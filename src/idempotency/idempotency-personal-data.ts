@@ -9,7 +9,6 @@ interface KeptAnswer {
   readonly key: string;
   readonly createdAt: Date;
   readonly status: number;
-  /** JSON */
   readonly body: string;
 }
 

@@ -8,7 +8,6 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 /** A Structured Fields String (RFC 9651 §3.3.3), the format of the draft. */
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 
-/** Documents the `Idempotency-Key` header. */
 export function ApiIdempotencyKey() {
   return applyDecorators(
     ApiHeader({

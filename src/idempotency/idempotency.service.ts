@@ -14,12 +14,10 @@ export interface Answer {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** JSON */
   readonly body: string;
 }
 
 export interface IdempotentAnswer extends Answer {
-  /** Whether it is a stored response. */
   readonly isReplayed: boolean;
 }
 
@@ -28,7 +26,6 @@ export interface IdempotentRequest {
   /** Such as `POST /entries`. The same key on another route is a different request. */
   readonly route: string;
   readonly key: string | undefined;
-  /** The parsed body. */
   readonly body: unknown;
 }
 

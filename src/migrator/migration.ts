@@ -20,7 +20,6 @@ export interface MigrationDescription {
   readonly name: string;
   /** ms since the epoch; determines the order. */
   readonly timestamp: number;
-  /** See `checksumOf`. */
   readonly checksum: string;
   readonly compatible: boolean;
 }

@@ -13,7 +13,6 @@ export interface DatabaseOptions {
 }
 
 export interface MigratorOptions {
-  /** The folder of the compiled migrations. */
   readonly migrations: string;
   /** Glob patterns of the compiled entities, or entity schemas. */
   readonly entities: readonly (string | EntitySchema)[];

@@ -15,7 +15,6 @@ import { SessionsService } from '../sessions/sessions.service.js';
 
 type Client = Omit<PasswordAttempt, 'email'>;
 
-/** Changes that need the password again. */
 @Injectable()
 export class AccountService {
   private readonly logger = new Logger('Account');

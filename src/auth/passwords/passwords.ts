@@ -30,7 +30,6 @@ export class Passwords {
     this.dummyHash = hash('the password of nobody', this.parameters);
   }
 
-  /** Running and waiting hashes and verifications. */
   get queue(): { readonly running: number; readonly waiting: number } {
     return this.slots.state;
   }

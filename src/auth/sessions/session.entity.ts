@@ -18,7 +18,6 @@ export class Session {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'sessions_user_id_fkey' })
   user!: Relation<User>;
 
-  /** SHA-256 of the current refresh token. */
   @Column('bytea', { name: 'refresh_token_hash' })
   refreshTokenHash!: Buffer;
 

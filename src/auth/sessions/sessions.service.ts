@@ -189,7 +189,6 @@ export class SessionsService {
       this.logger.warn(`a used refresh token was presented again: session ${sessionId} is ended`);
   }
 
-  /** @returns the ids of the ended sessions */
   private async endWhere(
     condition: string,
     parameters: ObjectLiteral,

@@ -18,7 +18,6 @@ export function foldText(text: string): string {
 export interface SearchTerms {
   /** LIKE patterns for `search_text`: all must match. */
   readonly all: readonly string[];
-  /** LIKE patterns of which none may match. */
   readonly none: readonly string[];
 }
 

@@ -5,7 +5,6 @@ import { Sql } from '../../database/sql.js';
 export type DayNumber = number;
 
 export interface StatsRange {
-  /** IANA time zone. */
   readonly timezone: string;
   /** ISO 8601, inclusive; undefined: the first entry. */
   readonly from: string | undefined;
@@ -61,7 +60,6 @@ const STATEMENTS = {
      WHERE user_id = $1 AND deleted_at IS NULL`,
 } as const;
 
-/** Statements of `GET /entries/stats`. */
 @Injectable()
 export class EntryStatsQueries {
   constructor(private readonly sql: Sql) {}

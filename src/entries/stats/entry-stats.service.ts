@@ -97,7 +97,6 @@ function moodsOf(groups: readonly StatsGroup[]): EntryStats['moods'] {
   return moods;
 }
 
-/** The names in a column, most frequent first. */
 function mostOf(groups: readonly StatsGroup[], column: 2 | 3, most: number): [name: string, count: number][] {
   return groups
     .flatMap((group): [string, number][] => {
@@ -147,7 +146,6 @@ function numberOf(bucket: Bucket, day: DayNumber): number {
   return date.getUTCFullYear() * 12 + date.getUTCMonth();
 }
 
-/** First day of the bucket with this number. */
 function startOf(bucket: Bucket, number: number): DayNumber {
   if (bucket === 'day') return number;
   if (bucket === 'week') return number * 7 - 3;

@@ -31,7 +31,6 @@ const RECORDS_AT_A_TIME = 250;
 export interface ImportOptions {
   readonly maxLineBytes: number;
   readonly turn?: Turn;
-  /** Called after each batch. */
   readonly onProgress?: (report: Readonly<ImportReport>) => void;
 }
 
@@ -104,7 +103,6 @@ export class EntryImport {
     return report;
   }
 
-  /** @returns the number of new rows */
   private async write(userId: string, rows: readonly NewEntry[], turn: Turn): Promise<number> {
     const imported = await this.insert(userId, rows, turn);
     if (imported === rows.length) return imported;

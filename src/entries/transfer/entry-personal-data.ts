@@ -13,7 +13,6 @@ const ERASE_BATCH = 2000;
 /** Sorts before every entry. */
 const BEGINNING = ['-infinity', '00000000-0000-0000-0000-000000000000'] as const;
 
-/** A user's entries, including the trash. */
 @Injectable()
 export class EntryPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'entries';

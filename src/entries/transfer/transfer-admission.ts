@@ -6,7 +6,6 @@ import { Admission } from '../../http/overload/admission.js';
 /** Each may hold a few MiB. */
 const LIMITS = { perUser: 2, inAll: 50, what: 'imports or exports', retryAfterSeconds: 5 };
 
-/** Runs a statement when it is its turn. */
 export type Turn = <T>(statement: () => Promise<T>) => Promise<T>;
 export const atOnce: Turn = (statement) => statement();
 

@@ -15,7 +15,6 @@ export function hasValidator(header: string, validator: string): boolean {
 
 /** The versions for which a request is to be carried out: RFC 9110 §13.1.1 and §13.1.2. */
 export interface Precondition {
-  /** Undefined: any. */
   readonly oneOf?: readonly number[] | undefined;
   /** Undefined: any but those of `oneOf`. */
   readonly noneOf?: readonly number[] | undefined;

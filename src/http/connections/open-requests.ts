@@ -5,7 +5,6 @@ import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { whenRequestEnds } from './request-end.js';
 
-/** The requests in progress, and whether a shutdown has begun. */
 @Injectable()
 export class OpenRequests {
   private readonly since = new Map<FastifyRequest, number>();
@@ -46,7 +45,6 @@ export class OpenRequests {
     whenRequestEnds(reply, () => this.since.delete(request));
   }
 
-  /** Sockets of the requests in progress. */
   sockets(): ReadonlySet<Socket> {
     return new Set([...this.since.keys()].map(({ raw }) => raw.socket));
   }

@@ -10,7 +10,6 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request was not received in time'],
 };
 
-/** The last reply of each connection. */
 const replies = new WeakMap<Socket, FastifyReply>();
 
 /** Must be called for each request, for {@link answerClientError}. */

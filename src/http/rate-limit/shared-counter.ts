@@ -31,7 +31,6 @@ export class SharedCounter {
     return { consumedPoints, remainingPoints, msBeforeNext: Math.min(msBeforeNext, seconds * 1000) };
   }
 
-  /** Takes one back. */
   async reward(key: string): Promise<void> {
     await this.run((window) => window.reward(key));
   }

@@ -104,7 +104,6 @@ export class ConnectionCutError extends Error {
   }
 }
 
-/** The media type of the body, if the route streams it. */
 function streamedMediaTypeOf(request: FastifyRequest): StreamedMediaType | undefined {
   const given = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   return takenBy(request).find((mediaType) => mediaType === given);

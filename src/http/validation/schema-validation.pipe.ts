@@ -9,7 +9,6 @@ import type { ProblemError } from '../problem/problem.js';
 
 const MAX_ERRORS = 100;
 
-/** Issues of a schema, before the status is known. */
 class SchemaIssues {
   constructor(readonly issues: readonly Issue[]) {}
 }

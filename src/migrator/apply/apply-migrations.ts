@@ -314,7 +314,6 @@ function failure(journal: MigrationJournal, error: unknown, name = journal.runni
 
 /** State for the description of a failure. TypeORM reports the failed statement only to its logger. */
 class MigrationJournal implements Logger {
-  /** The migration that started last. */
   running: string | undefined;
   readonly completed: string[] = [];
   failedQuery: string | undefined;

@@ -37,7 +37,6 @@ export function queryTimeoutMs({ statementTimeoutMs }: DatabaseOptions): number 
   return statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS;
 }
 
-/** Connection options of all TypeORM data sources. */
 export function connectionOptions(database: DatabaseOptions) {
   return {
     type: 'postgres',

@@ -38,14 +38,12 @@ export async function findMigrations(folder: string): Promise<MigrationFile[]> {
   return migrations;
 }
 
-/** The classes of all migrations, oldest first. */
 export async function loadMigrations(folder: string): Promise<MigrationClass[]> {
   const types: MigrationClass[] = [];
   for (const { load } of await findMigrations(folder)) types.push(await load());
   return types;
 }
 
-/** The content of the manifest. */
 export async function describeMigrations(folder: string): Promise<Record<string, MigrationDescription>> {
   const descriptions: Record<string, MigrationDescription> = {};
   for (const file of filesIn(folder)) descriptions[file] = await describe(() => loadMigration(folder, file));

@@ -7,11 +7,9 @@ export interface MigrationPlan<M extends MigrationDescription = MigrationDescrip
   readonly pending: readonly M[];
   /** Pending, but older than the newest applied migration, as after a merge of branches. */
   readonly late: readonly M[];
-  /** Edited after they were applied. */
   readonly edited: readonly M[];
   /** Applied by a newer release and marked compatible with this one. */
   readonly ahead: readonly AppliedMigration[];
-  /** Applied by a newer release and not marked compatible. */
   readonly incompatible: readonly AppliedMigration[];
 }
 

@@ -11,7 +11,6 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 
 export interface ScratchDatabase {
   readonly database: DatabaseOptions;
-  /** Recreates it empty and ends its connections. */
   readonly clear: () => Promise<void>;
 }
 

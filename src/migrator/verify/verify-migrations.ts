@@ -14,7 +14,6 @@ import { findMigrations, type MigrationFile } from '../history/migration-files.j
 import { withScratchDatabase } from './scratch-database.js';
 
 export interface Verification {
-  /** Number of migrations without a fault. */
   readonly verified: number;
   /** The first fault of each migration, with the catalog lines or the SQL that show it. */
   readonly faults: readonly string[];
@@ -68,7 +67,6 @@ export async function verifyMigrations(
   });
 }
 
-/** The first fault of a migration whose `up` has just run. */
 async function faultOf(
   file: MigrationFile,
   session: Session,

@@ -26,7 +26,6 @@ export const CSV_HEADER = `${COLUMNS.join(',')}\r\n`;
 /** One more than there are columns, which is enough to detect a record with too many cells. */
 export const MAX_CELLS = COLUMNS.length + 1;
 
-/** The header line is invalid. */
 export class CsvHeaderError extends Error {
   override readonly name = 'CsvHeaderError';
 }

@@ -12,7 +12,6 @@ export interface Line {
   readonly fault?: string;
 }
 
-/** Splits bytes into UTF-8 lines and buffers at most one line. */
 export class LineSplitter {
   /** Buffered beginning of an incomplete line. */
   private start = Buffer.alloc(0);
@@ -21,7 +20,6 @@ export class LineSplitter {
   private overflowing = false;
   private lines = 0;
 
-  /** @param maxBytes of a line */
   constructor(private readonly maxBytes: number) {}
 
   push(chunk: Buffer): Line[] {
