@@ -15,7 +15,7 @@ try {
   // 0 is for help.
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
 }
-// Standard input that was not read to its end would hold the process.
+// Unread standard input would keep the process running.
 process.stdin.destroy();
 
 async function main(command: TransferCommand): Promise<number> {

@@ -42,7 +42,7 @@ describe('listenForShutdown', () => {
     await jest.advanceTimersByTimeAsync(1);
     expect(exit.mock.calls).toEqual([[1]]);
     expect(told('error')).toEqual([
-      'not finished within 1000 ms: ending all the same; still open: POST /entries (1000 ms)',
+      'not finished within 1000 ms: exiting anyway; still open: POST /entries (1000 ms)',
     ]);
   });
 
@@ -56,7 +56,7 @@ describe('listenForShutdown', () => {
     await jest.advanceTimersByTimeAsync(0);
     expect(exit.mock.calls).toEqual([[0]]);
     expect(close).toHaveBeenCalledTimes(1);
-    expect(told('info')).toEqual(['SIGHUP: finishing what is under way', 'stopped']);
+    expect(told('info')).toEqual(['SIGHUP: shutting down', 'stopped']);
   });
 
   it('exits 1 if closing fails, and logs the reason without a value that PostgreSQL quotes', async () => {

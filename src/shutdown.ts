@@ -59,7 +59,7 @@ export function listenForShutdown(timeoutMs: number, logger: Logger): Shutdown {
         exitOnceWritten(logger, 0);
       },
       (error: unknown) => {
-        logger.error({ err: error }, `could not stop in good order: ${messageOf(error)}`);
+        logger.error({ err: error }, `shutdown failed: ${messageOf(error)}`);
         exitOnceWritten(logger, 1);
       },
     );

@@ -5,7 +5,7 @@ import { EmailSchema } from '../users/user.schemas.js';
 const EXTENSIONS: Readonly<Record<string, Format>> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv' };
 
 const EXIT_CODES =
-  '\nExit code: 0 done, 1 failed, 2 wrong usage, 3 some lines were refused, 78 wrong configuration';
+  '\nExit code: 0 done, 1 failed, 2 usage error, 3 some lines are invalid, 78 configuration error';
 
 export interface TransferCommand {
   readonly action: 'import' | 'export';

@@ -25,13 +25,13 @@ describe('RequestDrain', () => {
     'with a limit of %i ms and a drain of %i breaks off streams after %i',
     async (timeoutMs, drainMs, ms) => {
       const { requests, drain } = drainOf(timeoutMs, drainMs);
-      expect(requests.ending).toBe(false);
+      expect(requests.draining).toBe(false);
       const drained = drain.beforeApplicationShutdown();
-      expect(requests.ending).toBe(true);
+      expect(requests.draining).toBe(true);
       jest.advanceTimersByTime(ms - 1);
-      expect(requests.brokenOff.aborted).toBe(false);
+      expect(requests.abortSignal.aborted).toBe(false);
       jest.advanceTimersByTime(1);
-      expect(requests.brokenOff.aborted).toBe(true);
+      expect(requests.abortSignal.aborted).toBe(true);
       await drained;
     },
   );

@@ -21,9 +21,9 @@ export class RequestDrain implements BeforeApplicationShutdown {
 
   async beforeApplicationShutdown(): Promise<void> {
     const { shutdownTimeoutMs: timeoutMs, shutdownDrainMs: drainMs } = this.config.http;
-    this.requests.announceEnd();
+    this.requests.beginDrain();
     const reserveMs = Math.min(AFTER_STREAMS_MS, (timeoutMs - drainMs) / 2);
-    setTimeout(() => this.requests.breakOff(), timeoutMs - reserveMs).unref();
+    setTimeout(() => this.requests.abortStreams(), timeoutMs - reserveMs).unref();
     if (drainMs === 0) return;
     // In steps: if the process gets no CPU for a while, the time to answer probes becomes longer.
     for (let step = 0; step < DRAIN_STEPS; step += 1) await sleep(drainMs / DRAIN_STEPS);

@@ -48,7 +48,7 @@ describe('a cursor', () => {
     ['other filters', ['user-1', '-occurredAt', false, { category: 'work', tag: ['a', 'b'] }]],
     ['no filters', ['user-1', '-occurredAt', false, {}]],
   ])('is refused for %s', (_list, boundTo) => {
-    expect(refusalOf(cursor, boundTo)).toBe('belongs to other filters or another sort order order');
+    expect(refusalOf(cursor, boundTo)).toBe('belongs to other filters or another sort order');
   });
 
   it('treats an omitted filter like an undefined one', () => {

@@ -38,8 +38,7 @@ export function openCursor<T>(cursor: string, schema: z.ZodType<T>, boundTo: unk
   if (!Array.isArray(content)) throw refused('is not valid');
   const parsed = schema.safeParse(content.slice(0, -1));
   if (!parsed.success || typeof content.at(-1) !== 'string') throw refused('is not valid');
-  if (content.at(-1) !== digest(boundTo))
-    throw refused('belongs to other filters or another sort order order');
+  if (content.at(-1) !== digest(boundTo)) throw refused('belongs to other filters or another sort order');
   return parsed.data;
 }
 

@@ -5,7 +5,7 @@ import type { MigratorOptions } from '../migrator-options.js';
 import { clientConfig } from '../connection/connection-options.js';
 import { isTransactionPooler } from '../connection/transaction-pooler.js';
 
-/** The same for every release. Advisory locks belong to one database, so two databases of a server never wait for each other. */
+/** Must never change. Advisory locks are per database, so databases of one server do not block each other. */
 export const LOCK_KEY = '28550419062547827';
 
 const FIRST_PAUSE_MS = 50;
@@ -16,22 +16,22 @@ export class MigrationLockTimeoutError extends Error {
   override readonly name = 'MigrationLockTimeoutError';
 }
 
-/** The lock cannot be had by this way to the database, or was lost on it. */
+/** The connection cannot hold the lock, or has lost it. */
 export class MigrationLockError extends Error {
   override readonly name = 'MigrationLockError';
 }
 
 export interface MigrationLock {
-  /** @throws {MigrationLockError} where the lock's connection is no more, and the lock with it */
+  /** @throws {MigrationLockError} if the connection of the lock, and so the lock, is lost */
   assertHeld(): Promise<void>;
 }
 
 /**
- * Runs `work` while holding the PostgreSQL advisory lock that all migrating processes take, on a connection of its
- * own: PostgreSQL gives it up by itself when that connection ends, however the process ends.
+ * Runs `work` under the PostgreSQL advisory lock of migrations, on a connection of its own. PostgreSQL releases the
+ * lock when that connection ends, even if the process crashes.
  *
- * The lock is tried for, not waited for: a session that blocks in `pg_advisory_lock` keeps a transaction open, and
- * a `CREATE INDEX CONCURRENTLY` under the lock would wait for that transaction for ever.
+ * The lock is polled: a session that blocks in `pg_advisory_lock` keeps a transaction open, for which a `CREATE INDEX
+ * CONCURRENTLY` under the lock would wait forever.
  *
  * @throws {MigrationLockTimeoutError} after `lockTimeoutMs`
  * @throws {MigrationLockError} behind a pooler in transaction mode
@@ -41,10 +41,10 @@ export async function withMigrationLock<T>(
   log: (line: string) => void,
   work: (lock: MigrationLock) => Promise<T>,
 ): Promise<T> {
-  // The name is what those who wait are told: which release, on which machine or container.
+  // Waiting processes log this name.
   const name = `release ${release} migrating on ${hostname()}`.slice(0, 63);
   const client = new Client(clientConfig(database, name));
-  // A lost connection shows in the next query; without a listener it would end the process.
+  // The next query reports a lost connection. Without a listener, the event would end the process.
   client.on('error', () => {});
   await client.connect();
   try {
@@ -85,7 +85,7 @@ async function acquire(client: Client, timeoutMs: number, log: (line: string) =>
 
 async function assertHeld(client: Client): Promise<void> {
   try {
-    // Ours already, so this only counts; by another session it could not be had.
+    // Succeeds if this session holds the lock already, and fails if another session does.
     const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
       LOCK_KEY,
     ]);
