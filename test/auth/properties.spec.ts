@@ -143,7 +143,7 @@ describe('an id of another user', () => {
 });
 
 describe('what a client sends in a header', () => {
-  it('is never given back as a header, but for a plain request id', async () => {
+  it('is never sent back as a header, except for a valid request id', async () => {
     const value = fc.string({ unit: 'binary-ascii', maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(
@@ -193,7 +193,7 @@ describe('what a client sends in a header', () => {
   });
 });
 
-describe('what is overlong, deep or of another kind', () => {
+describe('overlong, deep or unexpected input', () => {
   const long = fc
     .constantFrom(129, 255, 513, 10_001, 100_000)
     .chain((length) =>
@@ -230,7 +230,7 @@ describe('what is overlong, deep or of another kind', () => {
     expect((await mallory.get('/users/me')).status).toBe(200);
   });
 
-  it('is cut to its column where a client cannot choose it: the user agent of a session', async () => {
+  it('cuts the user agent of a session to the length of its column', async () => {
     const email = randomEmail();
     const headers = { 'user-agent': 'x'.repeat(8000) };
     const { status, body } = await anonymous.post(
@@ -243,7 +243,7 @@ describe('what is overlong, deep or of another kind', () => {
     expect(sessions[0].userAgent).toBe('x'.repeat(512));
   });
 
-  it('is refused as a token: of whatever form or length', async () => {
+  it('is refused as a token, in any form and length', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(

@@ -67,7 +67,7 @@ describe('GET /auth/sessions', () => {
     expect(await sessionsOf(ada)).toMatchObject([{ current: true }]);
   });
 
-  it('shows nobody the sessions of another', async () => {
+  it('does not show sessions of other users', async () => {
     const [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
     expect(await sessionsOf(bob)).toHaveLength(1);
     expect(await currentOf(bob)).not.toBe(await currentOf(ada));

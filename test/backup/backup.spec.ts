@@ -66,7 +66,7 @@ describeWithPgDump('scripts/backup', () => {
     }
   });
 
-  it('exits with 3 when there is no schema yet', async () => {
+  it('exits 3 without a schema', async () => {
     expect(await backups.run('backup')).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('nothing to back up'),
@@ -130,7 +130,7 @@ describeWithPgDump('scripts/backup', () => {
 
     beforeEach(() => backups.copyFrom(filled));
 
-    it('remove older backups, but none made before a migration, and none of another database', async () => {
+    it('remove older backups, but none from before a migration and none of another database', async () => {
       put('20200101T000000Z');
       put('20200101T000000Z', 'before-0.2.0');
       writeFileSync(
@@ -146,7 +146,7 @@ describeWithPgDump('scripts/backup', () => {
       ]);
     });
 
-    it('keep the newest backups, whatever their age, when both are given', async () => {
+    it('keep the newest backups, whatever their age, with both options', async () => {
       for (const year of [2018, 2019, 2020]) put(`${year}0101T000000Z`);
       await backups.run('backup', ['--keep-days', '7', '--keep', '3']);
       expect(backups.files().map((file) => file.split('-')[1]!.slice(0, 4))).toEqual([
@@ -204,7 +204,7 @@ describeWithPgDump('scripts/backup-service', () => {
     expect(await health(state)).toMatchObject({ code: 0, stdout: expect.stringContaining('no schema yet') });
   });
 
-  it('is unhealthy after a failed backup, and says why', async () => {
+  it('is unhealthy after a failed backup, with the reason', async () => {
     await backups.copyFrom(filled);
     const state = serve({ PGPASSWORD: 'wrong', PGDATABASE: 'no_such_database' });
     await until('it fails', async () => (await health(state)).stderr.includes('the last backup failed'));

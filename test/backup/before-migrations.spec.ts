@@ -76,7 +76,7 @@ describeWithPgDump('MIGRATIONS_BACKUP=true', () => {
     expect(await rowsOf(backups.database.url)).toEqual(rows);
   });
 
-  it('refuses to migrate in the image, which has no pg_dump, and says what to do', async () => {
+  it('refuses to migrate in the image, which has no pg_dump, with instructions', async () => {
     await backups.copyFrom(filled);
     const rows = await rowsOf(backups.database.url);
     const { code, stderr } = await migrateWithBackup(bundle);
@@ -113,7 +113,7 @@ describeWithPgDump('scripts/backup-before-migrations', () => {
     expect(backups.files()).toEqual([expect.stringMatching(BACKUP_BEFORE_NAME)]);
   });
 
-  it('makes none when no migration is pending', async () => {
+  it('makes no backup if no migration is pending', async () => {
     await backups.copyFrom(filled);
     expect(await runBefore()).toMatchObject({
       code: 0,
@@ -122,12 +122,12 @@ describeWithPgDump('scripts/backup-before-migrations', () => {
     expect(backups.files()).toEqual([]);
   });
 
-  it('makes none for an empty database', async () => {
+  it('makes no backup of an empty database', async () => {
     expect(await runBefore()).toMatchObject({ code: 0, stdout: expect.stringContaining('no schema yet') });
     expect(backups.files()).toEqual([]);
   });
 
-  it('makes none without MIGRATIONS_BACKUP, and does not connect', async () => {
+  it('makes no backup without MIGRATIONS_BACKUP, and does not connect', async () => {
     expect(await runBefore({ MIGRATIONS_BACKUP: 'false', PGHOST: 'nowhere.invalid' })).toMatchObject({
       code: 0,
     });

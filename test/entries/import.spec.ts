@@ -84,7 +84,7 @@ describe('POST /entries/import', () => {
     expect(report).toMatchObject({ imported: 2, skipped: 0, failed: 11 });
     expect(report.errors.map(({ line }) => line)).toEqual([2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
     expect(report.errors[0]?.message).toContain('mood: must be a whole number from 1 to 10');
-    expect(report.errors[0]?.message).toContain('colour: is not a known field');
+    expect(report.errors[0]?.message).toContain('colour: is an unknown field');
     expect(report.errors[1]?.message).toBe('is not valid JSON');
     expect((await exportEntries(ada)).map(({ text }) => text).sort()).toEqual(['a', 'e']);
   });
@@ -245,7 +245,7 @@ describe('an import that is sent again', () => {
     expect((await ada.get(`/entries/${late}`)).body.text).toBe('the first');
   });
 
-  it('completes an import whose connection was cut, which left whole batches', async () => {
+  it('completes an interrupted import, which has left complete batches', async () => {
     const file = numberedLines(8 * BATCH_ROWS + 200);
     const request = openRequest(ada, 'POST', '/entries/import', { 'content-type': NDJSON });
     request.write(file.slice(0, -1).join(''));

@@ -97,7 +97,7 @@ describeWithRedis('Redis', () => {
   });
 
   it.each(['cut', 'hold'] as const)(
-    '%s in the midst of it: no request fails, none reads stale, hits resume',
+    '%s during requests: none fails, none reads stale data, cache hits resume',
     async (fault) => {
       await exercise(client);
       proxy[fault]();
@@ -207,7 +207,7 @@ describeWithRedis('Redis', () => {
     }
   });
 
-  it('absent at boot: the service starts without it, and takes it up when it comes', async () => {
+  it('unavailable at start: the app starts without it and connects later', async () => {
     proxy.cut();
     const early = await startApp(environment());
     try {

@@ -248,7 +248,7 @@ describe('a client that disconnects', () => {
 });
 
 describeWithRedis('Redis itself', () => {
-  it('is killed, comes back empty, hangs and goes on: nothing fails, nothing is lost, nothing is stale', async () => {
+  it('is killed, restarts empty, hangs and continues: nothing fails, is lost or is stale', async () => {
     const redis = await RedisServer.start();
     const service = await startApp({ REDIS_URL: redis.url }, await databaseOf(postgres));
     try {

@@ -88,7 +88,7 @@ describe('HEAD', () => {
     },
   );
 
-  it('requires a token where GET does', async () => {
+  it('requires a token if GET does', async () => {
     expect((await anonymous.request('HEAD', '/users/me')).status).toBe(401);
   });
 });
@@ -129,7 +129,7 @@ describe('a request that Node answers by default', () => {
   it('without a Host header returns a problem with status 400', async () => {
     const answer = await sendRaw(service.url, 'GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
-    expect(answer).toContain('The header Host is missing');
+    expect(answer).toContain('The Host header is missing');
   });
 
   it('with an unknown Expect header is served', async () => {

@@ -39,7 +39,7 @@ describe('x-request-id', () => {
     },
   );
 
-  it('is generated for each request without one, whatever the status', async () => {
+  it('is generated for each request without one, for any status', async () => {
     const { id } = (await ada.post('/entries', ENTRY)).body;
     const answers = [
       await ada.get('/users/me'),

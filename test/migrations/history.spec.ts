@@ -164,7 +164,7 @@ async function migrate(
 }
 
 describe('the history of the schema', () => {
-  it('has a version here for each migration there is', async () => {
+  it('has a version here for each migration', async () => {
     expect(VERSIONS.map(({ migration }) => migration)).toEqual(
       (await findMigrations(MIGRATIONS)).map(({ name }) => name),
     );

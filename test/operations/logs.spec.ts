@@ -185,7 +185,7 @@ function expectNoSecret(): void {
 }
 
 describe('the log at its most talkative', () => {
-  it('has one line for each request, and nothing that a client wrote, whatever each endpoint is sent', async () => {
+  it('has one line per request and no data of the client, for any request to any endpoint', async () => {
     for (const [path, methods] of Object.entries(document.paths)) {
       for (const [method, operation] of Object.entries(methods)) {
         await exercise(method.toUpperCase(), path, operation);
@@ -202,7 +202,7 @@ describe('the log at its most talkative', () => {
     }
   });
 
-  it('tells method, route pattern, status, duration, bytes, cache hits, and who it was', async () => {
+  it('logs method, route pattern, status, duration, bytes, cache hits and user', async () => {
     const ada = await signUp();
     await ask(ada, 'POST', '/entries', { body: { text: CANARY, mood: 5 } });
     await ask(ada, 'GET', '/entries');
@@ -224,7 +224,7 @@ describe('the log at its most talkative', () => {
     });
   });
 
-  it('tells the bytes of what was streamed, and none of a HEAD', async () => {
+  it('logs the bytes of a streamed response, and 0 for HEAD', async () => {
     const ada = await signUp();
     const [streamed] = await linesOf(
       (await ask(ada, 'GET', '/users/me/export')).headers.get('x-request-id')!,
@@ -238,7 +238,7 @@ describe('the log at its most talkative', () => {
     ['a path that is no URL', `/%E0%A4%A/${CANARY}`, 400],
     ['a path that leads nowhere', `/${CANARY}/${CANARY}?${CANARY}`, 404],
     ['a segment that is too long', `/entries/${CANARY.repeat(30)}`, 404],
-  ])('tells of %s without it', async (_what, path, status) => {
+  ])('reports %s without it', async (_what, path, status) => {
     const answer = await ask(anonymous, 'GET', path);
     expect(answer.status).toBe(status);
     const [line] = await linesOf(answer.headers.get('x-request-id')!);
@@ -246,7 +246,7 @@ describe('the log at its most talkative', () => {
     expectNoSecret();
   });
 
-  it('tells of what is no HTTP request', async () => {
+  it('logs malformed HTTP', async () => {
     await sendRaw(anonymous.url, `GET /${CANARY} HTTP/1.1\r\nhost: a\r\n: ${CANARY}\r\n\r\n`);
     await until('it is told', () => requestLines().some(({ code }) => code === 'HPE_INVALID_HEADER_TOKEN'));
     expect(requestLines().at(-1)).toMatchObject({ level: 'info', route: 'unmatched', status: 400 });
@@ -254,7 +254,7 @@ describe('the log at its most talkative', () => {
   });
 
   it.each(['closes', 'resets'] as const)(
-    'tells once and quietly of a client that breaks off its upload and %s the connection',
+    'logs once, without a warning, a client that aborts its upload and %s the connection',
     async (end) => {
       const ada = await signUp();
       await until('the sign-up is told', () => requestLines().at(-1)?.['route'] === '/auth/register');
@@ -313,7 +313,7 @@ describe('a failed statement in the log', () => {
 });
 
 describe('a service that is not ready', () => {
-  it('says so once and why, however often it is asked, and when it is ready again', async () => {
+  it('logs the reason once, however often it is probed, and when it is ready again', async () => {
     const before = program.lines.length;
     const told = () => program.lines.slice(before);
     const [newest] = await database.query<{ name: string; timestamp: string }>(
@@ -343,7 +343,7 @@ describe('a service that is not ready', () => {
 });
 
 describe('SIGUSR2', () => {
-  it('steps the level of the running process, and says so', async () => {
+  it('changes the level of the running process, and logs it', async () => {
     const levels: unknown[] = [];
     for (const [level, told] of [
       ['info', false],
@@ -365,7 +365,7 @@ describe('SIGUSR2', () => {
 });
 
 describe('SIGUSR1', () => {
-  it('opens no debugger', async () => {
+  it('does not open the debugger', async () => {
     program.process.kill('SIGUSR1');
     await program.said(/SIGUSR1: the debugger is disabled/);
     expect((await ask(anonymous, 'GET', '/health/live')).status).toBe(200);
@@ -374,8 +374,8 @@ describe('SIGUSR1', () => {
 });
 
 // Last, as it ends the program.
-describe('an error that nobody catches', () => {
-  it('is told without what hangs on it, and ends the process', async () => {
+describe('an uncaught error', () => {
+  it('is logged without its properties, and ends the process', async () => {
     program.process.kill('SIGWINCH');
     expect((await program.exited).code).toBe(1);
     // What it wrote may come after its end.

@@ -37,7 +37,7 @@ describe('SIGTERM during transfers', () => {
     const downloads = [await beginDownload(client), await beginDownload(client, '/users/me/export')];
     const upload = await beginImport(client);
     program.process.kill('SIGTERM');
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     expect(await Promise.all(downloads.map(endOf))).toEqual(['whole', 'whole']);
     upload.end(numberedLines(1, { text: 'the last' }).join(''));
     const [answer] = (await once(upload, 'response')) as [IncomingMessage];
@@ -47,7 +47,7 @@ describe('SIGTERM during transfers', () => {
     expect(await countEntries(database, client)).toBe(2000 + BATCH_ROWS + 1);
   });
 
-  it('cuts downloads that nobody reads, ends an import with 503 in time, and exits with 0', async () => {
+  it('ends unread downloads, ends an import with 503, and exits 0 in time', async () => {
     await start({ SHUTDOWN_TIMEOUT_MS: '2000' });
     const downloads = [await beginDownload(client), await beginDownload(client, '/users/me/export')];
     const upload = await beginImport(client);
@@ -60,11 +60,11 @@ describe('SIGTERM during transfers', () => {
     expect(await Promise.all(downloads.map(endOf))).toEqual(['cut off', 'cut off']);
     expect(await countEntries(database, client)).toBe(2000 + BATCH_ROWS);
     const { lines } = program;
-    const detail = 'The service is shutting down; what it has taken stays, and the request can be sent again';
+    const detail = 'The service is shutting down; saved entries are kept, and the request can be retried';
     const told = { level: 'warn', requestId: expect.any(String), userId: client.account.userId };
-    expect(lines.filter(({ msg }) => msg?.startsWith('an answer is broken off'))).toEqual([
-      expect.objectContaining({ ...told, msg: `an answer is broken off: ${detail}` }),
-      expect.objectContaining({ ...told, msg: `an answer is broken off: ${detail}` }),
+    expect(lines.filter(({ msg }) => msg?.startsWith('response aborted'))).toEqual([
+      expect.objectContaining({ ...told, msg: `response aborted: ${detail}` }),
+      expect.objectContaining({ ...told, msg: `response aborted: ${detail}` }),
     ]);
     expect(lines.find(({ status }) => status === 503)).toMatchObject({ ...told, refusal: detail });
     expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
@@ -74,7 +74,7 @@ describe('SIGTERM during transfers', () => {
     await start();
     const download = await beginDownload(client);
     program.process.kill('SIGTERM');
-    await program.said(/finishing what is under way/);
+    await program.said(/shutting down/);
     expect(await program.stop()).toEqual({ code: 1, signal: null });
     expect(await endOf(download)).toBe('cut off');
     expect(program.stdout).toMatch(/SIGTERM again: .*still open: GET \/entries\/export \(\d+ ms\)/);

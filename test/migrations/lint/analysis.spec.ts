@@ -49,7 +49,7 @@ describe('a table of the same migration', () => {
   });
 });
 
-describe('what the lint knows of a table', () => {
+describe('the schema that the lint knows', () => {
   const renamed = {
     up: [`ALTER TABLE entries RENAME COLUMN notes TO remarks`],
     source: '// lint-ok: rename-column: no release names it',
@@ -215,7 +215,7 @@ describe('a waiver', () => {
 });
 
 describe('a finding', () => {
-  it('names the line where its statement begins', () => {
+  it('reports the line where the statement starts', () => {
     const source = `export class X {
   // CREATE INDEX entries_title_idx ON entries (title)
   public async up(queryRunner: QueryRunner): Promise<void> {
@@ -256,7 +256,7 @@ describe('a finding', () => {
     ]);
   });
 
-  it('says what is wrong, why, and what to write instead', () => {
+  it('explains what is wrong, why, and what to write instead', () => {
     const report = lintAfter({ up: [`ALTER TABLE entries ALTER COLUMN mood TYPE integer`] });
     expect(describeReport(report, 'src/database/migrations')).toBe(`\
 src/database/migrations/1.ts:1  change-column-type  ALTER TABLE entries ALTER COLUMN mood TYPE integer
