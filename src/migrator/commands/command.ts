@@ -48,7 +48,7 @@ export async function runCommand(
     .showHelpAfterError()
     .addHelpText(
       'afterAll',
-      '\nExit code: 0 done, 1 failed, 2 wrong usage or an open question, 3 down without --yes',
+      '\nExit code: 0 done, 1 failed, 2 usage error or an open question, 3 down without --yes',
     );
   const add: AddCommand = (name, description, run) => {
     const command = commands.command(name).description(description).option('--json', 'report in JSON');

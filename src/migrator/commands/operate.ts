@@ -11,7 +11,7 @@ import { append, type CommandGroup, type Report } from './command.js';
 
 const EXIT_UNCONFIRMED = 3;
 
-const NONE_APPLIED: Report = { lines: ['none is applied'], json: { reverted: null, losses: [] } };
+const NONE_APPLIED: Report = { lines: ['no migration is applied'], json: { reverted: null, losses: [] } };
 
 /** For whom operates a database; they need no sources. */
 export const operate: CommandGroup = (add, { log, withOptions }) => {
@@ -82,7 +82,7 @@ async function status(config: MigratorOptions): Promise<Report> {
       : 'no history';
     return [
       `applied  ${migration.name}  ${history}`,
-      migration.edited && 'edited since: the schema may not be what its file says',
+      migration.edited && 'edited after it was applied: the schema may differ from the file',
       migration.unknown && `not in this release${migration.compatible ? ', marked compatible' : ''}`,
     ]
       .filter(Boolean)
@@ -107,7 +107,7 @@ async function down(config: MigratorOptions, log: MigrationLog): Promise<Report>
   const reverted = await revertNewest(config, log, (name) => lossesOf(name, config));
   if (!reverted) return NONE_APPLIED;
   return {
-    lines: [`taken back: ${reverted.name}`, ...reverted.losses.map((loss) => `lost: ${loss}`)],
+    lines: [`reverted: ${reverted.name}`, ...reverted.losses.map((loss) => `lost: ${loss}`)],
     json: { reverted: reverted.name, losses: reverted.losses },
   };
 }
@@ -116,10 +116,9 @@ async function announceDown(config: MigratorOptions): Promise<Report> {
   const newest = (await appliedIn(config)).at(-1);
   if (!newest) return NONE_APPLIED;
   const losses = await lossesOf(newest.name, config);
-  const told =
-    losses.length === 0 ? ['nothing that is stored would be lost'] : losses.map((loss) => `lost: ${loss}`);
+  const told = losses.length === 0 ? ['no stored data would be lost'] : losses.map((loss) => `lost: ${loss}`);
   return {
-    lines: [`would take back ${newest.name}`, ...told, 'nothing was done: say --yes to do it'],
+    lines: [`would revert ${newest.name}`, ...told, 'nothing was done: pass --yes to revert it'],
     json: { reverted: null, wouldRevert: newest.name, losses },
     exitCode: EXIT_UNCONFIRMED,
   };
