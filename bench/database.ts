@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createDatabaseIfMissing, startEphemeralCluster } from '../scripts/embedded-postgres.js';
+import { createDatabaseIfMissing, startEphemeralCluster } from '../scripts/postgres/embedded-postgres.js';
 import { query } from '../test/harness/database.js';
 
 export interface Database {

@@ -18,7 +18,8 @@ fail() {
 find_database() {
   if [ "${DATABASE_SETTINGS:-}" != libpq ]; then
     command -v node >/dev/null || fail 'node is not on the PATH: it reads the configuration of the service'
-    exec node "$here/libpq-settings.js" "$0" "$@"
+    [ -x "$here/../node_modules/.bin/tsx" ] || fail 'the development dependencies are not installed: run npm ci'
+    exec "$here/../node_modules/.bin/tsx" "$here/libpq-settings.ts" "$0" "$@"
   fi
   if [ -n "${PGPASSWORD_FILE:-}" ]; then
     PGPASSWORD=$(cat "$PGPASSWORD_FILE") || fail "PGPASSWORD_FILE, $PGPASSWORD_FILE, cannot be read"

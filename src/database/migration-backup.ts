@@ -39,7 +39,8 @@ export async function backUpBeforeMigrating({ database, backup }: MigrationsConf
   }
 }
 
-function libpqSettings(database: DatabaseConfig) {
+/** What libpq reads to connect to this database. */
+export function libpqSettings(database: DatabaseConfig): Readonly<Record<string, string>> {
   return {
     DATABASE_SETTINGS: 'libpq',
     PGHOST: database.host,

@@ -2,7 +2,7 @@ import { copyFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { createDatabaseIfMissing, startEphemeralCluster } from '../../scripts/embedded-postgres.js';
+import { createDatabaseIfMissing, startEphemeralCluster } from '../../scripts/postgres/embedded-postgres.js';
 import { Backups, createFilledDatabase, fill, migrate } from '../harness/backups.js';
 import { onServer, type TestDatabase } from '../harness/database.js';
 import { describeWithOlderServer, describeWithPgDump, olderServer } from '../harness/postgres-programs.js';

@@ -40,7 +40,7 @@ async function findClient(): Promise<string | undefined> {
   );
 }
 
-/** The first that knows the locale provider by which scripts/data-directory.js makes a cluster. */
+/** The first that knows the locale provider by which scripts/postgres/data-directory.ts makes a cluster. */
 const OLDEST = 17;
 
 /** The programs of a server that is older than the tests'. */

@@ -1,18 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { placesIn } from '../../scripts/data-directory.js';
-import { startEphemeralCluster } from '../../scripts/embedded-postgres.js';
-import { findPostgres, versionOf } from '../../scripts/postgres-binaries.js';
-import { userForPostgres } from '../../scripts/postgres-user.js';
-import { ensureRunning, stopPostmaster } from '../../scripts/postmaster.js';
+import { openHome, type ClusterHome } from '../../scripts/postgres/cluster-home.js';
+import { startEphemeralCluster, type Cluster } from '../../scripts/postgres/embedded-postgres.js';
+import { ensureRunning, stopPostmaster } from '../../scripts/postgres/postmaster.js';
 import { query } from './database.js';
 
 /** A PostgreSQL server that can be crashed, started again and hung. */
 export class PostgresServer {
   private constructor(
-    private readonly cluster: Awaited<ReturnType<typeof startEphemeralCluster>>,
-    private readonly places: ReturnType<typeof placesIn>,
-    private readonly installation: Parameters<typeof ensureRunning>[1],
+    private readonly cluster: Cluster,
+    private readonly home: ClusterHome,
   ) {}
 
   /** With commits that survive the server's crash, and 40 connections. */
@@ -22,13 +19,7 @@ export class PostgresServer {
       cluster.url('postgres'),
       `SELECT current_setting('data_directory') AS folder`,
     );
-    const places = placesIn(dirname(row!.folder));
-    const binaries = await findPostgres();
-    const server = new PostgresServer(cluster, places, {
-      binaries,
-      version: await versionOf(binaries),
-      user: userForPostgres(places.data, () => {}),
-    });
+    const server = new PostgresServer(cluster, await openHome(dirname(row!.folder)));
     // Tests' clusters run with synchronous_commit off.
     await server.crash();
     await server.startAgain();
@@ -36,7 +27,7 @@ export class PostgresServer {
   }
 
   get user() {
-    return this.installation.user;
+    return this.home.user;
   }
 
   url(database: string): string {
@@ -49,12 +40,12 @@ export class PostgresServer {
 
   /** Ends at once, without a message to its clients, as in a power failure. */
   crash(): Promise<void> {
-    return stopPostmaster(this.places, this.installation, 'immediate');
+    return stopPostmaster(this.home, 'immediate');
   }
 
   /** On the same port. */
   async startAgain(): Promise<void> {
-    await ensureRunning(this.places, this.installation, {
+    await ensureRunning(this.home, {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',
       max_connections: '40',
@@ -88,7 +79,7 @@ export class PostgresServer {
 
   /** The postmaster and its children; Linux. */
   private processes(): number[] {
-    const postmaster = Number(readFileSync(join(this.places.data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    const postmaster = Number(readFileSync(join(this.home.data, 'postmaster.pid'), 'utf8').split('\n')[0]);
     const children = `/proc/${postmaster}/task/${postmaster}/children`;
     const pids = existsSync(children) ? readFileSync(children, 'utf8').trim().split(' ').map(Number) : [];
     return [postmaster, ...pids];

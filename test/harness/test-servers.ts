@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEphemeralCluster } from '../../scripts/embedded-postgres.js';
 import { makeStateFolder, ROOT } from '../../scripts/environment.js';
+import { startEphemeralCluster } from '../../scripts/postgres/embedded-postgres.js';
 import { RedisServer } from './redis-server.js';
 
 declare global {
@@ -56,8 +56,7 @@ function buildService(): string {
     '--tsBuildInfoFile',
     buildInfo,
   );
-  node('scripts/migration-manifest.js', outDir);
-  node('scripts/bundle.js', outDir, bundle);
+  node('--import', 'tsx', 'scripts/bundle.ts', outDir, bundle);
   process.env['TEST_BUILD'] = outDir;
   process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
   return bundle;

@@ -475,7 +475,7 @@ describe('the service on a database that was made by hand', () => {
       const program = new Program(
         spawn(
           process.execPath,
-          [join(project.folder, 'scripts/migration.js'), 'baseline', 'DropEntryRollups'],
+          ['--import', 'tsx', join(project.folder, 'scripts/migration.ts'), 'baseline', 'DropEntryRollups'],
           {
             env: { PATH: process.env['PATH'], DATABASE_URL: database.url },
             stdio: ['ignore', 'pipe', 'pipe'],

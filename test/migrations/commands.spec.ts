@@ -39,7 +39,7 @@ async function migration(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Program & { code: number | null }> {
   const program = new Program(
-    spawn(process.execPath, [join(project.folder, 'scripts/migration.js'), ...args], {
+    spawn(process.execPath, ['--import', 'tsx', join(project.folder, 'scripts/migration.ts'), ...args], {
       env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
@@ -63,19 +63,19 @@ describe('npm run migration:run, :show and :revert', () => {
   it('apply pending migrations, list them, and revert the newest', async () => {
     const first = await migration(['run']);
     expect(first.code).toBe(0);
-    expect(first.stdout).toContain(`migrations applied: CreateUsersSessionsAndEntries`);
-    expect((await migration(['run'])).stdout).toContain('migrations: none pending');
-    expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[X\\] \\d+ ${NEWEST}`));
+    expect(first.stdout).toContain(`applied: CreateUsersSessionsAndEntries`);
+    expect((await migration(['run'])).stdout).toContain('none pending');
+    expect((await migration(['show'])).stdout).toMatch(new RegExp(`^applied  ${NEWEST}`, 'm'));
 
     expect(await migration(['revert'])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`migration reverted: ${NEWEST}`),
+      stdout: expect.stringContaining(`taken back: ${NEWEST}`),
     });
     expect(await database.query(`SELECT to_regclass('entry_days')::text AS newest`)).toEqual([
       { newest: 'entry_days' },
     ]);
-    expect((await migration(['show'])).stdout).toMatch(new RegExp(`\\[ \\] ${NEWEST}`));
-    expect((await migration(['run'])).stdout).toContain(`migrations applied: ${NEWEST}`);
+    expect((await migration(['show'])).stdout).toMatch(new RegExp(`^pending  ${NEWEST}`, 'm'));
+    expect((await migration(['run'])).stdout).toContain(`applied: ${NEWEST}`);
   }, 120_000);
 });
 
@@ -229,7 +229,7 @@ describe('on a bare machine', () => {
 describe('with a wrong setting', () => {
   it('names it, without a stack', async () => {
     const { code, stderr } = await migration(['run'], { DATABASE_URL: 'mysql://x' });
-    expect(code).toBe(1);
+    expect(code).toBe(78);
     expect(stderr).toContain('DATABASE_URL must be postgres://');
     expect(stderr).not.toMatch(/^\s+at /m);
   });

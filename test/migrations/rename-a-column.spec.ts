@@ -29,7 +29,8 @@ beforeAll(async () => {
 afterAll(() => project.remove());
 
 async function generate(name: string, ...flags: string[]): Promise<Migration[]> {
-  const { code, stderr } = await run('scripts/migration.js', 'generate', `${MIGRATIONS}/${name}`, ...flags);
+  const command = ['--import', 'tsx', 'scripts/migration.ts', 'generate'];
+  const { code, stderr } = await run(...command, `${MIGRATIONS}/${name}`, ...flags);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const folder = join(project.folder, MIGRATIONS);
   return readdirSync(folder)

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../../scripts/free-port.js';
-import { identityOf } from '../../scripts/lock-file.js';
+import { identityOf } from '../../scripts/postgres/cluster-users.js';
 import { ApiClient } from '../harness/client.js';
 import { createDatabase } from '../harness/database.js';
 import { Program } from '../harness/program.js';
@@ -29,10 +29,10 @@ afterAll(() => {
   project.remove();
 });
 
-/** `npm start` after its build: `node scripts/start.js`. */
+/** `npm start` after its build. */
 function npmStart(environment: Readonly<Record<string, string>> = {}): Program {
   const program = new Program(
-    spawn(process.execPath, [join(project.folder, 'scripts/start.js')], {
+    spawn(process.execPath, ['--import', 'tsx', join(project.folder, 'scripts/start.ts')], {
       env: { PATH: process.env['PATH'], PORT: '0', LOG_FORMAT: 'json', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
@@ -127,6 +127,22 @@ describe('npm start on a bare machine', () => {
     await expectEntryAt(await program.listening());
   });
 
+  it('comes up after a start that held the lock was killed', async () => {
+    mkdirSync(join(project.folder, '.data/postgres.lock'));
+    const program = npmStart();
+    await expectEntryAt(await program.listening());
+  });
+
+  it('stops the database when the process id of a killed user belongs to somebody else now', async () => {
+    const user = join(project.folder, '.data/postgres/users', String(process.pid));
+    writeFileSync(user, `${process.pid} another-start-time npm start\n`);
+    const program = npmStart();
+    await expectEntryAt(await program.listening());
+    await program.stop();
+    expect(program.stdout).toContain('data is kept in');
+    expect(postmasterPid()).toBeUndefined();
+  });
+
   it('refuses a second start in the same folder, and leaves the first alone', async () => {
     const first = npmStart();
     const url = await first.listening();
@@ -171,7 +187,7 @@ describe('npm start in a folder that may not be written to', () => {
     mkdirSync(join(readOnly.folder, '.data'));
     chmodSync(join(readOnly.folder, '.data'), 0o555);
     const program = new Program(
-      spawn(process.execPath, [join(readOnly.folder, 'scripts/start.js')], {
+      spawn(process.execPath, ['--import', 'tsx', join(readOnly.folder, 'scripts/start.ts')], {
         // Root may write everywhere.
         ...(process.getuid?.() === 0 && { uid: NOBODY, gid: NOBODY }),
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { MigrationClass, MigrationDescription } from '../migration.js';
 import { checksumOf } from './recorded-statements.js';
 
-/** Written by `npm run build`, so that a start does not load the code of applied migrations. */
+/** Written by `npm run bundle`, so that a start does not load the code of applied migrations. */
 export const MANIFEST = 'manifest.json';
 
 /** File name of `migration:generate`: ms since the epoch, and the name. */
@@ -22,8 +22,8 @@ export interface MigrationFile extends MigrationDescription {
 }
 
 /**
- * The migrations of a folder, oldest first. Migrations that are not in the manifest are loaded; tests and a bare `nest
- * build` have no manifest.
+ * The migrations of a folder, oldest first. Migrations that are not in the manifest are loaded; a
+ * build that is not bundled has no manifest.
  *
  * @throws {Error} if a file does not export the class that its name requires
  */

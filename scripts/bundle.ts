@@ -1,14 +1,14 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
 import { ROOT } from './environment.js';
 
 /**
  * Bundles the build (`dist`) into what the image needs: the same programs under the same paths, with their dependencies in
  * a few files beside them.
  *
- *   node scripts/bundle.js [folder of the build: dist] [folder to write: bundle]
+ *   npm run bundle -- [folder of the build: dist] [folder to write: bundle]
  *
  * What is found by its file, at run time or by an operator, keeps its path: the programs, the migrations, the entities.
  */
@@ -20,10 +20,15 @@ const PROGRAMS = ['main.js', 'cli.js', 'database/migrate.js'];
 const FOUND_BY_FILE = /\.entity\.js$|^database\/migrations\/\d{13}-\w+\.js$/;
 
 /** What cannot be bundled, and the files of it that are needed. */
-const COPIED = [
-  // A native binary; which one is there depends on the platform.
+const COPIED: readonly { readonly name: string; readonly files: readonly string[] }[] = [
+  // A native binary; which one is there depends on the platform that npm installed for.
   { name: '@node-rs/argon2', files: ['index.js'] },
-  ...argon2Binaries().map((name) => ({ name, files: /\.node$/ })),
+  ...readdirSync(join(ROOT, 'node_modules/@node-rs'))
+    .filter((name) => name.startsWith('argon2-'))
+    .map((name) => {
+      const files = readdirSync(join(ROOT, 'node_modules/@node-rs', name));
+      return { name: `@node-rs/${name}`, files: files.filter((file) => file.endsWith('.node')) };
+    }),
   // Sent to browsers.
   {
     name: 'swagger-ui-dist',
@@ -31,7 +36,7 @@ const COPIED = [
   },
 ];
 
-/** Asked for at run time where an application uses them, and this one does not. */
+/** Loaded at run time by an application that uses them, which this one does not. */
 const NOT_INSTALLED = [
   '@fastify/multipart',
   '@fastify/static',
@@ -55,15 +60,24 @@ const OTHER_DRIVERS =
  */
 const CLASS = /^\s*(?:export )?(?:default )?(?:let )?(?:\w+ = )*class (\w+)(?: extends [\w.$]+)? \{$/gm;
 
-/** @type {Readonly<Record<string, string>>} of packages whose package.json says nothing */
-const LICENCES_BY_README = { pause: 'MIT' };
+/** Of packages whose package.json says nothing. */
+const LICENCES_BY_README: Readonly<Record<string, string>> = { pause: 'MIT' };
 
-/** @type {import('esbuild').Plugin} */
-const plugin = {
+interface PackageFile {
+  readonly name: string;
+  readonly version: string;
+  readonly description?: string;
+  readonly license?: string;
+  readonly licenses?: readonly { readonly type: string }[];
+  readonly type?: string;
+  readonly engines?: Readonly<Record<string, string>>;
+}
+
+const plugin: Plugin = {
   name: 'entries',
-  setup({ onLoad }) {
-    onLoad({ filter: OTHER_DRIVERS }, () => ({ contents: 'module.exports = {};' }));
-    onLoad({ filter: /\.[cm]?js$/ }, ({ path }) => {
+  setup(builder) {
+    builder.onLoad({ filter: OTHER_DRIVERS }, () => ({ contents: 'module.exports = {};' }));
+    builder.onLoad({ filter: /\.[cm]?js$/ }, ({ path }) => {
       const named = readFileSync(path, 'utf8').replaceAll(
         CLASS,
         `$& static { Object.defineProperty(this, 'name', { value: '$1' }); }`,
@@ -115,63 +129,64 @@ const { outputFiles, metafile } = await build({
   write: false,
   logLevel: 'warning',
 });
-for (const { path, contents } of outputFiles) {
+for (const { path, text } of outputFiles) {
   const file = join(targetDist, relative(join(ROOT, 'dist'), path));
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(
-    file,
-    Buffer.from(contents)
-      .toString()
-      .replace(UP, relative(dirname(file), targetDist) || '.'),
-  );
+  write(file, text.replace(UP, relative(dirname(file), targetDist) || '.'));
 }
-cpSync(
-  join(source, 'database/migrations/manifest.json'),
-  join(targetDist, 'database/migrations/manifest.json'),
-);
-for (const { name, files } of COPIED) copyPackage(name, files);
+await writeMigrationManifest();
+for (const { name, files } of COPIED) {
+  for (const file of ['package.json', ...files]) {
+    cpSync(join(ROOT, 'node_modules', name, file), join(target, 'node_modules', name, file));
+  }
+}
 writePackageFile();
 writeLicences();
 
-/** @returns {string[]} the packages of those that npm installed for this platform */
-function argon2Binaries() {
-  return readdirSync(join(ROOT, 'node_modules/@node-rs'))
-    .filter((name) => name.startsWith('argon2-'))
-    .map((name) => `@node-rs/${name}`);
-}
-
-/** @param {string} name @param {readonly string[] | RegExp} files */
-function copyPackage(name, files) {
-  const from = join(ROOT, 'node_modules', name);
-  const names = files instanceof RegExp ? readdirSync(from).filter((file) => files.test(file)) : files;
-  for (const file of ['package.json', ...names]) {
-    cpSync(join(from, file), join(target, 'node_modules', name, file));
-  }
+/** Describes each migration in one file, so that a boot need not load the code of those that were applied long ago. */
+async function writeMigrationManifest(): Promise<void> {
+  const module = pathToFileURL(join(source, 'migrator/history/migration-files.js')).href;
+  const { MANIFEST, describeMigrations } = (await import(
+    module
+  )) as typeof import('../src/migrator/history/migration-files.js');
+  const migrations = 'database/migrations';
+  const descriptions = await describeMigrations(join(source, migrations));
+  writeJson(join(targetDist, migrations, MANIFEST), descriptions);
 }
 
 /** Node learns from it that these are ES modules, and the service which release it is. */
-function writePackageFile() {
-  /** @type {Record<string, unknown>} */
-  const { name, version, description, license, type, engines } = JSON.parse(
-    readFileSync(join(ROOT, 'package.json'), 'utf8'),
-  );
+function writePackageFile(): void {
+  const { name, version, description, license, type, engines } = readPackageFile(ROOT);
   const fields = { name, version, description, private: true, license, type, engines };
-  writeFileSync(join(target, 'package.json'), `${JSON.stringify(fields, null, 2)}\n`);
+  writeJson(join(target, 'package.json'), fields);
 }
 
 /** Most licences ask that their text goes where the code goes. */
-function writeLicences() {
+function writeLicences(): void {
   const bundled = Object.keys(metafile.inputs).flatMap(
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
   );
   const folders = new Set([...bundled, ...COPIED.map(({ name }) => `node_modules/${name}`)]);
-  const texts = [...folders].sort().map((folder) => {
-    const manifest = createRequire(import.meta.url)(join(ROOT, folder, 'package.json'));
-    const { name, version } = manifest;
-    const license = manifest.license ?? manifest.licenses?.[0]?.type ?? LICENCES_BY_README[name];
-    const file = readdirSync(join(ROOT, folder)).find((each) => /^licen[cs]e/i.test(each));
-    const text = file ? readFileSync(join(ROOT, folder, file), 'utf8').trim() : 'without a text of its own';
-    return `${name} ${version} (${license})\n\n${text}\n`;
+  const texts = [...folders].sort().map((name) => {
+    const folder = join(ROOT, name);
+    const manifest = readPackageFile(folder);
+    const license =
+      manifest.license ?? manifest.licenses?.[0]?.type ?? LICENCES_BY_README[manifest.name] ?? 'unknown';
+    const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+    const text = file ? readFileSync(join(folder, file), 'utf8').trim() : 'without a text of its own';
+    return `${manifest.name} ${manifest.version} (${license})\n\n${text}\n`;
   });
-  writeFileSync(join(target, 'LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+  write(join(target, 'LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+}
+
+function readPackageFile(folder: string): PackageFile {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile;
+}
+
+function writeJson(file: string, value: object): void {
+  write(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }
