@@ -33,7 +33,6 @@ const WAIVER: Rule = {
   why: 'A waiver is the record of who decided what and why; this one waives nothing.',
   instead: 'Write `// lint-ok: <rule>: <reason>`, or take it out.',
   source: 'docs/migration-lint.md',
-  alike: [],
 };
 
 const LONGEST_SHOWN = 72;

@@ -14,8 +14,6 @@ export interface Rule {
   readonly instead: string;
   /** Where PostgreSQL says so. */
   readonly source: string;
-  /** The same in squawk and in strong_migrations. */
-  readonly alike: readonly string[];
   readonly only?: 'up';
   /** For every statement. */
   readonly each?: (statement: Statement, site: Site) => Found;

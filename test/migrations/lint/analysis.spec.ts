@@ -120,7 +120,7 @@ describe('the schema that the lint knows', () => {
       { up: [`ALTER TABLE users ALTER COLUMN email TYPE varchar(254) COLLATE "C"`] },
     );
     expect(findings.map(({ detail }) => detail)).toEqual([
-      'users.email: varchar(254) to varchar(254): index users_email_key is built anew',
+      'users.email: varchar(254) to varchar(254): index users_email_key is rebuilt',
     ]);
   });
 });
@@ -260,8 +260,8 @@ describe('a finding', () => {
     const report = lintAfter({ up: [`ALTER TABLE entries ALTER COLUMN mood TYPE integer`] });
     expect(describeReport(report, 'src/database/migrations')).toBe(`\
 src/database/migrations/1.ts:1  change-column-type  ALTER TABLE entries ALTER COLUMN mood TYPE integer
-    entries.mood: int2 to int4: every row is written anew
-    The table is written or read as a whole while nobody can read or write it.
+    entries.mood: int2 to int4: every row is rewritten
+    The table is rewritten or scanned while nobody can read or write it.
     Instead: A new column: write both, fill it in batches, read the new one, drop the old one a release later.
 
 migration lint: 2 migrations, ${SCHEMA_IN_USE.length + 3} statements, 1 finding, 0 waived`);

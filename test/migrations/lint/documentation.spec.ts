@@ -57,18 +57,4 @@ describe('docs/migration-lint.md and docs/migration-lint-coverage.md', () => {
       RULES.map(({ name, why, instead, source }) => [`[${name}](${linkTo(source)})`, why, instead]),
     );
   });
-
-  it('name the counterparts of each rule, whose examples it finds', () => {
-    const finders = new Map<string, Set<string>>();
-    for (const [house, examples] of [
-      ['squawk', SQUAWK],
-      ['strong_migrations', STRONG_MIGRATIONS],
-    ] as const) {
-      for (const { of, found: rules } of examples) {
-        for (const rule of rules) finders.set(rule, (finders.get(rule) ?? new Set()).add(`${house}: ${of}`));
-      }
-    }
-    for (const { name, alike } of RULES)
-      expect([name, [...alike].sort()]).toEqual([name, [...(finders.get(name) ?? [])].sort()]);
-  });
 });

@@ -148,7 +148,7 @@ export const SQUAWK: readonly Example[] = [
   finds('ban-drop-domain', 'drop-object', SILENT,
     `DROP DOMAIN nickname`),
   allows('ban-drop-constraint',
-    `${OPT_IN} it allows the former release more than before, never less`,
+    `${OPT_IN} it allows the previous release more than before, never less`,
     `ALTER TABLE entries DROP CONSTRAINT IF EXISTS entries_color_check`),
   finds('ban-drop-generated-expression', 'drop-default', SILENT,
     `ALTER TABLE entries ALTER COLUMN text_length DROP EXPRESSION`),

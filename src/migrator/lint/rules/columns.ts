@@ -10,10 +10,9 @@ const NOTES = `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-NOTES`;
 export const COLUMN_RULES: readonly Rule[] = [
   {
     name: 'add-required-column',
-    why: 'It fails where the table has a row, and the former release, which does not know the column, cannot INSERT.',
+    why: 'It fails where the table has a row, and the previous release, which does not know the column, cannot INSERT.',
     instead: 'Give it a DEFAULT, or add it without NOT NULL, fill it, and set NOT NULL in a later release.',
     source: NOTES,
-    alike: ['squawk: adding-required-field'],
     column(column, site) {
       const isFilled = column.default ?? column.generated ?? (column.isSerial || column.isIdentity);
       return site.isAdded && column.isNotNull && !isFilled && site.path(column.name);
@@ -21,13 +20,9 @@ export const COLUMN_RULES: readonly Rule[] = [
   },
   {
     name: 'add-volatile-default',
-    why: 'The default may differ from row to row, so the table is written anew while nobody can read it.',
+    why: 'The default may differ from row to row, so the table is rewritten while nobody can read it.',
     instead: 'ADD COLUMN without it, ALTER COLUMN … SET DEFAULT, and fill the old rows in batches.',
     source: NOTES,
-    alike: [
-      'squawk: adding-field-with-default',
-      'strong_migrations: adding a column with a volatile default value',
-    ],
     column(column, site) {
       if (!site.isAdded || column.default === undefined) return undefined;
       const called = volatileFunction(column.default, site.schema.steadyFunctions);
@@ -36,20 +31,18 @@ export const COLUMN_RULES: readonly Rule[] = [
   },
   {
     name: 'add-serial-column',
-    why: 'Every row gets a number, so the table is written anew while nobody can read it.',
+    why: 'Every row gets a number, so the table is rewritten while nobody can read it.',
     instead: 'ADD COLUMN … bigint, fill it in batches, and only then attach a sequence as its default.',
     source: NOTES,
-    alike: ['strong_migrations: adding an auto-incrementing column'],
     column: ({ name, isSerial, isIdentity }, site) =>
       site.isAdded && (isSerial || isIdentity) && site.path(name),
   },
   {
     name: 'stored-column',
-    why: 'The value of every row is computed and the table written anew while nobody can read it.',
+    why: 'The value of every row is computed and the table rewritten while nobody can read it.',
     instead:
       'A VIRTUAL column, an index on the expression, or a plain column that a trigger keeps and batches fill.',
     source: `${POSTGRES_DOCS}/ddl-generated-columns.html`,
-    alike: ['squawk: ban-alter-generated-expression', 'strong_migrations: adding a stored generated column'],
     column: ({ name, generated }, site) => site.isAdded && generated === 'stored' && site.path(name),
     alter: {
       AT_SetExpression: ({ name = '' }, site) =>
@@ -58,10 +51,9 @@ export const COLUMN_RULES: readonly Rule[] = [
   },
   {
     name: 'add-domain-column',
-    why: 'The domain has a constraint, so the table is written anew, to check it, while nobody can read it.',
+    why: 'The domain has a constraint, so the table is rewritten, to check it, while nobody can read it.',
     instead: 'A column of the base type, with a CHECK added NOT VALID and validated later.',
     source: NOTES,
-    alike: ['squawk: ban-create-domain-with-constraint'],
     column({ name, type }, site) {
       const isConstrained = site.schema.domains.get(type.name)?.isConstrained;
       return site.isAdded && isConstrained && `${site.path(name)}: ${type.name}`;
@@ -69,11 +61,10 @@ export const COLUMN_RULES: readonly Rule[] = [
   },
   {
     name: 'set-not-null',
-    why: 'Every row is looked at while nobody can read or write the table.',
+    why: 'Every row is scanned while nobody can read or write the table.',
     instead:
-      'CHECK (… IS NOT NULL) NOT VALID; VALIDATE it in the next migration; then SET NOT NULL looks at no row.',
+      'CHECK (… IS NOT NULL) NOT VALID; VALIDATE it in the next migration; then SET NOT NULL scans no row.',
     source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL`,
-    alike: ['squawk: adding-not-nullable-field', 'strong_migrations: setting NOT NULL on an existing column'],
     alter: {
       AT_SetNotNull: ({ name = '' }, site) => site.isInUse && !site.isProvedNotNull(name) && site.path(name),
       AT_AddConstraint({ def }, site) {
@@ -92,11 +83,10 @@ export const COLUMN_RULES: readonly Rule[] = [
   },
   {
     name: 'change-column-type',
-    why: 'The table is written or read as a whole while nobody can read or write it.',
+    why: 'The table is rewritten or scanned while nobody can read or write it.',
     instead:
       'A new column: write both, fill it in batches, read the new one, drop the old one a release later.',
     source: NOTES,
-    alike: ['squawk: changing-column-type', 'strong_migrations: changing the type of a column'],
     alter: { AT_AlterColumnType: costOfChange },
   },
 ];
@@ -108,8 +98,8 @@ function costOfChange({ name = '', def }: AlterTableCmd, site: TableSite): strin
   if (!column) return `${site.path(name)}: its type before is not known`;
   const to = typeOf(definition.typeName);
   const change = `${site.path(name)}: ${describeType(column.type)} to ${describeType(to)}`;
-  if (!isPlain(definition.raw_default, name, to)) return `${change}: USING computes every row anew`;
-  if (rewrites(column.type, to, site.schema.domains)) return `${change}: every row is written anew`;
+  if (!isPlain(definition.raw_default, name, to)) return `${change}: USING recomputes every row`;
+  if (rewrites(column.type, to, site.schema.domains)) return `${change}: every row is rewritten`;
 
   const check = [...(site.table?.constraints ?? [])].find(
     ([, { kind, columns }]) => kind === 'check' && columns.includes(name),
@@ -120,7 +110,7 @@ function costOfChange({ name = '', def }: AlterTableCmd, site: TableSite): strin
   const index = site.schema
     .indexesOf(site.name)
     .find(([, { columns, isComputed }]) => columns.includes(name) && (isComputed || recollates));
-  return index && `${change}: index ${index[0]} is built anew`;
+  return index && `${change}: index ${index[0]} is rebuilt`;
 }
 
 /** Whether USING says no more than PostgreSQL would do by itself: the column, or its cast to the new type. */

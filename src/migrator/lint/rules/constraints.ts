@@ -9,13 +9,6 @@ export const CONSTRAINT_RULES: readonly Rule[] = [
     why: 'Every row is checked while nobody can write (for a CHECK: or read) the table.',
     instead: 'ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT in the next migration.',
     source: NOTES,
-    alike: [
-      'squawk: constraint-missing-not-valid',
-      'squawk: adding-foreign-key-constraint',
-      'squawk: ban-alter-domain-with-add-constraint',
-      'strong_migrations: adding a foreign key',
-      'strong_migrations: adding a check constraint',
-    ],
     alter: {
       AT_AddConstraint({ def }, site) {
         const clause = as(def, 'Constraint');
@@ -50,11 +43,6 @@ export const CONSTRAINT_RULES: readonly Rule[] = [
     why: 'Its index is built while nobody can read or write the table.',
     instead: 'CREATE UNIQUE INDEX CONCURRENTLY; then ADD CONSTRAINT … UNIQUE (or PRIMARY KEY) USING INDEX.',
     source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT-USING-INDEX`,
-    alike: [
-      'squawk: disallowed-unique-constraint',
-      'squawk: adding-serial-primary-key-field',
-      'strong_migrations: adding a unique constraint',
-    ],
     alter: {
       AT_AddConstraint({ def }, site) {
         const { contype, indexname } = as(def, 'Constraint') ?? {};
@@ -66,11 +54,10 @@ export const CONSTRAINT_RULES: readonly Rule[] = [
   },
   {
     name: 'add-exclusion',
-    why: 'Its index is built while nobody can read or write the table; PostgreSQL knows no gentler way.',
+    why: 'Its index is built while nobody can read or write the table; PostgreSQL has no other way.',
     instead:
       'A new table with the constraint, filled in batches; or a quiet hour, and a waiver that says so.',
     source: `${POSTGRES_DOCS}/sql-createtable.html#SQL-CREATETABLE-EXCLUDE`,
-    alike: ['strong_migrations: adding an exclusion constraint'],
     alter: {
       AT_AddConstraint: ({ def }, site) =>
         site.isInUse && as(def, 'Constraint')?.contype === 'CONSTR_EXCLUSION' && site.name,

@@ -7,7 +7,6 @@ export const DATA_RULES: readonly Rule[] = [
     why: 'All rows are lost (with CASCADE those of other tables too), and nobody can read the table meanwhile.',
     instead: 'Delete what must go, by WHERE and in batches, from the application.',
     source: `${POSTGRES_DOCS}/sql-truncate.html`,
-    alike: ['squawk: ban-truncate-cascade'],
     on: {
       TruncateStmt: ({ relations, behavior }, site) =>
         allOf(relations, 'RangeVar')
@@ -20,7 +19,6 @@ export const DATA_RULES: readonly Rule[] = [
     why: 'One transaction writes every row: others wait for those rows until it commits, and the table doubles.',
     instead: 'Batches by WHERE, in a migration with `transaction = false` or from the application.',
     source: `${POSTGRES_DOCS}/routine-vacuuming.html#VACUUM-FOR-SPACE-RECOVERY`,
-    alike: ['strong_migrations: backfilling data'],
     each: ({ node }, site) =>
       writesIn(node)
         .filter(

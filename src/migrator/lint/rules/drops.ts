@@ -7,10 +7,9 @@ const EXPAND = 'docs/rename-a-column.md';
 export const DROP_RULES: readonly Rule[] = [
   {
     name: 'drop-column',
-    why: 'Replicas of the former release still read and write the column while this one rolls out.',
+    why: 'Replicas of the previous release still read and write the column while this one rolls out.',
     instead: 'First a release that does not name it; then drop it, with a waiver that names that release.',
     source: EXPAND,
-    alike: ['squawk: ban-drop-column', 'strong_migrations: removing a column'],
     alter: {
       AT_DropColumn: ({ name = '' }, site) =>
         site.isInUse && !site.isOwn(site.column(name)?.since) && site.path(name),
@@ -18,10 +17,9 @@ export const DROP_RULES: readonly Rule[] = [
   },
   {
     name: 'drop-table',
-    why: 'Replicas of the former release still read and write the table while this one rolls out.',
+    why: 'Replicas of the previous release still read and write the table while this one rolls out.',
     instead: 'First a release that does not name it; then drop it, with a waiver that names that release.',
     source: EXPAND,
-    alike: ['squawk: ban-drop-table', 'strong_migrations: creating a table with the force option'],
     on: {
       DropStmt: ({ removeType, objects }, site) =>
         removeType === 'OBJECT_TABLE' &&
@@ -30,21 +28,9 @@ export const DROP_RULES: readonly Rule[] = [
   },
   {
     name: 'drop-object',
-    why: 'The former release, or what it calls, may still need it while this one rolls out.',
+    why: 'The previous release, or what it calls, may still need it while this one rolls out.',
     instead: 'First a release that does not need it; then drop it, with a waiver that names that release.',
     source: EXPAND,
-    alike: [
-      'squawk: ban-drop-database',
-      'squawk: ban-drop-schema',
-      'squawk: ban-drop-view',
-      'squawk: ban-drop-type',
-      'squawk: ban-drop-domain',
-      'squawk: ban-drop-function',
-      'squawk: ban-drop-trigger',
-      'squawk: ban-drop-sequence',
-      'squawk: ban-drop-policy',
-      'squawk: ban-drop-extension',
-    ],
     on: {
       DropStmt({ removeType, objects }, site) {
         if (removeType === 'OBJECT_TABLE' || removeType === 'OBJECT_INDEX') return undefined;
@@ -63,7 +49,6 @@ export const DROP_RULES: readonly Rule[] = [
     why: 'CASCADE also drops what is not named here and nobody reviewed: views, foreign keys, columns.',
     instead: 'Name each thing in a statement of its own, and leave CASCADE out.',
     source: `${POSTGRES_DOCS}/ddl-depend.html`,
-    alike: ['strong_migrations: creating a table with the force option'],
     on: {
       DropStmt: ({ behavior, objects }) => behavior === 'DROP_CASCADE' && droppedNames(objects).join(', '),
       DropOwnedStmt: ({ behavior }) => behavior === 'DROP_CASCADE' && 'all that a role owns',
@@ -75,10 +60,9 @@ export const DROP_RULES: readonly Rule[] = [
   },
   {
     name: 'drop-not-null',
-    why: 'The former release, still running, reads rows with a NULL that it was promised not to meet.',
+    why: 'The previous release, still running, does not expect the NULLs in rows that it reads.',
     instead: 'First a release that can read NULL; then DROP NOT NULL, with a waiver that names that release.',
     source: EXPAND,
-    alike: ['squawk: ban-drop-not-null'],
     alter: {
       AT_DropNotNull: ({ name = '' }, site) => becomesNullable(name, site) && site.path(name),
       AT_DropConstraint({ name = '' }, site) {
@@ -91,11 +75,10 @@ export const DROP_RULES: readonly Rule[] = [
   },
   {
     name: 'drop-default',
-    why: 'The former release leaves the column out of its INSERT, which then fails or writes NULL.',
+    why: 'The previous release leaves the column out of its INSERT, which then fails or writes NULL.',
     instead:
       'First a release that writes the column itself; then drop it, with a waiver that names that release.',
     source: EXPAND,
-    alike: ['squawk: ban-drop-default', 'squawk: ban-drop-generated-expression'],
     alter: {
       AT_ColumnDefault: ({ name, def }, site) => !def && unfilled(name, site),
       AT_DropExpression: ({ name }, site) => unfilled(name, site),
@@ -113,7 +96,7 @@ function becomesNullable(name: string, site: TableSite): boolean {
   return site.isInUse && isNotNull !== false && !site.isOwn(since) && !site.isOwn(notNullSince);
 }
 
-/** Also of a column that this migration adds: the former release does not know it, and leaves it out. */
+/** Also of a column that this migration adds: the previous release does not know it, and leaves it out. */
 function unfilled(name = '', site: TableSite) {
   const { isFilled, filledSince } = site.column(name) ?? {};
   const isTakenBack = site.direction === 'down' && site.isOwn(filledSince);

@@ -8,11 +8,6 @@ export const INDEX_RULES: readonly Rule[] = [
     why: 'Every INSERT, UPDATE and DELETE on the table waits until the index is built.',
     instead: 'CREATE INDEX CONCURRENTLY, in a migration of its own with `transaction = false`.',
     source: `${POSTGRES_DOCS}/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY`,
-    alike: [
-      'squawk: require-concurrent-index-creation',
-      'strong_migrations: adding an index non-concurrently',
-      'strong_migrations: adding a reference',
-    ],
     on: {
       IndexStmt({ concurrent, relation }, site) {
         // On a partitioned table ONLY it is an entry in the catalog: the partitions get theirs concurrently.
@@ -26,10 +21,6 @@ export const INDEX_RULES: readonly Rule[] = [
     why: 'It waits for every query on the table to end, and every later query waits behind it.',
     instead: 'DROP INDEX CONCURRENTLY, in a migration of its own with `transaction = false`.',
     source: `${POSTGRES_DOCS}/sql-dropindex.html`,
-    alike: [
-      'squawk: require-concurrent-index-deletion',
-      'strong_migrations: removing an index non-concurrently',
-    ],
     on: {
       DropStmt({ removeType, concurrent, objects }, site) {
         const { tables, indexes } = site.schema;
@@ -42,10 +33,9 @@ export const INDEX_RULES: readonly Rule[] = [
   },
   {
     name: 'reindex-not-concurrent',
-    why: 'Writes to the table, and reads that would use the index, wait until it is built anew.',
+    why: 'Writes to the table, and reads that would use the index, wait until it is rebuilt.',
     instead: 'REINDEX … CONCURRENTLY, in a migration of its own with `transaction = false`.',
     source: `${POSTGRES_DOCS}/sql-reindex.html#SQL-REINDEX-CONCURRENTLY`,
-    alike: ['squawk: require-concurrent-reindex'],
     on: {
       ReindexStmt({ kind, relation, name = '', params }, site) {
         if (isOn(params, 'concurrently')) return undefined;

@@ -14,7 +14,6 @@ export const LOCK_RULES: readonly Rule[] = [
     instead:
       'Leave it out: each statement takes the lock that it needs, and waits for it no longer than 2 s.',
     source: `${POSTGRES_DOCS}/explicit-locking.html#LOCKING-TABLES`,
-    alike: [],
     on: {
       LockStmt: ({ relations, mode = SHARE_LOCK }, site) =>
         mode >= SHARE_LOCK && allOf(relations, 'RangeVar').filter(site.inUse).map(relationName),
@@ -22,10 +21,9 @@ export const LOCK_RULES: readonly Rule[] = [
   },
   {
     name: 'rewrite-table',
-    why: 'The table is written anew while nobody can read it.',
-    instead: 'Not in a migration. To shrink a table: pg_repack, or let autovacuum reuse the room.',
+    why: 'The table is rewritten while nobody can read it.',
+    instead: 'Not in a migration. To shrink a table: pg_repack, or let autovacuum reuse the space.',
     source: `${POSTGRES_DOCS}/sql-vacuum.html`,
-    alike: ['squawk: prefer-repack'],
     on: {
       VacuumStmt: ({ options, is_vacuumcmd: isVacuum }) => isVacuum && isOn(options, 'full') && 'VACUUM FULL',
       ClusterStmt: ({ relation }) => (relation ? relationName(relation) : 'every clustered table'),
@@ -46,7 +44,6 @@ export const LOCK_RULES: readonly Rule[] = [
     instead:
       'DETACH PARTITION … CONCURRENTLY with `transaction = false`, and a waiver of not-repeatable that names FINALIZE.',
     source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION`,
-    alike: ['squawk: require-concurrent-partition-detach'],
     alter: {
       AT_DetachPartition: ({ def }, site) =>
         site.isInUse && !as(def, 'PartitionCmd')?.concurrent && site.name,
@@ -54,10 +51,9 @@ export const LOCK_RULES: readonly Rule[] = [
   },
   {
     name: 'disable-trigger',
-    why: 'Rows that others write meanwhile are not checked or guarded: foreign keys are triggers too.',
+    why: 'Rows that others write in that time are not checked or guarded: foreign keys are triggers too.',
     instead: 'Leave triggers, rules and row security on; write the rows so that they pass.',
     source: `${POSTGRES_DOCS}/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER`,
-    alike: ['squawk: ban-disable-trigger', 'squawk: ban-alter-row-level-security'],
     on: {
       VariableSetStmt: ({ name, args }) =>
         name === 'session_replication_role' &&

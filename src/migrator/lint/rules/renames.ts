@@ -8,11 +8,10 @@ const EXPAND = 'docs/rename-a-column.md';
 export const RENAME_RULES: readonly Rule[] = [
   {
     name: 'rename-column',
-    why: 'Replicas of the former release still use the old name while this one rolls out.',
+    why: 'Replicas of the previous release still use the old name while this one rolls out.',
     instead:
       'A new column: write both, fill it in batches, read the new one, drop the old one a release later.',
     source: EXPAND,
-    alike: ['squawk: renaming-column', 'strong_migrations: renaming a column'],
     on: {
       RenameStmt({ renameType, relation, subname = '' }, site) {
         const column = site.schema.table(relation)?.columns.get(subname);
@@ -23,11 +22,10 @@ export const RENAME_RULES: readonly Rule[] = [
   },
   {
     name: 'rename-table',
-    why: 'Replicas of the former release still use the old name while this one rolls out.',
+    why: 'Replicas of the previous release still use the old name while this one rolls out.',
     instead:
       'A view by the new name (simple ones can be written to); rename when no release uses the old one.',
     source: EXPAND,
-    alike: ['squawk: renaming-table', 'squawk: ban-set-schema', 'strong_migrations: renaming a table'],
     on: {
       RenameStmt: ({ renameType, relation }, site) =>
         renameType === 'OBJECT_TABLE' && renamedTable(relation, site),
@@ -37,10 +35,9 @@ export const RENAME_RULES: readonly Rule[] = [
   },
   {
     name: 'rename-object',
-    why: 'The former release, or what it calls, still uses the old name while this one rolls out.',
+    why: 'The previous release, or what it calls, still uses the old name while this one rolls out.',
     instead: 'Make a new one beside it, and drop the old one when no release uses it.',
     source: EXPAND,
-    alike: ['squawk: renaming-object', 'squawk: ban-set-schema', 'strong_migrations: renaming a schema'],
     on: {
       RenameStmt({ renameType = 'OBJECT_TABLE', relation, object, subname = '' }, site) {
         const name = relation ? relationName(relation) : object ? droppedNames([object]).join() : subname;

@@ -8,7 +8,6 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     why: 'The transaction has locked the table already, and keeps it locked for as long as this reads or writes rows.',
     instead: 'Put it into the next migration: each is a transaction of its own.',
     source: `${POSTGRES_DOCS}/explicit-locking.html#LOCKING-TABLES`,
-    alike: ['squawk: constraint-missing-not-valid', 'strong_migrations: backfilling data'],
     alter: {
       AT_ValidateConstraint: ({ name = '' }, site) =>
         site.isInUse && site.locked.has(site.name) && `${site.name}: ${name}`,
@@ -24,11 +23,6 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     instead:
       'Set `transaction = false` on the migration, and send each statement by its own queryRunner.query.',
     source: `${POSTGRES_DOCS}/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY`,
-    alike: [
-      'squawk: ban-concurrent-index-creation-in-transaction',
-      'squawk: ban-drop-database',
-      'squawk: ban-alter-system-options',
-    ],
     each({ node, kind }, site) {
       if (!site.inTransaction && site.together.length === 1) return undefined;
       const isConcurrent =
@@ -45,10 +39,9 @@ export const TRANSACTION_RULES: readonly Rule[] = [
   },
   {
     name: 'not-repeatable',
-    why: 'Outside a transaction a migration may be broken off half-way, and is then run again from its beginning.',
+    why: 'Outside a transaction a migration may be interrupted, and then runs again from its beginning.',
     instead: 'IF [NOT] EXISTS, a named index CONCURRENTLY, WHERE … IS NULL; or a migration in a transaction.',
     source: `${POSTGRES_DOCS}/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY`,
-    alike: ['squawk: prefer-robust-stmts', 'squawk: ban-detach-inheritance'],
     each: (statement, site) =>
       !site.inTransaction &&
       !isRepeatable(statement, site.earlier) &&
@@ -56,14 +49,9 @@ export const TRANSACTION_RULES: readonly Rule[] = [
   },
   {
     name: 'transaction-statement',
-    why: 'The runner begins and commits, for the schema and its history together; this would tear them apart.',
+    why: 'The runner begins and commits, for the schema and its history together; this would separate them.',
     instead: 'Leave it out. What must not run in one transaction goes into migrations of their own.',
     source: `${POSTGRES_DOCS}/sql-begin.html`,
-    alike: [
-      'squawk: transaction-nesting',
-      'squawk: ban-uncommitted-transaction',
-      'squawk: ban-concurrent-index-creation-in-transaction',
-    ],
     on: {
       TransactionStmt: ({ kind = '' }) =>
         !/^TRANS_STMT_(SAVEPOINT|RELEASE|ROLLBACK_TO)$/.test(kind) && 'begins or ends a transaction',
@@ -74,7 +62,6 @@ export const TRANSACTION_RULES: readonly Rule[] = [
     why: 'PostgreSQL refuses a new enum value until the transaction that added it has committed.',
     instead: 'Add the value in one migration, and use it in the next.',
     source: `${POSTGRES_DOCS}/sql-altertype.html`,
-    alike: [],
     each({ node }, site) {
       if (!site.inTransaction) return undefined;
       const used = new Set(within(node, 'A_Const').map(({ sval }) => sval?.sval));
