@@ -69,7 +69,7 @@ describe('npm run migration:run, :show and :revert', () => {
 
     expect(await migration(['revert'])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`taken back: ${NEWEST}`),
+      stdout: expect.stringContaining(`reverted: ${NEWEST}`),
     });
     expect(await database.query(`SELECT to_regclass('entry_days')::text AS newest`)).toEqual([
       { newest: 'entry_days' },
