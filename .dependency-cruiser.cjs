@@ -28,10 +28,10 @@ module.exports = {
       to: { path: '^src/(?!config/|migrator/|database/)' },
     },
     {
-      name: 'cache-imports-config-alone',
+      name: 'cache-imports-config-and-observability',
       severity: 'error',
       from: { path: '^src/cache/' },
-      to: { path: '^src/(?!config/|cache/)' },
+      to: { path: '^src/(?!config/|observability/|cache/)' },
     },
     {
       name: 'http-knows-no-feature',

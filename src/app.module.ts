@@ -1,31 +1,25 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import { AuthModule } from './auth/auth.module.js';
 import { CacheModule } from './cache/cache.module.js';
-import type { Config } from './config/config.js';
-import { ConfigModule } from './config/config.module.js';
+import { asDatabaseUnavailable, asQueryTimeout } from './database/database-unavailable.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EntriesModule } from './entries/entries.module.js';
 import { HealthModule } from './health/health.module.js';
-import { RateLimitModule } from './http/rate-limit/rate-limit.module.js';
-import { ObservabilityModule } from './observability/observability.module.js';
+import { HttpModule } from './http/http.module.js';
+import { AllowedMethods } from './http/problem/allowed-methods.js';
+import { ProblemFilter } from './http/problem/problem.filter.js';
 import { UsersModule } from './users/users.module.js';
 
-@Module({})
-export class AppModule {
-  static forRoot(config: Config): DynamicModule {
-    return {
-      module: AppModule,
-      imports: [
-        ConfigModule.forRoot(config),
-        DatabaseModule,
-        CacheModule,
-        RateLimitModule,
-        ObservabilityModule,
-        HealthModule,
-        UsersModule,
-        AuthModule,
-        EntriesModule,
-      ],
-    };
-  }
-}
+@Module({
+  imports: [DatabaseModule, CacheModule, HttpModule, HealthModule, UsersModule, AuthModule, EntriesModule],
+  providers: [
+    {
+      provide: APP_FILTER,
+      inject: [AllowedMethods],
+      useFactory: (allowedMethods: AllowedMethods) =>
+        new ProblemFilter(allowedMethods, [asQueryTimeout, asDatabaseUnavailable]),
+    },
+  ],
+})
+export class AppModule {}

@@ -4,6 +4,7 @@ import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RateLimitGuard } from '../http/rate-limit/rate-limit.guard.js';
+import { Metrics } from '../observability/metrics.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
@@ -49,4 +50,13 @@ import { SessionsService } from './sessions/sessions.service.js';
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
 })
-export class AuthModule {}
+export class AuthModule {
+  constructor(metrics: Metrics, passwords: Passwords) {
+    metrics.gauges(
+      'password_hashes',
+      'Hashes of passwords under way, and waiting for their turn',
+      'state',
+      () => ({ ...passwords.queue }),
+    );
+  }
+}

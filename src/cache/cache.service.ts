@@ -1,6 +1,8 @@
 import { CACHE_MANAGER } from '@nestjs/cache-manager';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Cache } from 'cache-manager';
+import { Metrics } from '../observability/metrics.js';
+import { requestContext } from '../observability/request-context.js';
 import { RedisConnection } from './redis-connection.js';
 
 /** Increase the number when the shape of cached values changes. */
@@ -15,12 +17,10 @@ const TTL_MS = 600_000;
  */
 @Injectable()
 export class CacheService {
-  /** Called at each read. */
-  observe: (outcome: 'hit' | 'miss') => void = () => {};
-
   constructor(
     @Inject(CACHE_MANAGER) private readonly cache: Cache,
     private readonly redis: RedisConnection,
+    private readonly metrics: Metrics,
   ) {}
 
   async read<T>(userId: string, revision: string, key: string, load: () => Promise<T>): Promise<T> {
@@ -33,7 +33,9 @@ export class CacheService {
       },
       TTL_MS,
     );
-    this.observe(found.hit ? 'hit' : 'miss');
+    this.metrics.countCacheRead(found.hit ? 'hit' : 'miss');
+    const context = requestContext.getStore();
+    if (context && found.hit) context.cacheHits = (context.cacheHits ?? 0) + 1;
     return value;
   }
 

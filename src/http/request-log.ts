@@ -1,23 +1,26 @@
 import type { Socket } from 'node:net';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { PROBE_ROUTES } from './probe-routes.js';
 import { whenRequestEnds } from './connections/request-end.js';
-import type { Metrics } from '../observability/metrics.js';
+import { PINO } from '../observability/logger.js';
+import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from '../observability/request-context.js';
 
 /** Where no route was found: the path is the client's, and there may be any number of them. */
 const UNMATCHED = 'unmatched';
 
 /** One line and one observation a request, and the request's context around all of its work. */
+@Injectable()
 export class RequestLog {
   /** Connections on which a request is being served. */
   private readonly busy = new WeakSet<Socket>();
 
-  /** Set once the application is made. */
-  metrics: Metrics | undefined;
-
-  constructor(private readonly logger: Logger) {}
+  constructor(
+    @Inject(PINO) private readonly logger: Logger,
+    private readonly metrics: Metrics,
+  ) {}
 
   /** Logs the request once it was answered, or the client went away. */
   begin(request: FastifyRequest, reply: FastifyReply): RequestContext {
@@ -48,7 +51,7 @@ export class RequestLog {
    */
   logMalformed(socket: Socket, requestId: string, status: number, code: string | undefined): void {
     if (this.busy.has(socket)) return;
-    this.metrics?.observeRequest('none', UNMATCHED, String(status), 0);
+    this.metrics.observeRequest('none', UNMATCHED, String(status), 0);
     this.logger.info({ requestId, route: UNMATCHED, status, code }, 'request');
   }
 
@@ -56,7 +59,7 @@ export class RequestLog {
     const route = request.routeOptions.url ?? UNMATCHED;
     const answered = reply.raw.writableFinished;
     const status = reply.statusCode;
-    this.metrics?.observeRequest(
+    this.metrics.observeRequest(
       request.method,
       route,
       answered ? String(status) : 'aborted',

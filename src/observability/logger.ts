@@ -13,6 +13,9 @@ const WIRING = new Set([
   'NestApplication',
 ]);
 
+/** The injection token of the logger. */
+export const PINO = Symbol('pino');
+
 const REQUEST_FORMAT =
   '{if method} {method} {route}{end}{if status} {status}{end}{if durationMs} {durationMs} ms{end}';
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Config } from '../config/config.js';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Seconds. Finer than prom-client's default below 10 ms, the range of healthy answers. */
@@ -36,22 +37,27 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor() {
+  private readonly enabled: boolean;
+
+  constructor({ metrics }: Config) {
+    this.enabled = metrics.enabled;
+    if (!this.enabled) return;
     // Event-loop lag, garbage collections, memory, CPU time, handles.
     collectDefaultMetrics({ register: this.registry });
   }
 
   /** @param route the pattern, never the URL, so that there are few series */
   observeRequest(method: string, route: string, status: string, seconds: number): void {
+    if (!this.enabled) return;
     this.requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);
   }
 
   countCacheRead(outcome: string): void {
-    this.cacheReads.inc({ outcome });
+    if (this.enabled) this.cacheReads.inc({ outcome });
   }
 
   countRefusal(limit: string): void {
-    this.refusals.inc({ limit });
+    if (this.enabled) this.refusals.inc({ limit });
   }
 
   /** A gauge that is read at each scrape. */

@@ -5,6 +5,7 @@ import { Config } from '../../config/config.js';
 import { networkOf } from '../../http/client-network.js';
 import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
 import { RateLimiter, type RateLimitUse } from '../../http/rate-limit/rate-limiter.js';
+import { Metrics } from '../../observability/metrics.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
@@ -29,6 +30,7 @@ export class PasswordAttempts {
     private readonly config: Config,
     private readonly limiter: RateLimiter,
     private readonly sessions: SessionsService,
+    private readonly metrics: Metrics,
     redis: RedisConnection,
   ) {
     this.accounts = new GrowingDelay(redis, 'account', FREE_OF_ACCOUNT);
@@ -82,7 +84,7 @@ export class PasswordAttempts {
   }
 
   private refuse(limit: 'network' | 'account', waitMs: number): never {
-    this.limiter.observe(limit);
+    this.metrics.countRefusal(limit);
     const seconds = Math.max(1, Math.ceil(waitMs / 1000));
     throw new TooManyRequestsException(`Too many failed attempts; try again in ${seconds} s`, seconds);
   }

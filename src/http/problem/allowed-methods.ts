@@ -1,7 +1,9 @@
+import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 
 /** Knows the methods of each path, for the `Allow` header of a 405 (RFC 9110 §15.5.6), which Fastify has not. */
+@Injectable()
 export class AllowedMethods {
   private readonly routes: { readonly method: HTTPMethods; readonly url: string }[] = [];
   private readonly methods = new Set<HTTPMethods>();

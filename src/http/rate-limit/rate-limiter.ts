@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
+import { Metrics } from '../../observability/metrics.js';
 import { TooManyRequestsException } from '../problem/too-many-requests.exception.js';
 import { SharedCounter } from './shared-counter.js';
 
@@ -25,13 +26,11 @@ interface Limiter {
 /** Fixed windows of a minute, counted in Redis for all replicas, and in this process while Redis is away. */
 @Injectable()
 export class RateLimiter {
-  /** Told of each request that is refused, and by which limit. */
-  observe: (limit: string) => void = () => {};
-
   private readonly limiters: Readonly<Record<RateLimitName, Limiter>>;
 
   constructor(
     private readonly config: Config,
+    private readonly metrics: Metrics,
     redis: RedisConnection,
   ) {
     const { anonymousPerMinute, userPerMinute, loginPerMinute } = config.rateLimit;
@@ -60,7 +59,7 @@ export class RateLimiter {
     const remaining = Math.max(0, outcome.remainingPoints);
     report({ name, limit: points, windowSeconds: WINDOW_SECONDS, remaining, resetSeconds });
     if (outcome.consumedPoints <= points) return;
-    this.observe(name);
+    this.metrics.countRefusal(name);
     throw new TooManyRequestsException(`Too many requests; try again in ${resetSeconds} s`, resetSeconds);
   }
 

@@ -1,0 +1,65 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.js';
+import { answerClientError } from './problem/client-error.js';
+import { sendFrameworkProblem } from './problem/problem.filter.js';
+import { requestIdOf } from './request-id.js';
+import type { RequestLog } from './request-log.js';
+import { SECURITY_HEADERS } from './security-headers.js';
+
+/** Longer than any id: a path of more is no path of ours. */
+const MAX_PARAM_LENGTH = 200;
+
+/** ms. Longer than the idle timeout of the usual load balancers (60 s), so that the client side closes first. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/**
+ * ms for the whole request to arrive: ends clients that send a byte now and then. A body that is streamed in has its own
+ * limit, between two pieces.
+ */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** ms for the headers to arrive; and between two looks for who is too slow, by which an end may be late. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const SLOW_CLIENTS_EVERY_MS = 5000;
+
+/** @param log of the application, which is made with the adapter */
+export function createFastifyAdapter({ http }: Config, log: () => RequestLog): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: http.bodyLimitBytes,
+    trustProxy: http.trustProxy,
+    genReqId: requestIdOf,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      log().begin(request, reply);
+      // No hook runs for it.
+      reply.headers(SECURITY_HEADERS);
+      sendFrameworkProblem(error, request, reply);
+    },
+    clientErrorHandler: (error, socket) => {
+      answerClientError(error, socket, (id, status) => log().logMalformed(socket, id, status, error.code));
+    },
+    // With a problem instead: missingHost.
+    http: {
+      requireHostHeader: false,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: SLOW_CLIENTS_EVERY_MS,
+    },
+    // What still comes is served: closeConnectionsPolitely.
+    return503OnClosing: false,
+    // Schemas are zod's, and responses are made by JSON.stringify: Ajv need not compile anything.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
+    // Nothing here is an Express middleware.
+    skipMiddie: true,
+    multipart: false,
+  });
+}
+
+/** Fastify asks for it at the start, and for what it compiles when a route has a schema of Fastify's own. */
+function noCompiler(): () => never {
+  return () => {
+    throw new Error('Routes are described by zod schemas, not by Fastify ones');
+  };
+}
