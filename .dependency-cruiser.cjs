@@ -80,7 +80,7 @@ module.exports = {
     {
       name: 'a-feature-is-its-service',
       comment:
-        'Of another feature: its module, service, schemas, response, and the entity that a relation points to. Never its queries.',
+        'Of another feature: its module, service, schemas, response, and the entity that a relation points to. Never its repository.',
       severity: 'error',
       from: { path: '^src/(users|auth|idempotency|entries)/' },
       to: {

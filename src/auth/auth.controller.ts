@@ -26,7 +26,7 @@ import {
 } from './auth.schemas.js';
 import { AuthService } from './auth.service.js';
 import { LocalAuthGuard } from './passwords/local-auth.guard.js';
-import { SessionIdSchema, SessionListSchema, type SessionList } from './sessions/session.schemas.js';
+import { SessionIdSchema, SessionListSchema, type SessionList } from './sessions/sessions.schemas.js';
 import { SessionsService, type Client } from './sessions/sessions.service.js';
 
 /** @nestjs/swagger accepts a zod schema only for a body parameter, which login does not have. */

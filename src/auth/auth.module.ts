@@ -8,19 +8,19 @@ import { Metrics } from '../observability/metrics.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
-import { AccessTokens } from './tokens/access-tokens.js';
+import { AccessTokensService } from './tokens/access-tokens.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
-import { EndedSessions } from './sessions/ended-sessions.js';
+import { EndedSessionsService } from './sessions/ended-sessions.service.js';
 import { ErasedSession } from './sessions/erased-session.entity.js';
 import { JwtAuthGuard } from './tokens/jwt-auth.guard.js';
 import { JwtStrategy } from './tokens/jwt.strategy.js';
 import { LocalStrategy } from './passwords/local.strategy.js';
-import { PasswordAttempts } from './passwords/password-attempts.js';
-import { Passwords } from './passwords/passwords.js';
-import { RefreshTokens } from './tokens/refresh-tokens.js';
-import { SessionPersonalData } from './sessions/session-personal-data.js';
-import { SessionPurge } from './sessions/session-purge.js';
+import { PasswordAttemptsService } from './passwords/password-attempts.service.js';
+import { PasswordsService } from './passwords/passwords.service.js';
+import { RefreshTokensService } from './tokens/refresh-tokens.service.js';
+import { SessionsPersonalData } from './sessions/sessions.personal-data.js';
+import { SessionsPurge } from './sessions/sessions.purge.js';
 import { Session } from './sessions/session.entity.js';
 import { SessionsService } from './sessions/sessions.service.js';
 
@@ -35,14 +35,14 @@ import { SessionsService } from './sessions/sessions.service.js';
   providers: [
     AuthService,
     AccountService,
-    PasswordAttempts,
+    PasswordAttemptsService,
     SessionsService,
-    EndedSessions,
-    SessionPurge,
-    SessionPersonalData,
-    Passwords,
-    RefreshTokens,
-    AccessTokens,
+    EndedSessionsService,
+    SessionsPurge,
+    SessionsPersonalData,
+    PasswordsService,
+    RefreshTokensService,
+    AccessTokensService,
     JwtStrategy,
     LocalStrategy,
     // In this order: the token says whom to limit.
@@ -51,7 +51,7 @@ import { SessionsService } from './sessions/sessions.service.js';
   ],
 })
 export class AuthModule {
-  constructor(metrics: Metrics, passwords: Passwords) {
+  constructor(metrics: Metrics, passwords: PasswordsService) {
     metrics.gauges(
       'password_hashes',
       'Hashes of passwords under way, and waiting for their turn',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { text } from '../http/validation/text.schema.js';
-import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/user.schemas.js';
+import { DisplayNameSchema, EmailSchema, UserSchema } from '../users/users.schemas.js';
 import { isTheEmail } from './passwords/common-passwords.js';
 
 /** Common passwords are refused later, by refuseCommonPassword. */

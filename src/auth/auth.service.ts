@@ -3,12 +3,12 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
 import type { User } from '../users/user.entity.js';
-import { toUserBody } from '../users/user.schemas.js';
+import { toUserBody } from '../users/users.schemas.js';
 import { UsersService } from '../users/users.service.js';
-import { AccessTokens } from './tokens/access-tokens.js';
+import { AccessTokensService } from './tokens/access-tokens.service.js';
 import type { Register, SignedIn } from './auth.schemas.js';
 import { refuseCommonPassword } from './passwords/common-passwords.js';
-import { Passwords } from './passwords/passwords.js';
+import { PasswordsService } from './passwords/passwords.service.js';
 import { SessionsService, type Client, type IssuedSession } from './sessions/sessions.service.js';
 
 @Injectable()
@@ -17,8 +17,8 @@ export class AuthService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
-    private readonly passwords: Passwords,
-    private readonly accessTokens: AccessTokens,
+    private readonly passwords: PasswordsService,
+    private readonly accessTokens: AccessTokensService,
     private readonly config: Config,
   ) {}
 

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { FORMATS, type Format } from '../entries/transfer/entry-transfer.schemas.js';
-import { EmailSchema } from '../users/user.schemas.js';
+import { FORMATS, type Format } from '../entries/transfer/transfer.schemas.js';
+import { EmailSchema } from '../users/users.schemas.js';
 
 const EXTENSIONS: Readonly<Record<string, Format>> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv' };
 

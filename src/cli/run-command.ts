@@ -5,10 +5,10 @@ import { ConfigModule } from '../config/config.module.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../database/database-wait.js';
 import { MigrationStatus } from '../database/migration-status.js';
-import { EntryExport } from '../entries/transfer/entry-export.js';
-import { EntryImport } from '../entries/transfer/entry-import.js';
-import { EntryQueries } from '../entries/entry.queries.js';
-import { EntryTransferModule } from '../entries/transfer/entry-transfer.module.js';
+import { ExportService } from '../entries/transfer/export.service.js';
+import { ImportService } from '../entries/transfer/import.service.js';
+import { EntriesRepository } from '../entries/entries.repository.js';
+import { TransferModule } from '../entries/transfer/transfer.module.js';
 import { messageOf } from '../observability/error-description.js';
 import { UsersModule } from '../users/users.module.js';
 import { UsersService } from '../users/users.service.js';
@@ -39,8 +39,8 @@ class CommandModule {
     const config = { database, migrations: { ...migrations, run: false } } as Config;
     return {
       module: CommandModule,
-      imports: [ConfigModule.forRoot(config), DatabaseModule, UsersModule, EntryTransferModule],
-      providers: [EntryQueries],
+      imports: [ConfigModule.forRoot(config), DatabaseModule, UsersModule, TransferModule],
+      providers: [EntriesRepository],
     };
   }
 }
@@ -67,11 +67,11 @@ export async function runCommand(
     const { format, file } = command;
     const transfer: Transfer = { userId: user.id, format, file, screen: process.stderr, signal };
     if (command.action === 'export') {
-      const rows = await exportFile(app.get(EntryExport), app.get(EntryQueries), transfer);
+      const rows = await exportFile(app.get(ExportService), app.get(EntriesRepository), transfer);
       console.error(`exported ${rows} entries${file === STANDARD ? '' : ` to ${file}`}`);
       return 0;
     }
-    const { imported, skipped, failed, errors } = await importFile(app.get(EntryImport), transfer);
+    const { imported, skipped, failed, errors } = await importFile(app.get(ImportService), transfer);
     console.log(`imported ${imported}, skipped ${skipped} existing, rejected ${failed}`);
     for (const { line, message } of errors) console.error(`line ${line}: ${message}`);
     if (failed > errors.length) console.error(`and ${failed - errors.length} more`);

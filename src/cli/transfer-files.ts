@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { addAbortSignal, type Writable } from 'node:stream';
-import type { EntryExport } from '../entries/transfer/entry-export.js';
-import type { EntryImport } from '../entries/transfer/entry-import.js';
-import type { EntryQueries } from '../entries/entry.queries.js';
-import type { Format, ImportReport } from '../entries/transfer/entry-transfer.schemas.js';
+import type { ExportService } from '../entries/transfer/export.service.js';
+import type { ImportService } from '../entries/transfer/import.service.js';
+import type { EntriesRepository } from '../entries/entries.repository.js';
+import type { Format, ImportReport } from '../entries/transfer/transfer.schemas.js';
 import { Progress, type Screen } from './progress.js';
 
 /** File name of standard input and output. */
@@ -27,7 +27,7 @@ export interface Transfer {
 }
 
 export async function importFile(
-  entries: EntryImport,
+  entries: ImportService,
   { userId, format, file, screen, signal }: Transfer,
 ): Promise<ImportReport> {
   const source = addAbortSignal(signal, file === STANDARD ? process.stdin : createReadStream(file));
@@ -57,8 +57,8 @@ export async function importFile(
  * @returns the number of entries
  */
 export async function exportFile(
-  entries: EntryExport,
-  queries: EntryQueries,
+  entries: ExportService,
+  queries: EntriesRepository,
   { userId, format, file, screen, signal }: Transfer,
 ): Promise<number> {
   const progress = new Progress(screen, await queries.count({ userId, filters: {}, trash: false }));

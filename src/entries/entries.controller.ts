@@ -34,7 +34,7 @@ import {
   versionsToMatch,
   weakEtagOf,
 } from '../http/conditional/etag.js';
-import { EntryStatsService } from './stats/entry-stats.service.js';
+import { StatsService } from './stats/stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { Entry } from './entry-row.js';
 import { ApiIdempotencyKey, idempotencyKeyOf, sendAnswer } from '../idempotency/idempotency.response.js';
@@ -54,7 +54,7 @@ import {
   type EntryPatch,
   type EntryStats,
   type EntryStatsQuery,
-} from './entry.schemas.js';
+} from './entries.schemas.js';
 
 const ETAG = { ETag: { description: 'version in quotes', schema: { type: 'string' as const } } };
 const WEAK_ETAG = {
@@ -88,7 +88,7 @@ const IfNoneMatch = () =>
 export class EntriesController {
   constructor(
     private readonly entries: EntriesService,
-    private readonly stats: EntryStatsService,
+    private readonly stats: StatsService,
     private readonly idempotency: IdempotencyService,
   ) {}
 

@@ -6,31 +6,31 @@ import { UsersModule } from '../users/users.module.js';
 import { EntriesController } from './entries.controller.js';
 import { EntriesService } from './entries.service.js';
 import { Entry } from './entry.entity.js';
-import { EntryPersonalData } from './transfer/entry-personal-data.js';
-import { EntryStatsQueries } from './stats/entry-stats.queries.js';
-import { EntryStatsService } from './stats/entry-stats.service.js';
-import { EntryQueries } from './entry.queries.js';
-import { EntryTransferController } from './transfer/entry-transfer.controller.js';
-import { EntryTransferModule } from './transfer/entry-transfer.module.js';
+import { EntriesPersonalData } from './entries.personal-data.js';
+import { StatsRepository } from './stats/stats.repository.js';
+import { StatsService } from './stats/stats.service.js';
+import { EntriesRepository } from './entries.repository.js';
+import { TransferController } from './transfer/transfer.controller.js';
+import { TransferModule } from './transfer/transfer.module.js';
 import { TransferAdmission } from './transfer/transfer-admission.js';
 import { Journal } from './journal.entity.js';
-import { TrashPurge } from './trash-purge.js';
+import { TrashPurge } from './trash.purge.js';
 
 @Module({
   imports: [
     UsersModule,
     IdempotencyModule,
     TypeOrmModule.forFeature([Entry, Journal]),
-    EntryTransferModule,
+    TransferModule,
     OpenRequestsModule,
   ],
-  controllers: [EntriesController, EntryTransferController],
+  controllers: [EntriesController, TransferController],
   providers: [
     EntriesService,
-    EntryPersonalData,
-    EntryQueries,
-    EntryStatsQueries,
-    EntryStatsService,
+    EntriesPersonalData,
+    EntriesRepository,
+    StatsRepository,
+    StatsService,
     TransferAdmission,
     TrashPurge,
   ],

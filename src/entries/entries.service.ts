@@ -7,15 +7,15 @@ import type { Statements } from '../database/sql.js';
 import { refuseErasedUser } from '../users/users.service.js';
 import type { Entry } from './entry-row.js';
 import type { EntrySelection } from './entry-selection.js';
-import { EntryQueries, type VersionCondition } from './entry.queries.js';
+import { EntriesRepository, type VersionCondition } from './entries.repository.js';
 import {
   filtersOf,
   type EntryCreate,
   type EntryList,
   type EntryListQuery,
   type EntryPatch,
-} from './entry.schemas.js';
-import { EntryTransferQueries } from './transfer/entry-transfer.queries.js';
+} from './entries.schemas.js';
+import { TransferRepository } from './transfer/transfer.repository.js';
 
 export interface ListOptions {
   readonly trash?: boolean;
@@ -34,8 +34,8 @@ export interface ListResult {
 @Injectable()
 export class EntriesService {
   constructor(
-    private readonly entries: EntryQueries,
-    private readonly manyEntries: EntryTransferQueries,
+    private readonly entries: EntriesRepository,
+    private readonly manyEntries: TransferRepository,
     private readonly cache: CacheService,
   ) {}
 

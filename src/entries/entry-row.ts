@@ -1,6 +1,6 @@
 import { types } from 'pg';
 import type { z } from 'zod';
-import type { EntrySchema } from './entry.schemas.js';
+import type { EntrySchema } from './entries.schemas.js';
 
 export type Entry = z.infer<typeof EntrySchema>;
 

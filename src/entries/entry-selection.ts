@@ -1,4 +1,4 @@
-import type { EntryFilters } from './entry.schemas.js';
+import type { EntryFilters } from './entries.schemas.js';
 import { parseSearch } from './search/search-text.js';
 
 /** The entries of a user that a list, count or export covers. */

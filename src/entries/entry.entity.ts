@@ -1,7 +1,7 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { User } from '../users/user.entity.js';
 
-/** The table. `entry.queries.ts` reads and writes it with SQL, and `entry-row.ts` maps its rows to responses. */
+/** The table. `entries.repository.ts` reads and writes it with SQL, and `entry-row.ts` maps its rows to responses. */
 @Entity('entries')
 @Check('entries_mood_check', 'mood BETWEEN 1 AND 10')
 @Index('entries_user_id_occurred_at_idx', ['userId', 'occurredAt', 'id'])

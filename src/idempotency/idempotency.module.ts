@@ -2,8 +2,8 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module.js';
 import { IdempotencyKey } from './idempotency-key.entity.js';
-import { IdempotencyPersonalData } from './idempotency-personal-data.js';
-import { IdempotencyPurge } from './idempotency-purge.js';
+import { IdempotencyPersonalData } from './idempotency.personal-data.js';
+import { IdempotencyPurge } from './idempotency.purge.js';
 import { IdempotencyService } from './idempotency.service.js';
 
 @Module({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { EmailSchema } from './user.schemas.js';
+import { EmailSchema } from './users.schemas.js';
 
 const address = fc
   .tuple(

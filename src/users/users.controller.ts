@@ -16,7 +16,7 @@ import {
   UserSchema,
   type UserBody,
   type UserPatch,
-} from './user.schemas.js';
+} from './users.schemas.js';
 import { UsersService } from './users.service.js';
 
 /** Concurrent downloads. One that is not read holds about 2 MiB. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SessionPurge } from '../../src/auth/sessions/session-purge.js';
+import { SessionsPurge } from '../../src/auth/sessions/sessions.purge.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import { ApiClient } from '../harness/client.js';
 import { INSTANT } from '../harness/formats.js';
@@ -242,7 +242,7 @@ describe('the purge of sessions', () => {
          SELECT gen_random_uuid(), now() - CASE WHEN n > 3 THEN interval '1 day' ELSE interval '1 minute' END
            FROM generate_series(1, 700) AS n`,
       );
-      await Promise.all([service, replica].map(({ app }) => app.get(SessionPurge).run()));
+      await Promise.all([service, replica].map(({ app }) => app.get(SessionsPurge).run()));
       const rows = await service.database.query('SELECT ended_at FROM sessions WHERE user_id = $1', [
         ada.account.userId,
       ]);

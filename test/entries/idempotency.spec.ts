@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { IdempotencyPurge } from '../../src/idempotency/idempotency-purge.js';
+import { IdempotencyPurge } from '../../src/idempotency/idempotency.purge.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import type { ApiClient } from '../harness/client.js';
 import { statusOfHeaderLines } from '../harness/header-lines.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { EntryImport } from '../../src/entries/transfer/entry-import.js';
-import { TrashPurge } from '../../src/entries/trash-purge.js';
+import { ImportService } from '../../src/entries/transfer/import.service.js';
+import { TrashPurge } from '../../src/entries/trash.purge.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import { ApiClient } from '../harness/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database.js';
@@ -102,7 +102,7 @@ const WRITES: readonly (readonly [
         yield await Promise.resolve(Buffer.from(lines(2, () => someId((ids += 1)))));
       })();
       await writer.app
-        .get(EntryImport, { strict: false })
+        .get(ImportService, { strict: false })
         .run(userId, 'ndjson', file, { maxLineBytes: 10_000 });
     },
   ],

@@ -5,7 +5,7 @@ import {
   RedisUnavailableError,
 } from '../../src/cache/redis-connection.js';
 import { loadConfig } from '../../src/config/config.js';
-import { EntryQueries } from '../../src/entries/entry.queries.js';
+import { EntriesRepository } from '../../src/entries/entries.repository.js';
 import { startApp, type TestApp } from '../harness/app.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
 import { ApiClient } from '../harness/client.js';
@@ -165,7 +165,7 @@ describeWithRedis('Redis', () => {
     try {
       const reader = new ApiClient(direct.url, client.account);
       await client.post('/entries', { text: 'asked for', mood: 5 });
-      const count = jest.spyOn(direct.app.get(EntryQueries), 'count');
+      const count = jest.spyOn(direct.app.get(EntriesRepository), 'count');
       const answers = await Promise.all(Array.from({ length: 100 }, () => reader.get('/entries')));
       expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
       expect(count).toHaveBeenCalledTimes(1);

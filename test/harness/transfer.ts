@@ -7,7 +7,7 @@ import type { TestDatabase } from './database.js';
 export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';
 
-/** Of src/entries/transfer/entry-import.ts. */
+/** Of src/entries/transfer/import.service.ts. */
 export const BATCH_ROWS = 500;
 
 export function toNdjson(...values: readonly unknown[]): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Passwords } from '../../src/auth/passwords/passwords.js';
+import { PasswordsService } from '../../src/auth/passwords/passwords.service.js';
 import { loadConfig } from '../../src/config/config.js';
 import { MIGRATIONS } from '../../src/database/schema-files.js';
 import { findMigrations } from '../../src/migrator/history/migration-files.js';
@@ -178,7 +178,7 @@ describe('the history of the schema', () => {
         const password = 'correct horse battery';
         await migrateTo(version.migration, database);
         const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
-        await version.fill(database, await new Passwords(config).hash(password));
+        await version.fill(database, await new PasswordsService(config).hash(password));
         const before = await rowsOf(database);
 
         // The newest release boots on it, and migrates as it does so.
@@ -223,7 +223,7 @@ describe('the history of the schema', () => {
       const [before, after] = ['AddUnconfirmedScopes1795572747076', VERSIONS.at(-1)!.migration];
       await migrateTo(before, database);
       const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
-      await fillErased(database, await new Passwords(config).hash('correct horse battery'));
+      await fillErased(database, await new PasswordsService(config).hash('correct horse battery'));
       const rollups = async () => [
         await database.query('SELECT * FROM entry_days ORDER BY user_id, day'),
         await database.query('SELECT * FROM entry_labels ORDER BY user_id, month, kind, label'),

@@ -97,7 +97,7 @@ function useZone(folder: string): void {
       "{ length: 64, default: 'UTC' }",
       "{ name: 'zone', length: 64, default: 'UTC' }",
     ],
-    ['entries/stats/entry-stats.queries.js', 'coalesce($2, timezone)', 'coalesce($2, users.zone)'],
+    ['entries/stats/stats.repository.js', 'coalesce($2, timezone)', 'coalesce($2, users.zone)'],
   ] as const) {
     const file = join(folder, name);
     const code = readFileSync(file, 'utf8');

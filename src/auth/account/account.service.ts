@@ -9,8 +9,8 @@ import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
 import type { PasswordChange } from './account.schemas.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
-import { PasswordAttempts, type PasswordAttempt } from '../passwords/password-attempts.js';
-import { Passwords } from '../passwords/passwords.js';
+import { PasswordAttemptsService, type PasswordAttempt } from '../passwords/password-attempts.service.js';
+import { PasswordsService } from '../passwords/passwords.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
 type Client = Omit<PasswordAttempt, 'email'>;
@@ -24,8 +24,8 @@ export class AccountService {
     private readonly users: UsersService,
     private readonly personalData: PersonalDataService,
     private readonly sessions: SessionsService,
-    private readonly passwords: Passwords,
-    private readonly attempts: PasswordAttempts,
+    private readonly passwords: PasswordsService,
+    private readonly attempts: PasswordAttemptsService,
   ) {}
 
   /**

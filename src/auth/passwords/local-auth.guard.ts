@@ -4,14 +4,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { SchemaValidationPipe } from '../../http/validation/schema-validation.pipe.js';
 import { LoginSchema, type Login } from '../auth.schemas.js';
-import { PasswordAttempts } from './password-attempts.js';
+import { PasswordAttemptsService } from './password-attempts.service.js';
 
 /** Checks e-mail and password with Passport. Validates the body itself, because guards run before pipes. */
 @Injectable()
 export class LocalAuthGuard extends AuthGuard('local') {
   private readonly pipe = new SchemaValidationPipe();
 
-  constructor(private readonly attempts: PasswordAttempts) {
+  constructor(private readonly attempts: PasswordAttemptsService) {
     super();
   }
 

@@ -3,11 +3,11 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository, type EntityManager, type ObjectLiteral } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Config } from '../../config/config.js';
-import { EndedSessions } from './ended-sessions.js';
+import { EndedSessionsService } from './ended-sessions.service.js';
 import { ErasedSession } from './erased-session.entity.js';
-import { RefreshTokens, type PresentedRefreshToken } from '../tokens/refresh-tokens.js';
+import { RefreshTokensService, type PresentedRefreshToken } from '../tokens/refresh-tokens.service.js';
 import { Session } from './session.entity.js';
-import { toSessionBody, type SessionBody } from './session.schemas.js';
+import { toSessionBody, type SessionBody } from './sessions.schemas.js';
 
 /** A client that lost the response may retry within this time without ending the session. */
 const RETRY_GRACE_SECONDS = 10;
@@ -39,8 +39,8 @@ export class SessionsService {
 
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
-    private readonly ended: EndedSessions,
-    private readonly refreshTokens: RefreshTokens,
+    private readonly ended: EndedSessionsService,
+    private readonly refreshTokens: RefreshTokensService,
     private readonly config: Config,
   ) {}
 

@@ -5,12 +5,12 @@ import { validate as isUuid } from 'uuid';
 import { Config } from '../../config/config.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import {
-  AccessTokens,
+  AccessTokensService,
   AUDIENCE,
   CLOCK_TOLERANCE_SECONDS,
   ISSUER,
   type AccessClaims,
-} from './access-tokens.js';
+} from './access-tokens.service.js';
 
 /** Claims and validity of a verified token, seconds since the epoch. */
 export interface VerifiedToken extends Principal {
@@ -21,7 +21,7 @@ export interface VerifiedToken extends Principal {
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   constructor(
-    accessTokens: AccessTokens,
+    accessTokens: AccessTokensService,
     private readonly config: Config,
   ) {
     super({

@@ -3,7 +3,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { BYTE_ORDER_MARK, CSV_HEADER, csvLine, CsvHeaderError } from './entry-csv.js';
 import type { Entry } from '../../entry-row.js';
-import { recordReader, type EntryRecord } from '../entry-records.js';
+import { recordReader, type EntryRecord } from '../import-records.js';
 
 const MAX_LINE_BYTES = 1_048_576;
 

@@ -6,7 +6,7 @@ import {
   EntryListQuerySchema,
   EntryPatchSchema,
   filtersOf,
-} from './entry.schemas.js';
+} from './entries.schemas.js';
 
 const LEAST = { text: 'Walked by the river.', mood: 7 };
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EntryCreateSchema, EntryIdSchema, EntrySchema, filters, InstantSchema } from '../entry.schemas.js';
+import { EntryCreateSchema, EntryIdSchema, EntrySchema, filters, InstantSchema } from '../entries.schemas.js';
 
 const MAX_BULK = 1000;
 

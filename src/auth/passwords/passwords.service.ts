@@ -11,7 +11,7 @@ const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/;
 
 /** Hashes passwords with argon2id (RFC 9106), a few at a time. */
 @Injectable()
-export class Passwords {
+export class PasswordsService {
   private readonly parameters: {
     readonly algorithm: typeof ARGON2ID;
     readonly memoryCost: number;

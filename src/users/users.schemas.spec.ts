@@ -7,7 +7,7 @@ import {
   toUserBody,
   UserPatchSchema,
   UserSchema,
-} from './user.schemas.js';
+} from './users.schemas.js';
 
 describe('an e-mail address', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { JwtService } from '@nestjs/jwt';
 import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../config/config.js';
-import { AccessTokens } from './access-tokens.js';
+import { AccessTokensService } from './access-tokens.service.js';
 
 const USER = '0195503c-7d7e-7b6c-9a4e-0f2f6d1c2b3a';
 const SESSION = '0195503c-8000-7b6c-9a4e-0f2f6d1c2b3a';
@@ -10,8 +10,8 @@ const NEXT_SECRET = 'the-secret-after-it-0123456789abcdefghij';
 
 const jwt = new JwtService();
 
-function accessTokens(secret: string, previousSecret?: string): AccessTokens {
-  return new AccessTokens(
+function accessTokens(secret: string, previousSecret?: string): AccessTokensService {
+  return new AccessTokensService(
     jwt,
     loadConfig({
       DATABASE_URL: 'postgres://localhost/entries',

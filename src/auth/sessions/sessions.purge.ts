@@ -1,16 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BatchPurge } from '../../jobs/batch-purge.js';
 import { Sql } from '../../database/sql.js';
-import { EndedSessions } from './ended-sessions.js';
+import { EndedSessionsService } from './ended-sessions.service.js';
 
 const EVERY_MS = 60_000;
 
 /** Deletes expired and ended sessions once their access tokens have expired. Replicas skip each other's rows. */
 @Injectable()
-export class SessionPurge extends BatchPurge {
+export class SessionsPurge extends BatchPurge {
   constructor(
     private readonly sql: Sql,
-    private readonly ended: EndedSessions,
+    private readonly ended: EndedSessionsService,
   ) {
     super(new Logger('Sessions'), EVERY_MS);
   }

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { BatchPurge } from '../jobs/batch-purge.js';
-import { EntryQueries } from './entry.queries.js';
+import { EntriesRepository } from './entries.repository.js';
 
 const RETENTION_DAYS = 30;
 
@@ -9,7 +9,7 @@ const EVERY_MS = 3_600_000;
 /** Permanently deletes entries after 30 days in the trash. One replica purges at a time. */
 @Injectable()
 export class TrashPurge extends BatchPurge {
-  constructor(private readonly entries: EntryQueries) {
+  constructor(private readonly entries: EntriesRepository) {
     super(new Logger('Trash'), EVERY_MS);
   }
 

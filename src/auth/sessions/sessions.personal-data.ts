@@ -5,7 +5,7 @@ import { PersonalDataService, type PersonalData } from '../../users/personal-dat
 
 /** A user's sessions without token hashes. Deleting the user deletes their rows. */
 @Injectable()
-export class SessionPersonalData implements PersonalData, OnModuleInit {
+export class SessionsPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'sessions';
 
   constructor(

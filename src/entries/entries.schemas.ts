@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { text } from '../http/validation/text.schema.js';
-import { TimezoneSchema } from '../users/user.schemas.js';
+import { TimezoneSchema } from '../users/users.schemas.js';
 
 const MAX_TAGS = 20;
 const LABEL_MAX = 50;

@@ -23,7 +23,7 @@ export interface PresentedRefreshToken extends RefreshToken {
  * stored, so the MAC distinguishes older tokens, whose reuse ends the session, from forged ones.
  */
 @Injectable()
-export class RefreshTokens {
+export class RefreshTokensService {
   private readonly keys: readonly Buffer[];
 
   constructor({ jwt }: Config) {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../config/config.js';
-import { Passwords } from './passwords.js';
+import { PasswordsService } from './passwords.service.js';
 
-function passwordsWith(environment: Readonly<Record<string, string>> = {}): Passwords {
+function passwordsWith(environment: Readonly<Record<string, string>> = {}): PasswordsService {
   const JWT_SECRET = 'a-secret-for-tests-0123456789abcdefghij';
-  return new Passwords(
+  return new PasswordsService(
     loadConfig({ DATABASE_URL: 'postgres://localhost/entries', JWT_SECRET, ...environment }),
   );
 }

@@ -40,7 +40,7 @@ const STATEMENTS = {
 
 /** Statements that move many rows of `entries`. Each names the owner. */
 @Injectable()
-export class EntryTransferQueries {
+export class TransferRepository {
   constructor(private readonly sql: Sql) {}
 
   /**

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { CursorPosition } from '../../http/paging/cursor.js';
 import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './formats/entry-csv.js';
 import type { Entry } from '../entry-row.js';
-import { EntryTransferQueries } from './entry-transfer.queries.js';
-import type { EntryFilters } from '../entry.schemas.js';
-import type { Format } from './entry-transfer.schemas.js';
+import { TransferRepository } from './transfer.repository.js';
+import type { EntryFilters } from '../entries.schemas.js';
+import type { Format } from './transfer.schemas.js';
 import { atOnce } from './transfer-admission.js';
 
 /** Target size of a batch. It keeps an export at a few MiB of memory. */
@@ -13,8 +13,8 @@ const FIRST_BATCH_ROWS = 100;
 const MAX_BATCH_ROWS = 250;
 
 @Injectable()
-export class EntryExport {
-  constructor(private readonly entries: EntryTransferQueries) {}
+export class ExportService {
+  constructor(private readonly entries: TransferRepository) {}
 
   /**
    * Yields entries outside the trash, ordered by creation time, in batches that are read on demand. No connection or

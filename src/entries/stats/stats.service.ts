@@ -2,13 +2,8 @@ import { createHash } from 'node:crypto';
 import { BadRequestException, Injectable } from '@nestjs/common';
 import { CacheService } from '../../cache/cache.service.js';
 import { userNoLongerExists } from '../../users/users.service.js';
-import {
-  EntryStatsQueries,
-  type DayNumber,
-  type StatsContext,
-  type StatsGroup,
-} from './entry-stats.queries.js';
-import type { EntryStats, EntryStatsQuery } from '../entry.schemas.js';
+import { StatsRepository, type DayNumber, type StatsContext, type StatsGroup } from './stats.repository.js';
+import type { EntryStats, EntryStatsQuery } from '../entries.schemas.js';
 
 type Bucket = EntryStatsQuery['bucket'];
 
@@ -30,9 +25,9 @@ export interface PreparedStats {
 }
 
 @Injectable()
-export class EntryStatsService {
+export class StatsService {
   constructor(
-    private readonly stats: EntryStatsQueries,
+    private readonly stats: StatsRepository,
     private readonly cache: CacheService,
   ) {}
 

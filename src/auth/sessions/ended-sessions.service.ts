@@ -20,7 +20,7 @@ const SET_BACK_MS = 5000;
  * ended earlier have expired.
  */
 @Injectable()
-export class EndedSessions implements OnModuleInit, OnApplicationShutdown {
+export class EndedSessionsService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('Sessions');
   /** Session id → expiry of its last access token, monotonic ms. */
   private readonly ended = new Map<string, number>();

@@ -22,7 +22,7 @@ export interface PasswordAttempt {
 
 /** Limits how often passwords can be tried: docs/security.md argues the numbers. */
 @Injectable()
-export class PasswordAttempts {
+export class PasswordAttemptsService {
   private readonly accounts: GrowingDelay;
   private readonly networks: GrowingDelay;
 

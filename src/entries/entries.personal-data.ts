@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { CacheService } from '../../cache/cache.service.js';
-import { Sql } from '../../database/sql.js';
-import { PersonalDataService, type PersonalData } from '../../users/personal-data.service.js';
-import { ENTRY_COLUMNS, toEntry, toIso, type EntryRow } from '../entry-row.js';
+import { CacheService } from '../cache/cache.service.js';
+import { Sql } from '../database/sql.js';
+import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
+import { ENTRY_COLUMNS, toEntry, toIso, type EntryRow } from './entry-row.js';
 
 /** Rows in memory, of at most 40 KB each. */
 const EXPORT_BATCH = 50;
@@ -14,7 +14,7 @@ const ERASE_BATCH = 2000;
 const BEGINNING = ['-infinity', '00000000-0000-0000-0000-000000000000'] as const;
 
 @Injectable()
-export class EntryPersonalData implements PersonalData, OnModuleInit {
+export class EntriesPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'entries';
 
   constructor(

@@ -20,7 +20,7 @@ export interface AccessClaims {
 export const CLOCK_TOLERANCE_SECONDS = 5;
 
 @Injectable()
-export class AccessTokens {
+export class AccessTokensService {
   /**
    * Keys by the header segment of their tokens, which is constant. Tokens with any other header are refused, whatever
    * algorithm, key or extension it names. Key objects, because jsonwebtoken tries a string as a public key first.

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '../../config/config.js';
 import type { Sql } from '../../database/sql.js';
-import { EndedSessions } from './ended-sessions.js';
+import { EndedSessionsService } from './ended-sessions.service.js';
 
 const config = loadConfig({
   DATABASE_URL: 'postgres://localhost/entries',
@@ -21,13 +21,13 @@ describe('EndedSessions', () => {
   /** Of a table whose row of the session has been purged. */
   const query = jest.fn((name: string) => Promise.resolve({ rows: [], rowCount: 0, name }));
   const asked = () => query.mock.calls.filter(([name]) => name === 'session-live').length;
-  let ended: EndedSessions;
+  let ended: EndedSessionsService;
 
   beforeEach(() => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     jest.spyOn(Date, 'now').mockImplementation(() => clock.wall);
     jest.spyOn(performance, 'now').mockImplementation(() => clock.steady);
-    ended = new EndedSessions({ query } as unknown as Sql, config);
+    ended = new EndedSessionsService({ query } as unknown as Sql, config);
   });
   afterEach(async () => {
     await ended.onApplicationShutdown();

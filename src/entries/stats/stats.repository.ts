@@ -61,7 +61,7 @@ const STATEMENTS = {
 } as const;
 
 @Injectable()
-export class EntryStatsQueries {
+export class StatsRepository {
   constructor(private readonly sql: Sql) {}
 
   /**

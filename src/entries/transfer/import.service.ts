@@ -4,14 +4,14 @@ import { Injectable, UnprocessableEntityException } from '@nestjs/common';
 import { retryDeadlocks } from '../../database/deadlock.js';
 import { refuseErasedUser } from '../../users/users.service.js';
 import { CsvHeaderError } from './formats/entry-csv.js';
-import { recordReader, type EntryRecord } from './entry-records.js';
-import { EntryTransferQueries, type NewEntry } from './entry-transfer.queries.js';
+import { recordReader, type EntryRecord } from './import-records.js';
+import { TransferRepository, type NewEntry } from './transfer.repository.js';
 import {
   EntryImportSchema,
   type EntryImportFields,
   type Format,
   type ImportReport,
-} from './entry-transfer.schemas.js';
+} from './transfer.schemas.js';
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** Limits of one statement. */
@@ -35,8 +35,8 @@ export interface ImportOptions {
 }
 
 @Injectable()
-export class EntryImport {
-  constructor(private readonly entries: EntryTransferQueries) {}
+export class ImportService {
+  constructor(private readonly entries: TransferRepository) {}
 
   /**
    * Imports a file in atomic batches. Idempotent: entries are identified by id or, without an id, by content.

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../config/config.js';
-import { RefreshTokens } from './refresh-tokens.js';
+import { RefreshTokensService } from './refresh-tokens.service.js';
 
 const SECRET = 'a-secret-for-tests-0123456789abcdefghij';
 const NEXT_SECRET = 'the-secret-after-it-0123456789abcdefghij';
 
-function refreshTokens(secret = SECRET, previousSecret?: string): RefreshTokens {
-  return new RefreshTokens(
+function refreshTokens(secret = SECRET, previousSecret?: string): RefreshTokensService {
+  return new RefreshTokensService(
     loadConfig({
       DATABASE_URL: 'postgres://localhost/entries',
       JWT_SECRET: secret,

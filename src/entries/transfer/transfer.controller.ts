@@ -22,8 +22,8 @@ import {
   type StreamedMediaType,
 } from '../../http/streaming/streamed-body.js';
 import { EntriesService } from '../entries.service.js';
-import { EntryExport, type ExportBatch } from './entry-export.js';
-import { EntryImport } from './entry-import.js';
+import { ExportService, type ExportBatch } from './export.service.js';
+import { ImportService } from './import.service.js';
 import { ApiIdempotencyKey, idempotencyKeyOf, sendAnswer } from '../../idempotency/idempotency.response.js';
 import { IdempotencyService } from '../../idempotency/idempotency.service.js';
 import {
@@ -35,7 +35,7 @@ import {
   type EntryExportQuery,
   type Format,
   type ImportReport,
-} from './entry-transfer.schemas.js';
+} from './transfer.schemas.js';
 import { TransferAdmission } from './transfer-admission.js';
 
 const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
@@ -46,12 +46,12 @@ const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
 @ApiTags('Entries')
 @ApiBearerAuth()
 @Controller('entries')
-export class EntryTransferController {
+export class TransferController {
   constructor(
     private readonly entries: EntriesService,
     private readonly idempotency: IdempotencyService,
-    private readonly exports: EntryExport,
-    private readonly imports: EntryImport,
+    private readonly exports: ExportService,
+    private readonly imports: ImportService,
     private readonly admission: TransferAdmission,
     private readonly requests: OpenRequests,
     private readonly config: Config,

@@ -3,7 +3,7 @@ import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/paging/cursor.js';
 import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
 import { hasFilters, Parameters, whereOf, type EntrySelection } from './entry-selection.js';
-import type { EntryCreate, EntryPatch, Sort } from './entry.schemas.js';
+import type { EntryCreate, EntryPatch, Sort } from './entries.schemas.js';
 import { bumpRevisions, REVISION } from './journal-revision.js';
 import { foldText } from './search/search-text.js';
 
@@ -86,7 +86,7 @@ const STATEMENTS = {
 
 /** Statements on the `entries` table. Every WHERE clause names the owner. */
 @Injectable()
-export class EntryQueries {
+export class EntriesRepository {
   constructor(private readonly sql: Sql) {}
 
   /** @param statements of the surrounding transaction, if any */

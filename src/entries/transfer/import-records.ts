@@ -1,6 +1,6 @@
 import { columnsOf, CsvHeaderError, fieldsOf, MAX_CELLS } from './formats/entry-csv.js';
 import { CsvReader, type CsvRecord } from './formats/csv-reader.js';
-import type { Format } from './entry-transfer.schemas.js';
+import type { Format } from './transfer.schemas.js';
 import { LineSplitter, type Line } from './formats/line-splitter.js';
 
 /** An entry in a file, not yet validated, or the reason why it cannot be parsed. */
