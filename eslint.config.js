@@ -28,6 +28,11 @@ export default tseslint.config(
     },
   },
   {
+    // A service that the Nest CLI generates does not use its arguments yet.
+    files: ['src/**/*.service.ts'],
+    rules: { '@typescript-eslint/no-unused-vars': ['error', { args: 'none' }] },
+  },
+  {
     files: ['src/**/*.ts'],
     ignores: ['src/config/environment.ts', '**/*.spec.ts'],
     rules: {

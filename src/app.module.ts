@@ -12,7 +12,16 @@ import { ProblemFilter } from './http/problem/problem.filter.js';
 import { UsersModule } from './users/users.module.js';
 
 @Module({
-  imports: [DatabaseModule, CacheModule, HttpModule, HealthModule, UsersModule, AuthModule, EntriesModule],
+  imports: [
+    // createApp adds what its caller decides: configuration and log.
+    DatabaseModule,
+    CacheModule,
+    HttpModule,
+    HealthModule,
+    UsersModule,
+    AuthModule,
+    EntriesModule,
+  ],
   providers: [
     {
       provide: APP_FILTER,
