@@ -105,6 +105,7 @@ function wholeNumber(
 
 const mood = wholeNumber(1, 10).optional();
 
+/** Filters of a list and an export. Cursors depend on their order. */
 export const filters = {
   q: z.string().trim().pipe(text(1, 200)).optional().meta({
     description: 'words that must all occur in the text, ignoring case and accents; "a phrase"; -excluded',
@@ -144,11 +145,6 @@ export const EntryListQuerySchema = z
   });
 export type EntryListQuery = z.infer<typeof EntryListQuerySchema>;
 export type EntryFilters = Pick<EntryListQuery, keyof typeof filters>;
-
-export function filtersOf(query: EntryListQuery): EntryFilters {
-  const { q, category, tag, mood, moodMin, moodMax, from, to } = query;
-  return { q, category, tag, mood, moodMin, moodMax, from, to };
-}
 
 export const EntryListSchema = z
   .object({

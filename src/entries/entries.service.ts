@@ -8,13 +8,7 @@ import { refuseErasedUser } from '../users/users.service.js';
 import type { Entry } from './entry-row.js';
 import type { EntrySelection } from './entry-selection.js';
 import { EntriesRepository, type VersionCondition } from './entries.repository.js';
-import {
-  filtersOf,
-  type EntryCreate,
-  type EntryList,
-  type EntryListQuery,
-  type EntryPatch,
-} from './entries.schemas.js';
+import type { EntryCreate, EntryList, EntryListQuery, EntryPatch } from './entries.schemas.js';
 import { TransferRepository } from './transfer/transfer.repository.js';
 
 export interface ListOptions {
@@ -70,9 +64,9 @@ export class EntriesService {
     query: EntryListQuery,
     { trash = false, isKnown }: ListOptions = {},
   ): Promise<ListResult> {
-    const { limit, page, sort, cursor } = query;
-    const selection: EntrySelection = { userId, filters: filtersOf(query), trash };
-    const boundTo = [userId, sort, trash, selection.filters];
+    const { limit, page, sort, cursor, ...filters } = query;
+    const selection: EntrySelection = { userId, filters, trash };
+    const boundTo = [userId, sort, trash, filters];
     const position =
       page === undefined
         ? { after: cursor === undefined ? undefined : decodeCursor(cursor, boundTo) }
