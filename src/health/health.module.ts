@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
-import { RequestDrain } from '../http/connections/request-drain.js';
 import { StartMigrations } from '../database/migration-status.js';
 import { Sql } from '../database/sql.js';
 import { Metrics } from '../observability/metrics.js';
@@ -13,7 +12,7 @@ import { MetricsController } from './metrics.controller.js';
   // Terminus would log the whole report at each probe.
   imports: [TerminusModule.forRoot({ logger: false }), OpenRequestsModule],
   controllers: [HealthController, MetricsController],
-  providers: [HealthIndicators, RequestDrain],
+  providers: [HealthIndicators],
 })
 export class HealthModule {
   constructor(metrics: Metrics, sql: Sql, started: StartMigrations) {

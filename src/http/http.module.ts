@@ -6,6 +6,7 @@ import { requestContext } from '../observability/request-context.js';
 import { closeConnectionsPolitely } from './connections/connection-close.js';
 import { OpenRequests } from './connections/open-requests.js';
 import { OpenRequestsModule } from './connections/open-requests.module.js';
+import { RequestDrain } from './connections/request-drain.js';
 import { queueRequests } from './overload/overload.js';
 import { AllowedMethods } from './problem/allowed-methods.js';
 import { trackReply } from './problem/client-error.js';
@@ -21,7 +22,13 @@ import { SchemaValidationPipe } from './validation/schema-validation.pipe.js';
 @Global()
 @Module({
   imports: [OpenRequestsModule],
-  providers: [AllowedMethods, RateLimiter, RequestLog, { provide: APP_PIPE, useClass: SchemaValidationPipe }],
+  providers: [
+    AllowedMethods,
+    RateLimiter,
+    RequestDrain,
+    RequestLog,
+    { provide: APP_PIPE, useClass: SchemaValidationPipe },
+  ],
   exports: [AllowedMethods, RateLimiter, RequestLog],
 })
 export class HttpModule {

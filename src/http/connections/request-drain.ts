@@ -10,7 +10,7 @@ const AFTER_STREAMS_MS = 2000;
 
 /**
  * Prepares open requests for the shutdown. Readiness fails at once, and for SHUTDOWN_DRAIN_MS, before Nest closes the port,
- * requests are served as before. Not a part of OpenRequestsModule, which the command line imports too.
+ * requests are served as before.
  */
 @Injectable()
 export class RequestDrain implements BeforeApplicationShutdown {
