@@ -4,6 +4,14 @@ import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { MigrationError } from '../migrator/apply/apply-migrations.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
 
+const ACCEPTED = {
+  // Its index refuses an `occurred_at` of infinity, which no release has stored.
+  FillEntryRollupsAndIndexEntries1795568212846: ['*'],
+  // All of them were computed from `entries`.
+  DropEntryRollups1795765183000: ['entry_days', 'entry_labels', 'unconfirmed_scopes'],
+};
+
+/** Migrations are recorded under this release; MIGRATIONS_BACKUP makes a backup first. */
 export function migratorOptions(config: MigrationsConfig): MigratorOptions {
   const { database, lockTimeoutMs, direct, backup } = config;
   return {
@@ -13,6 +21,7 @@ export function migratorOptions(config: MigrationsConfig): MigratorOptions {
     lockTimeoutMs,
     direct,
     release: RELEASE,
+    accepted: ACCEPTED,
     ...(backup.run && { backUp: () => backUp(config) }),
   };
 }

@@ -22,4 +22,6 @@ export interface MigrationDescription {
   readonly timestamp: number;
   readonly checksum: string;
   readonly compatible: boolean;
+  /** `table` or `table.column` whose values it is to lose, as its `// lossy` lines say. */
+  readonly lossy: readonly string[];
 }

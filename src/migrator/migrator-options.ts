@@ -29,4 +29,9 @@ export interface MigratorOptions {
    * @returns a line for the log
    */
   readonly backUp?: ((log: MigrationLog) => Promise<string>) | undefined;
+  /**
+   * Of migrations that landed before values were compared, by name: the tables and columns whose values they may lose, and `*` where
+   * they refuse rows that the schema allows.
+   */
+  readonly accepted?: Readonly<Record<string, readonly string[]>>;
 }

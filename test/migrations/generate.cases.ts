@@ -187,8 +187,21 @@ export const EDITS: readonly Edit[] = [
   edit('another default', type('integer', { default: 1 }), type('integer', { default: 2 }), ['5']),
   edit('no default any more', type('text', { default: 'x' }), type('text'), WORDS),
   edit('NULL allowed', type('text', { nullable: false }), type('text'), ["'a'"]),
-  edit('NOT NULL', type('text'), type('text', { nullable: false }), ["'a'"]),
-  edit('NOT NULL with a default', type('text'), type('text', { nullable: false, default: 'x' }), ["'a'"]),
+  edit('NOT NULL', type('text'), type('text', { nullable: false }), ["'a'", 'NULL'], {
+    after: ['a', '?'],
+    flags: { fill: ["T.value:'?'"] },
+  }),
+  edit(
+    'NOT NULL with a default',
+    type('text'),
+    type('text', { nullable: false, default: 'x' }),
+    ["'a'", 'NULL'],
+    { after: ['a', 'x'], flags: { fill: ["T.value:'x'"] } },
+  ),
+  edit('NOT NULL and wider', type('integer'), type('bigint', { nullable: false }), ['7', 'NULL'], {
+    after: ['7', '0'],
+    flags: { fill: ['T.value:0'] },
+  }),
   edit('a comment', type('text'), type('text', { comment: 'new' }), ["'a'"]),
   edit('no comment any more', type('text', { comment: 'old' }), type('text'), ["'a'"]),
   edit('unique', type('text'), type('text', { unique: true }), ["'a'", "'b'"]),

@@ -95,17 +95,17 @@ describe('migration:generate', () => {
     expect(after[table]).toEqual(to === undefined ? [] : (expected ?? before[table]));
   });
 
-  it.each(edited.filter(({ to, flags }) => to !== undefined && !flags?.lossy && !flags?.drop))(
-    '$name: down brings the values back',
-    ({ table }) => {
-      expect(reverted[table]).toEqual(before[table]);
-    },
-  );
+  it.each(
+    edited.filter(({ to, flags }) => to !== undefined && !flags?.lossy && !flags?.drop && !flags?.fill),
+  )('$name: down brings the values back', ({ table }) => {
+    expect(reverted[table]).toEqual(before[table]);
+  });
 
   it.each(edited.filter(({ flags }) => flags !== undefined))('$name: asks first', ({ table, flags = {} }) => {
     const choices = asked.questions.flatMap((question) => question.choices.map(({ flag }) => flag));
     const [flag = '', values = []] = Object.entries(flags).at(0) ?? [];
-    const value = values[0] ?? '';
+    // Only a person knows what to fill a column with.
+    const value = (values[0] ?? '').replace(flag === 'fill' ? /:.*$/ : '', '');
     expect(
       choices.some((choice) =>
         choice.replaceAll('"', '').startsWith(`--${flag} ${value.replaceAll('T', table)}`),
@@ -259,6 +259,7 @@ describe('migration:generate for whole tables', () => {
     ]);
     const { migrations } = await project.migrate(entities, {
       rename: ['authors:people', 'readers.authorsId:peopleId'],
+      'in-place': ['readers.authorsId'],
     });
     expect(await project.database.query('SELECT name FROM people ORDER BY name')).toEqual([
       { name: 'Ada' },

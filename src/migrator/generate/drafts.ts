@@ -1,7 +1,7 @@
 import { MigrationError } from '../apply/apply-migrations.js';
 import type { Query } from '../history/migration-history.js';
 import { worksWith } from './compatibility.js';
-import { backfillsOf, type Expansion } from './replacement/expansions.js';
+import type { Expansion } from './replacement/expansions.js';
 import type { Change } from './renames.js';
 import { readSnapshot, type Snapshot } from './snapshot.js';
 import { neutralValue } from './difference/column-statements.js';
@@ -27,6 +27,7 @@ interface Work {
   readonly first: readonly Change[];
   readonly expanded: Snapshot;
   readonly statements: readonly Statement[];
+  readonly backfills: readonly string[];
   readonly expansions: readonly Expansion[];
   readonly after: Snapshot;
 }
@@ -40,7 +41,7 @@ export async function carryOut(query: Query, work: Work): Promise<Draft[]> {
     [
       { suffix: 'Values', transaction: true, up: ofStep(0) },
       { suffix: expansions.length > 0 ? 'Expand' : '', transaction: true, first: work.first, up: ofStep(1) },
-      { suffix: 'Backfill', transaction: false, up: backfillsOf(expansions) },
+      { suffix: 'Backfill', transaction: false, up: work.backfills },
       { suffix: 'Indexes', transaction: false, up: ofStep(2) },
       // Tables are read before any is locked.
       {
@@ -97,7 +98,7 @@ export function waiversOf({ suffix, down }: Draft): string[] {
     return [
       ...waive('it fills only the rows that are still empty', 'not-repeatable'),
       ...waive('only a DO block can commit after each batch', 'unseen'),
-      ...waive('the down of the migration before drops the column that this fills', 'missing-down'),
+      ...waive('what it fills has no value to go back to, or is dropped by the down before', 'missing-down'),
     ];
   }
   const isCopied = down.some((sql) => sql.startsWith('UPDATE '));

@@ -9,9 +9,10 @@ import { unquoted, type Answers, type Question } from './answers.js';
 import { migrationSource, type MigrationSource } from './migration-source.js';
 import { carryOut, NOTHING_TO_FILL, runAll, upOf, waiversOf } from './drafts.js';
 import { chooseExpansions } from './replacement/choose-expansions.js';
+import { backfillsOf, requirementsOf, type Requirement } from './replacement/backfills.js';
 import { renamedTo, withExpansions, type Expansion } from './replacement/expansions.js';
 import { retirements, withRetired } from './replacement/retired-columns.js';
-import { questionsOf } from './questions.js';
+import { fillQuestions, questionsOf } from './questions.js';
 import { answeredRenames, impliedRenames } from './renames.js';
 import { readSnapshot, type Snapshot } from './snapshot.js';
 import type { Statement } from './difference/statement.js';
@@ -60,11 +61,15 @@ export async function generateMigration(
 
     const renamed = await withClient(database, readSnapshot);
     const after = withRetired(withoutDropped(target, renamed, answers), renamed, answers.drop);
-    checkAnswers(answers, before, renamed, after);
     const { expansions, questions } = await withClient(database, (query) =>
       chooseExpansions(query, renamed, after, asked.columns, answers),
     ).catch(refuse);
-    questions.push(...questionsOf(renamed, after, orphansOf(target, renamed), answers));
+    const requirements = requirementsOf(renamed, after, expansions);
+    questions.push(
+      ...fillQuestions(requirements, answers),
+      ...questionsOf(renamed, after, orphansOf(target, renamed), answers),
+    );
+    checkAnswers(answers, before, renamed, after, requirements);
     if (questions.length > 0) return { questions, migrations: [], phantoms: [], notes: [] };
 
     const retired = retirements(renamed, after);
@@ -81,7 +86,15 @@ export async function generateMigration(
       return { questions: [], migrations: [], phantoms: target.proposal, notes: [] };
     }
     const drafts = await withClient(database, (query) =>
-      carryOut(query, { before, first, expanded, statements, expansions, after: contracted }),
+      carryOut(query, {
+        before,
+        first,
+        expanded,
+        statements,
+        backfills: backfillsOf(expansions, requirements, answers),
+        expansions,
+        after: contracted,
+      }),
     );
     if (interim === target.snapshot && retired.length === 0) {
       const made = await withClient(database, catalogOf);
@@ -175,7 +188,13 @@ function withoutDropped(target: Target, before: Snapshot, { drop }: Answers): Sn
   return { ...target.snapshot, tables: Object.fromEntries(tables) };
 }
 
-function checkAnswers(answers: Answers, before: Snapshot, renamed: Snapshot, after: Snapshot): void {
+function checkAnswers(
+  answers: Answers,
+  before: Snapshot,
+  renamed: Snapshot,
+  after: Snapshot,
+  requirements: readonly Requirement[],
+): void {
   const has = ({ tables }: Snapshot, what: string) =>
     Object.entries(tables).some(
       ([table, { columns }]) =>
@@ -192,7 +211,10 @@ function checkAnswers(answers: Answers, before: Snapshot, renamed: Snapshot, aft
   }
   for (const what of answers.fill.keys()) {
     if (!has(after, what)) throw new MigrationError(`--fill ${what}: there is no such column`);
-    if (has(renamed, what)) throw new MigrationError(`--fill ${what}: the column is not new`);
+    const isRequired = requirements.some((each) => each.what === what);
+    if (has(renamed, what) && !isRequired) {
+      throw new MigrationError(`--fill ${what}: the column is neither new nor NOT NULL from now on`);
+    }
   }
 }
 

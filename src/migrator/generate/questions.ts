@@ -1,6 +1,7 @@
 import { unquoted, type Answers, type Question } from './answers.js';
 import { conversionOf } from './difference/conversion.js';
 import { rebuiltEnums } from './difference/enum-statements.js';
+import type { Requirement } from './replacement/backfills.js';
 import type { Snapshot } from './snapshot.js';
 
 /**
@@ -22,6 +23,20 @@ export function questionsOf(
     ),
     ...enumQuestions(before, after, answers),
   ];
+}
+
+/** What rows get that have NULL in a column that may have none from now on. */
+export function fillQuestions(requirements: readonly Requirement[], { fill }: Answers): Question[] {
+  return requirements
+    .filter(({ what }) => !fill.has(what))
+    .map(({ table, column, what, default: value }) => ({
+      text:
+        `${what} becomes NOT NULL. This counts the rows that have NULL:\n` +
+        `    SELECT count(*) FROM ${table} WHERE ${column} IS NULL;`,
+      choices: [
+        { flag: `--fill "${what}:${value ?? '<SQL expression>'}"`, effect: 'gives such rows that value' },
+      ],
+    }));
 }
 
 function columnQuestions(table: string, before: Snapshot, after: Snapshot, answers: Answers): Question[] {

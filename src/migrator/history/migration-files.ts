@@ -11,9 +11,18 @@ export const MANIFEST = 'manifest.json';
 /** File name of `migration:generate`: ms since the epoch, and the name. */
 const FILE = /^(\d{13})-(\w+)\.(?:js|ts)$/;
 
+/** A value that a migration is to lose, and why. The reason has at least 10 characters. */
+const LOSSY = /^\s*\/\/ lossy: (\S+): .{10,}$/gm;
+
 const manifestSchema = z.record(
   z.string(),
-  z.object({ name: z.string(), timestamp: z.int(), checksum: z.string(), compatible: z.boolean() }),
+  z.object({
+    name: z.string(),
+    timestamp: z.int(),
+    checksum: z.string(),
+    compatible: z.boolean(),
+    lossy: z.array(z.string()),
+  }),
 );
 
 /** A migration of this build; `load` imports its code. */
@@ -33,7 +42,7 @@ export async function findMigrations(folder: string): Promise<MigrationFile[]> {
   const migrations: MigrationFile[] = [];
   for (const file of filesIn(folder)) {
     const load = () => loadMigration(folder, file);
-    migrations.push({ ...(manifest[file] ?? (await describe(load))), load });
+    migrations.push({ ...(manifest[file] ?? (await describe(folder, file))), load });
   }
   return migrations;
 }
@@ -46,7 +55,7 @@ export async function loadMigrations(folder: string): Promise<MigrationClass[]> 
 
 export async function describeMigrations(folder: string): Promise<Record<string, MigrationDescription>> {
   const descriptions: Record<string, MigrationDescription> = {};
-  for (const file of filesIn(folder)) descriptions[file] = await describe(() => loadMigration(folder, file));
+  for (const file of filesIn(folder)) descriptions[file] = await describe(folder, file);
   return descriptions;
 }
 
@@ -67,14 +76,16 @@ async function loadMigration(folder: string, file: string): Promise<MigrationCla
   return exported as MigrationClass;
 }
 
-async function describe(load: () => Promise<MigrationClass>): Promise<MigrationDescription> {
-  const type = await load();
+async function describe(folder: string, file: string): Promise<MigrationDescription> {
+  const type = await loadMigration(folder, file);
+  const source = readFileSync(join(folder, file), 'utf8');
   const migration = new type();
   return {
     name: type.name,
     timestamp: Number(type.name.slice(-13)),
     checksum: await checksumOf(migration),
     compatible: migration.compatible ?? false,
+    lossy: [...source.matchAll(LOSSY)].map(([, what = '']) => what),
   };
 }
 

@@ -8,6 +8,7 @@ const known = (timestamp: number, fields: Partial<MigrationDescription> = {}): M
   timestamp,
   checksum: `sum-${timestamp}`,
   compatible: false,
+  lossy: [],
   ...fields,
 });
 

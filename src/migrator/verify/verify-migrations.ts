@@ -9,19 +9,27 @@ import { clientConfig, migrationDataSourceOptions } from '../connection/connecti
 import { isDatabaseUnavailable } from '../connection/connection-errors.js';
 import type { Migration } from '../migration.js';
 import { missingStatements } from '../generate/generate-migration.js';
-import { createHistory } from '../history/migration-history.js';
+import { readSnapshot, type Snapshot } from '../generate/snapshot.js';
+import { createHistory, type Query } from '../history/migration-history.js';
 import { findMigrations, type MigrationFile } from '../history/migration-files.js';
+import { insertSampleRows } from './sample-rows.js';
 import { withScratchDatabase } from './scratch-database.js';
+import { lostValues, readValues, type Losses } from './values.js';
 
 export interface Verification {
   readonly verified: number;
-  /** The first fault of each migration, with the catalog lines or the SQL that show it. */
+  /** What does not hold, and the lines of the catalog, the SQL or the columns that show it. */
   readonly faults: readonly string[];
+  /** How many values were compared after `up` and after `down`. */
+  readonly compared: number;
+  /** Tables for which no row was found that their constraints allow, so that nothing was compared. */
+  readonly empty: readonly string[];
 }
 
 /**
- * Checks each migration in an empty scratch database: `down` must restore the schema from before `up`, and a second
- * `up` must give the same schema as the first. Then checks that the schema matches the entities.
+ * Proves of each migration, in a scratch database with rows of each type's edges, that `up` and `down` lose no value but those
+ * that its `// lossy: table.column: reason` names, that `down` restores the schema as it was before `up`, and that `up` then
+ * makes the same again; and of all of them, that they make what the entities describe.
  *
  * After a fault it continues from the schema of `up`. Only a failed `up` ends it.
  *
@@ -38,50 +46,104 @@ export async function verifyMigrations(
     let session = await Session.open(database, log);
     try {
       const faults: string[] = [];
+      const empty = new Set<string>();
       let verified = 0;
-      let before = await session.catalog();
+      let compared = 0;
       for (const [index, file] of files.entries()) {
         log.info(`verifying ${file.name}`);
-        const failure = await session.run(file, 'up');
-        if (failure !== undefined) {
-          const unverified = `not verified: ${files.length - index - 1} later migration(s), and the entities`;
-          return { verified, faults: [...faults, `${file.name}: up failed: ${failure}\n  ${unverified}`] };
+        const accepted = [...file.lossy, ...(config.accepted?.[file.name] ?? [])];
+        const own = await faultsOf(file, session, empty, accepted);
+        compared += own.compared;
+        faults.push(...own.faults.map((fault) => `${file.name}: ${fault}`));
+        if (own.isBroken) {
+          faults.push(`not verified: ${files.length - index - 1} migrations after it, and the entities`);
+          return { verified, faults, compared, empty: [...empty] };
         }
-        const after = await session.catalog();
-        const fault = await faultOf(file, session, before, after);
-        if (fault === undefined) verified += 1;
+        if (own.faults.length === 0) verified += 1;
         else {
-          faults.push(`${file.name}: ${fault}`);
           await session.close();
           await clear();
           session = await Session.open(database, log);
           await session.runAll(files.slice(0, index + 1));
         }
-        before = after;
       }
       faults.push(...(await missingIn(database, config.entities)));
-      return { verified, faults };
+      return { verified, faults, compared, empty: [...empty] };
     } finally {
       await session.close();
     }
   });
 }
 
-async function faultOf(
+interface Findings {
+  readonly faults: readonly string[];
+  readonly compared: number;
+  /** Whether those after it cannot be verified. */
+  readonly isBroken?: boolean;
+}
+
+/**
+ * What does not hold of a migration. `up` has been run afterwards, unless it is broken.
+ *
+ * @param accepted tables and columns whose values it may lose; `*`: without rows
+ */
+async function faultsOf(
   file: MigrationFile,
   session: Session,
-  before: readonly string[],
-  after: readonly string[],
-): Promise<string | undefined> {
-  const downFailure = await session.run(file, 'down');
-  if (downFailure !== undefined) return `down failed: ${downFailure}`;
-  const unrestored = differences(before, await session.catalog());
-  // Would also explain a different second `up`.
-  if (unrestored.length > 0) return block('down does not restore', unrestored);
+  empty: Set<string>,
+  accepted: readonly string[],
+): Promise<Findings> {
+  const { query } = session;
+  const catalog = await session.catalog();
+  const snapshot = await readSnapshot(query);
+  if (accepted.includes('*')) await truncate(query, snapshot);
+  else for (const table of await insertSampleRows(query, snapshot)) empty.add(table);
+  const values = await readValues(query, snapshot);
+  const faults: string[] = [];
+
   const upFailure = await session.run(file, 'up');
-  if (upFailure !== undefined) return `up again failed: ${upFailure}`;
+  if (upFailure !== undefined) {
+    await truncate(query, await readSnapshot(query));
+    const again = await session.run(file, 'up');
+    if (again !== undefined) return { faults: [`up failed: ${again}`], compared: 0, isBroken: true };
+    return { faults: [`up fails on rows that the schema before allows: ${upFailure}`], compared: 0 };
+  }
+  const after = await session.catalog();
+  const up = await lostValues(query, values, await readValues(query, await readSnapshot(query)));
+  faults.push(...lossFaults('up', up.lost, accepted));
+
+  const downFailure = await session.run(file, 'down');
+  if (downFailure !== undefined)
+    return { faults: [...faults, `down failed: ${downFailure}`], compared: up.compared };
+  const unrestored = differences(catalog, await session.catalog());
+  // What `up` does then follows from it.
+  if (unrestored.length > 0) {
+    return { faults: [...faults, block('down does not restore', unrestored)], compared: up.compared };
+  }
+  const down = await lostValues(query, values, await readValues(query, snapshot), up.lost);
+  faults.push(...lossFaults('down', down.lost, accepted));
+  const compared = up.compared + down.compared;
+
+  const secondFailure = await session.run(file, 'up');
+  if (secondFailure !== undefined)
+    return { faults: [...faults, `up again failed: ${secondFailure}`], compared };
   const changed = differences(after, await session.catalog());
-  return changed.length > 0 ? block('up again differs', changed) : undefined;
+  if (changed.length > 0) faults.push(block('up again differs', changed));
+  return { faults, compared };
+}
+
+function lossFaults(direction: 'up' | 'down', lost: Losses, accepted: readonly string[]): string[] {
+  const lines = [...lost]
+    .filter(([what]) => !accepted.includes(what) && !accepted.includes(what.replace(/\.[^.]*$/, '')))
+    .map(([what, count]) => `${what}: ${count} values`);
+  return lines.length === 0
+    ? []
+    : [block(`${direction} loses values, without "// lossy: <table.column>: <reason>" in its file`, lines)];
+}
+
+async function truncate(query: Query, { tables }: Snapshot): Promise<void> {
+  const names = Object.keys(tables);
+  if (names.length > 0) await query(`TRUNCATE ${names.join(', ')}`);
 }
 
 /** The SQL that would change the schema of the migrations to that of the entities. */
@@ -117,8 +179,10 @@ class Session {
     return new Session(dataSource, inspector, log);
   }
 
+  readonly query: Query = async (text, values) => (await this.inspector.query(text, values)).rows as unknown;
+
   catalog(): Promise<string[]> {
-    return readCatalog(async (text) => (await this.inspector.query(text)).rows as unknown);
+    return readCatalog(this.query);
   }
 
   /** @returns the reason of a failure; undefined on success */

@@ -23,9 +23,6 @@ export interface Expansion {
 
 const RETIRED = /^renamed to (.+), and kept equal to it for the release before$/;
 
-/** Pages that one transaction of a backfill covers: about a megabyte. */
-const BACKFILL_PAGES = 128;
-
 /** Longest identifier, in bytes. https://www.postgresql.org/docs/current/limits.html */
 const IDENTIFIER_LIMIT = 63;
 
@@ -239,45 +236,6 @@ function namesOf(table: string, to: string) {
     procedure: `${schemaOf(table)}${suffixed(suffixed('sync', bare), to)}`,
     trigger: triggerOf(to),
   };
-}
-
-/**
- * Fills the rows from before the trigger, a transaction for some pages each. A row that somebody is writing is left out, as the
- * trigger fills it; where that is rolled back, the next pass has it. It can be broken off at any point.
- *
- * @returns a statement for each table, to be sent outside of a transaction
- */
-export function backfillsOf(expansions: readonly Expansion[]): string[] {
-  return [...new Set(expansions.map(({ table }) => table))].map((table) => {
-    const own = expansions.filter((each) => each.table === table);
-    const isOpen = own.map(({ from, to }) => `(${to} IS NULL AND ${from} IS NOT NULL)`).join(' OR ');
-    const size = `pg_relation_size('${table}') / current_setting('block_size')::int`;
-    const column = own[0]?.from ?? '';
-    return `DO $$
-DECLARE
-  pages bigint := ${size};
-  page bigint;
-  first tid;
-  last tid;
-BEGIN
-  LOOP
-    page := 0;
-    WHILE page <= pages LOOP
-      first := format('(%s,0)', page);
-      last := format('(%s,0)', page + ${BACKFILL_PAGES});
-      UPDATE ${table} SET ${column} = ${column} WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM ${table} WHERE ctid >= first AND ctid < last AND (${isOpen})
-           FOR NO KEY UPDATE SKIP LOCKED));
-      COMMIT;
-      page := page + ${BACKFILL_PAGES};
-    END LOOP;
-    EXIT WHEN NOT EXISTS (SELECT FROM ${table} WHERE ${isOpen});
-    PERFORM pg_sleep(0.1);
-    COMMIT;
-    pages := ${size};
-  END LOOP;
-END $$`;
-  });
 }
 
 function onColumn(definition: Definition, from: string, to: string): Definition {

@@ -1,0 +1,142 @@
+import type { Definition, Snapshot, Table } from '../generate/snapshot.js';
+import type { Query } from '../history/migration-history.js';
+import { sampleValues } from './sample-values.js';
+
+/** A row that breaks a constraint is tried again with other values, so often. */
+const ATTEMPTS = 60;
+
+interface Failure {
+  readonly code?: string;
+  readonly constraint?: string;
+  readonly column?: string;
+  readonly message: string;
+}
+
+/**
+ * Empties the tables and fills them with rows: the edges of each type, NULL where it may be, foreign keys that lead nowhere or to
+ * such a row, and whatever the constraints allow besides.
+ *
+ * @param query outside of a transaction
+ * @returns tables of which the constraints allowed no row that was tried, and why
+ */
+export async function insertSampleRows(query: Query, snapshot: Snapshot): Promise<string[]> {
+  const empty: string[] = [];
+  const names = parentsFirst(snapshot);
+  if (names.length > 0) await query(`TRUNCATE ${names.join(', ')}`);
+  for (const name of names) {
+    const reason = await fillTable(query, name, snapshot);
+    if (reason !== undefined) empty.push(`${name}: ${reason}`);
+  }
+  return empty;
+}
+
+/** Why it is still empty; undefined where it has rows. */
+async function fillTable(query: Query, name: string, snapshot: Snapshot): Promise<string | undefined> {
+  const table = snapshot.tables[name] as Table;
+  const candidates = candidatesOf(table, snapshot);
+  const keys = Object.values(table.constraints).filter(({ kind }) => kind === 'FOREIGN KEY');
+  const most = Math.max(1, ...[...candidates.values()].map((values) => values.length));
+  let reason: string | undefined;
+  let inserted = 0;
+  for (let index = 0; index < most; index += 1) {
+    const shift = new Map([...candidates.keys()].map((column) => [column, index]));
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const row = new Map(
+        [...candidates].map(([column, values]) => [
+          column,
+          values[(shift.get(column) ?? 0) % values.length] ?? 'DEFAULT',
+        ]),
+      );
+      for (const key of keys) await refer(query, key, index + attempt, row);
+      const failure = await insert(query, name, row);
+      if (failure === undefined) {
+        inserted += 1;
+        break;
+      }
+      reason = failure.message;
+      const columns = columnsOf(failure, table).filter((column) => candidates.has(column));
+      // Each column of the constraint in its turn, so that all of their combinations come up.
+      const next =
+        columns[attempt % Math.max(1, columns.length)] ?? [...candidates.keys()][attempt % candidates.size];
+      if (next !== undefined) shift.set(next, (shift.get(next) ?? 0) + 1);
+    }
+  }
+  return inserted > 0 ? undefined : reason;
+}
+
+/** SQL expressions by column. */
+function candidatesOf(table: Table, { enums }: Snapshot): Map<string, readonly string[]> {
+  return new Map(
+    Object.entries(table.columns)
+      .filter(([, { generated, identity, sequence }]) => (generated ?? identity ?? sequence) === null)
+      .map(([name, { type, notNull }]) => {
+        // What a check compares the column with.
+        const literals = Object.values(table.constraints)
+          .filter(({ kind, columns }) => kind === 'CHECK' && columns.includes(name))
+          .flatMap(({ sql }) => sql.match(/'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b/g) ?? [])
+          .map((value) => `(${value})::text::${type}`);
+        return [name, [...sampleValues(type, enums), ...new Set(literals), ...(notNull ? [] : ['NULL'])]];
+      }),
+  );
+}
+
+/** Sets the columns of a foreign key to those of a row that there is, or to NULL. */
+async function refer(
+  query: Query,
+  { sql }: Definition,
+  index: number,
+  row: Map<string, string>,
+): Promise<void> {
+  const [, own = '', target = '', list = ''] =
+    /^FOREIGN KEY \(([^)]*)\) REFERENCES (\S+?)\(([^)]*)\)/.exec(sql) ?? [];
+  const columns = own.split(', ');
+  const others = list.split(', ');
+  const found = (await query(
+    `SELECT ${others.map((column, position) => `quote_nullable(${column}::text) AS value${position}`).join(', ')}
+       FROM ${target} ORDER BY ${others.join(', ')}`,
+  )) as Record<string, string>[];
+  const parent = found[index % Math.max(1, found.length)];
+  for (const [position, column] of columns.entries()) {
+    const isOpen = row.get(column) === 'NULL';
+    if (!isOpen) row.set(column, parent?.[`value${position}`] ?? 'NULL');
+  }
+}
+
+async function insert(
+  query: Query,
+  table: string,
+  row: ReadonlyMap<string, string>,
+): Promise<Failure | undefined> {
+  try {
+    await query(
+      row.size === 0
+        ? `INSERT INTO ${table} DEFAULT VALUES`
+        : `INSERT INTO ${table} (${[...row.keys()].join(', ')}) OVERRIDING SYSTEM VALUE VALUES (${[...row.values()].join(', ')})`,
+    );
+    return undefined;
+  } catch (error) {
+    return error as Failure;
+  }
+}
+
+function columnsOf({ constraint, column }: Failure, { constraints, indexes }: Table): readonly string[] {
+  const bare = (name: string) => name.replaceAll('"', '');
+  const rule = [...Object.entries(constraints), ...Object.entries(indexes)].find(
+    ([name]) => bare(name) === constraint,
+  )?.[1];
+  return rule?.columns ?? (column === undefined ? [] : [column]);
+}
+
+function parentsFirst({ tables }: Snapshot): string[] {
+  const ordered: string[] = [];
+  const visit = (name: string, path: readonly string[]) => {
+    if (ordered.includes(name) || path.includes(name)) return;
+    for (const { sql } of Object.values(tables[name]?.constraints ?? {})) {
+      const target = /^FOREIGN KEY .* REFERENCES (\S+?)\(/.exec(sql)?.[1];
+      if (target !== undefined && tables[target] !== undefined) visit(target, [...path, name]);
+    }
+    ordered.push(name);
+  };
+  for (const name of Object.keys(tables)) visit(name, []);
+  return ordered;
+}
