@@ -185,7 +185,7 @@ describe('SIGTERM while a background job works', () => {
     lock = await lockTable('sessions', 'ACCESS EXCLUSIVE');
     await until('the look waits', waitingForLock);
     expect(await program.stop()).toEqual({ code: 1, signal: null });
-    expect(program.stdout).toMatch(/still open: .*EndedSessions \(\d+ ms\)/);
+    expect(program.stdout).toMatch(/still open: .*EndedSessionsService \(\d+ ms\)/);
   });
 
   it('waits for it, and exits 0', async () => {
