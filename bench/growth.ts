@@ -1,4 +1,4 @@
-import { ApiClient } from '../test/harness/client.js';
+import { ApiClient } from '../test/harness/http/client.js';
 import { bench } from './bench.js';
 import { fill } from './database.js';
 import { get, medianMs, type Request } from './load.js';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiClient } from '../test/harness/client.js';
+import { ApiClient } from '../test/harness/http/client.js';
 import { bench } from './bench.js';
 import { fill } from './database.js';
 import { closedLoop, get, openLoop, sampling, type Reply } from './load.js';

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiClient } from '../test/harness/client.js';
-import { query } from '../test/harness/database.js';
-import { Clients, ReadinessProxy } from '../test/harness/rolling-restart.js';
+import { ApiClient } from '../test/harness/http/client.js';
+import { query } from '../test/harness/database/database.js';
+import { Clients, ReadinessProxy } from '../test/harness/programs/rolling-restart.js';
 import { bench } from './bench.js';
 import { options } from './options.js';
 import { startService, type Server } from './server.js';

@@ -1,5 +1,5 @@
-import { ApiClient } from '../test/harness/client.js';
-import { query } from '../test/harness/database.js';
+import { ApiClient } from '../test/harness/http/client.js';
+import { query } from '../test/harness/database/database.js';
 import { bench } from './bench.js';
 import { fill } from './database.js';
 import { get, medianMs, type Request } from './load.js';

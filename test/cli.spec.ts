@@ -17,10 +17,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { TransferCommand } from '../src/cli/command-line.js';
 import { describeFailure, runCommand } from '../src/cli/run-command.js';
 import { loadCommandConfig } from '../src/config/config.js';
-import { startApp, type TestApp } from './harness/app.js';
-import type { ApiClient } from './harness/client.js';
-import { createDatabase } from './harness/database.js';
-import { Program } from './harness/program.js';
+import { startApp, type TestApp } from './harness/http/app.js';
+import type { ApiClient } from './harness/http/client.js';
+import { createDatabase } from './harness/database/database.js';
+import { Program } from './harness/programs/program.js';
 import { until } from './harness/until.js';
 
 let service: TestApp;

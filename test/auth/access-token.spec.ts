@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
-import { ApiClient } from '../harness/client.js';
-import { changeClaims, readJwt, signJwt, unsignedJwt, type JwtPart } from '../harness/jwt.js';
-import { expectProblem } from '../harness/problem.js';
-import { Program } from '../harness/program.js';
+import { ApiClient } from '../harness/http/client.js';
+import { changeClaims, readJwt, signJwt, unsignedJwt, type JwtPart } from '../harness/http/jwt.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { Program } from '../harness/programs/program.js';
 
 let service: TestApp;
 let anonymous: ApiClient;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { randomEmail, type Answer, type ApiClient } from '../harness/client.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { randomEmail, type Answer, type ApiClient } from '../harness/http/client.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 const PASSWORD = 'correct horse battery';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash } from '@node-rs/argon2';
-import { startApp, type TestApp } from '../harness/app.js';
-import { randomEmail, type ApiClient } from '../harness/client.js';
-import { sessionIdOf } from '../harness/jwt.js';
-import { expectProblem } from '../harness/problem.js';
-import { SIGNED_IN } from '../harness/signed-in.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { randomEmail, type ApiClient } from '../harness/http/client.js';
+import { sessionIdOf } from '../harness/http/jwt.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { SIGNED_IN } from '../harness/http/signed-in.js';
 
 const PASSWORD = 'correct horse battery';
 

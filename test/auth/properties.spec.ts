@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/app.js';
-import { randomEmail, type Answer, type ApiClient } from '../harness/client.js';
-import { sendRaw } from '../harness/raw-request.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { randomEmail, type Answer, type ApiClient } from '../harness/http/client.js';
+import { sendRaw } from '../harness/http/raw-request.js';
 
 /** Requests a property: each is one round trip or two. */
 const RUNS = 50;

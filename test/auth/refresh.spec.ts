@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { ApiClient, randomEmail } from '../harness/client.js';
-import { readJwt, sessionIdOf } from '../harness/jwt.js';
-import { expectProblem } from '../harness/problem.js';
-import { Program } from '../harness/program.js';
-import { SIGNED_IN } from '../harness/signed-in.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { ApiClient, randomEmail } from '../harness/http/client.js';
+import { readJwt, sessionIdOf } from '../harness/http/jwt.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { Program } from '../harness/programs/program.js';
+import { SIGNED_IN } from '../harness/http/signed-in.js';
 
 /** Chance decides a race: repeated often enough to see both orders. */
 const RACES = 8;

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { expectProblem } from '../harness/problem.js';
-import { Program } from '../harness/program.js';
-import { lastAccepted } from '../harness/last-accepted.js';
-import { describeWithRedis, redisUrl } from '../harness/redis.js';
-import { TcpProxy } from '../harness/tcp-proxy.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { Program } from '../harness/programs/program.js';
+import { lastAccepted } from '../harness/http/last-accepted.js';
+import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
+import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
 /** What DESIGN promises, ms. */

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionsPurge } from '../../src/auth/sessions/sessions.purge.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import { ApiClient } from '../harness/client.js';
-import { INSTANT } from '../harness/formats.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { ApiClient } from '../harness/http/client.js';
+import { INSTANT } from '../harness/http/formats.js';
+import { expectProblem } from '../harness/http/problem.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { BACKUP_NAME, BACKUP_SUMMARY, Backups, createFilledDatabase } from '../harness/backups.js';
-import type { TestDatabase } from '../harness/database.js';
-import { describeWithPgDump, postgresClient } from '../harness/postgres-programs.js';
-import { Program } from '../harness/program.js';
-import { copyProject } from '../harness/project-copy.js';
+import { BACKUP_NAME, BACKUP_SUMMARY, Backups, createFilledDatabase } from '../harness/database/backups.js';
+import type { TestDatabase } from '../harness/database/database.js';
+import { describeWithPgDump, postgresClient } from '../harness/servers/postgres-programs.js';
+import { Program } from '../harness/programs/program.js';
+import { copyProject } from '../harness/programs/project-copy.js';
 import { until } from '../harness/until.js';
 
 /** Never changed: the tests copy from it. */

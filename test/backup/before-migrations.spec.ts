@@ -1,11 +1,11 @@
 import { cpSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { BACKUP_BEFORE_NAME, Backups, createFilledDatabase, migrate } from '../harness/backups.js';
-import { copyBuild, type BuildCopy } from '../harness/build-copy.js';
-import type { TestDatabase } from '../harness/database.js';
-import { describeWithPgDump } from '../harness/postgres-programs.js';
-import { rowsOf } from '../harness/rows.js';
+import { BACKUP_BEFORE_NAME, Backups, createFilledDatabase, migrate } from '../harness/database/backups.js';
+import { copyBuild, type BuildCopy } from '../harness/programs/build-copy.js';
+import type { TestDatabase } from '../harness/database/database.js';
+import { describeWithPgDump } from '../harness/servers/postgres-programs.js';
+import { rowsOf } from '../harness/database/rows.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 

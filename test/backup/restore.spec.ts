@@ -3,10 +3,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { createDatabaseIfMissing, startEphemeralCluster } from '../../scripts/postgres/embedded-postgres.js';
-import { Backups, createFilledDatabase, fill, migrate } from '../harness/backups.js';
-import { onServer, type TestDatabase } from '../harness/database.js';
-import { describeWithOlderServer, describeWithPgDump, olderServer } from '../harness/postgres-programs.js';
-import { rowsOf } from '../harness/rows.js';
+import { Backups, createFilledDatabase, fill, migrate } from '../harness/database/backups.js';
+import { onServer, type TestDatabase } from '../harness/database/database.js';
+import {
+  describeWithOlderServer,
+  describeWithPgDump,
+  olderServer,
+} from '../harness/servers/postgres-programs.js';
+import { rowsOf } from '../harness/database/rows.js';
 import { until } from '../harness/until.js';
 
 /** Never changed: the tests copy from it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestApp;
 let ada: ApiClient;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { listEntries } from '../harness/entries.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { listEntries } from '../harness/entries/entries.js';
+import { expectProblem } from '../harness/http/problem.js';
 import {
   beginDownload,
   CSV,
@@ -17,7 +17,7 @@ import {
   numberedLines,
   toNdjson,
   upload,
-} from '../harness/transfer.js';
+} from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { IdempotencyPurge } from '../../src/idempotency/idempotency.purge.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { statusOfHeaderLines } from '../harness/header-lines.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { statusOfHeaderLines } from '../harness/http/header-lines.js';
+import { expectProblem } from '../harness/http/problem.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

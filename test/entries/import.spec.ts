@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { listEntries } from '../harness/entries.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { listEntries } from '../harness/entries/entries.js';
+import { expectProblem } from '../harness/http/problem.js';
 import {
   BATCH_ROWS,
   CSV,
@@ -17,7 +17,7 @@ import {
   openRequest,
   toNdjson,
   upload,
-} from '../harness/transfer.js';
+} from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

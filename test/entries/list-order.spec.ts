@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { createEntry, listEntries, listPath, type Entry, type ListParameters } from '../harness/entries.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import {
+  createEntry,
+  listEntries,
+  listPath,
+  type Entry,
+  type ListParameters,
+} from '../harness/entries/entries.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestApp;
 /** A new user for each test, so that no test lists the entries of another. */

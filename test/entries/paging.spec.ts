@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { bumpRevision } from '../harness/journal.js';
-import { describeWithRedis, redisUrl } from '../harness/redis.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { bumpRevision } from '../harness/entries/journal.js';
+import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
 
 let service: TestApp;
 beforeAll(async () => {

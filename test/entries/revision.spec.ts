@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ImportService } from '../../src/entries/transfer/import.service.js';
 import { TrashPurge } from '../../src/entries/trash.purge.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { describeWithRedis, redisUrl } from '../harness/redis.js';
-import { TcpProxy } from '../harness/tcp-proxy.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
+import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
 let database: TestDatabase;

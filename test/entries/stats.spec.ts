@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { bumpRevision } from '../harness/journal.js';
-import { expectProblem } from '../harness/problem.js';
-import { describeWithRedis, redisUrl } from '../harness/redis.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { bumpRevision } from '../harness/entries/journal.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
 
 let service: TestApp;
 let ada: ApiClient;

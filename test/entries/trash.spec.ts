@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { TrashPurge } from '../../src/entries/trash.purge.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { expectProblem } from '../harness/http/problem.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

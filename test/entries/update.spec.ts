@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { createEntry } from '../harness/entries.js';
-import { INSTANT } from '../harness/formats.js';
-import { statusOfHeaderLines } from '../harness/header-lines.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { createEntry } from '../harness/entries/entries.js';
+import { INSTANT } from '../harness/http/formats.js';
+import { statusOfHeaderLines } from '../harness/http/header-lines.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestApp;
 let ada: ApiClient;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { Answer, ApiClient } from '../harness/client.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { Answer, ApiClient } from '../harness/http/client.js';
+import { expectProblem } from '../harness/http/problem.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

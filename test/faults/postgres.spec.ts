@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { Answer, ApiClient } from '../harness/client.js';
-import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
-import { TcpProxy } from '../harness/tcp-proxy.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { Answer, ApiClient } from '../harness/http/client.js';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
+import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
 describe('PostgreSQL', () => {

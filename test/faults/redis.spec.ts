@@ -6,11 +6,11 @@ import {
 } from '../../src/cache/redis-connection.js';
 import { loadConfig } from '../../src/config/config.js';
 import { EntriesRepository } from '../../src/entries/entries.repository.js';
-import { startApp, type TestApp } from '../harness/app.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
-import { ApiClient } from '../harness/client.js';
-import { describeWithRedis, redisUrl } from '../harness/redis.js';
-import { TcpProxy } from '../harness/tcp-proxy.js';
+import { ApiClient } from '../harness/http/client.js';
+import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
+import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
 let proxy: TcpProxy;

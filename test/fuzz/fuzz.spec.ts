@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest, STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { schemaFaults } from '../harness/json-schema.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { schemaFaults } from '../harness/http/json-schema.js';
 import { RAW_REQUESTS, sendRaw } from './raw-requests.js';
 import {
   operationsOf,

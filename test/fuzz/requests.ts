@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { JsonSchema } from '../harness/json-schema.js';
+import type { JsonSchema } from '../harness/http/json-schema.js';
 import { hostileText, hostileValue, invalidValue, validValue } from './values.js';
 
 type Content = Readonly<Record<string, { readonly schema: JsonSchema }>>;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { resolveReference, type JsonSchema } from '../harness/json-schema.js';
+import { resolveReference, type JsonSchema } from '../harness/http/json-schema.js';
 
 /** What has broken services of this kind before: encodings, SQL, templates, paths, numbers, prototypes, lookalikes. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(

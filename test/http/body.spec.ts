@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { expectProblem } from '../harness/problem.js';
-import { sendRaw } from '../harness/raw-request.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { sendRaw } from '../harness/http/raw-request.js';
 
 const MIB = 1_048_576;
 const ENTRY = { text: 'Walked by the river.', mood: 7 };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 const ENTRY = { text: 'Walked by the river.', mood: 7 };
 

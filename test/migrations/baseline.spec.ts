@@ -14,10 +14,10 @@ import { NO_ANSWERS } from '../../src/migrator/generate/answers.js';
 import { generateMigration } from '../../src/migrator/generate/generate-migration.js';
 import type { MigratorOptions } from '../../src/migrator/migrator-options.js';
 import { readCatalog } from '../../src/migrator/verify/catalog.js';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
-import { copyProject } from '../harness/project-copy.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { copyProject } from '../harness/programs/project-copy.js';
 
 const SILENT = { info: () => {}, warn: () => {} };
 

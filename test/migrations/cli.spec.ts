@@ -4,9 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Client } from 'pg';
 
 import { LOCK_KEY } from '../../src/migrator/apply/migration-lock.js';
-import { copyBuild, type BuildCopy } from '../harness/build-copy.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
+import { copyBuild, type BuildCopy } from '../harness/programs/build-copy.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
 import { until } from '../harness/until.js';
 
 const NEWEST = 'AddThing9000000000001';

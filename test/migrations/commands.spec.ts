@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
-import { copyProject, type ProjectCopy } from '../harness/project-copy.js';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { copyProject, type ProjectCopy } from '../harness/programs/project-copy.js';
 
 const NEWEST = 'DropEntryRollups1795765183000';
 /** Whom the commands run as: what they leave behind is told by its owner from what other suites have under way. */

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EntitySchema } from 'typeorm';
 import type { Generated } from '../../src/migrator/generate/generate-migration.js';
-import { MigrationProject } from '../harness/migration-project.js';
+import { MigrationProject } from '../harness/database/migration-project.js';
 import { EDITS, UNCHANGED, type Edit } from './generate.cases.js';
 
 const tableOf = (group: string, index: number) => `${group}_${index}`;

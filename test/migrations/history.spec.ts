@@ -4,11 +4,11 @@ import { loadConfig } from '../../src/config/config.js';
 import { MIGRATIONS } from '../../src/database/schema-files.js';
 import { findMigrations } from '../../src/migrator/history/migration-files.js';
 import { foldText } from '../../src/entries/search/search-text.js';
-import { startApp } from '../harness/app.js';
+import { startApp } from '../harness/http/app.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
-import { copyBuild } from '../harness/build-copy.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
+import { copyBuild } from '../harness/programs/build-copy.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { describeWithPgBouncer, startPgBouncer, type PgBouncer } from '../harness/pgbouncer.js';
-import { Program } from '../harness/program.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { describeWithPgBouncer, startPgBouncer, type PgBouncer } from '../harness/servers/pgbouncer.js';
+import { Program } from '../harness/programs/program.js';
 
 describeWithPgBouncer('a database behind a pooler', () => {
   let database: TestDatabase;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
 
 let service: TestApp;
 beforeAll(async () => {

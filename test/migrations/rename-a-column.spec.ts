@@ -3,11 +3,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { transformSync } from '@swc/core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { copyBuild, type BuildCopy } from '../harness/build-copy.js';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
-import { copyProject, type ProjectCopy } from '../harness/project-copy.js';
+import { copyBuild, type BuildCopy } from '../harness/programs/build-copy.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { copyProject, type ProjectCopy } from '../harness/programs/project-copy.js';
 
 const MIGRATIONS = 'src/database/migrations';
 

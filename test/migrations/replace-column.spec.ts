@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { EntitySchema } from 'typeorm';
-import { MigrationProject } from '../harness/migration-project.js';
+import { MigrationProject } from '../harness/database/migration-project.js';
 import { until } from '../harness/until.js';
 
 let project: MigrationProject;

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const README = readFileSync(join(ROOT, 'src/migrator/README.md'), 'utf8').replaceAll(/^ {3}/gm, '');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { EntitySchema } from 'typeorm';
 import type { Generated } from '../../src/migrator/generate/generate-migration.js';
-import { MigrationProject } from '../harness/migration-project.js';
+import { MigrationProject } from '../harness/database/migration-project.js';
 
 const ROWS = 1_000_000;
 

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { copyBuild, type BuildCopy, type MigrationSources } from '../harness/build-copy.js';
-import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
+import { copyBuild, type BuildCopy, type MigrationSources } from '../harness/programs/build-copy.js';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
 import { until } from '../harness/until.js';
 
 /** May make databases and no more, and owns none but what `verify` makes. */

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { ApiClient } from '../harness/client.js';
-import { resolveReference, type JsonSchema } from '../harness/json-schema.js';
-import { OpenApi } from '../harness/openapi.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { resolveReference, type JsonSchema } from '../harness/http/json-schema.js';
+import { OpenApi } from '../harness/http/openapi.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 /** All operations, and whether they require a token. */
 const CONTRACT = {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { randomEmail, type ApiClient, type Answer } from '../harness/client.js';
-import { schemaFaults } from '../harness/json-schema.js';
-import { OpenApi } from '../harness/openapi.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { randomEmail, type ApiClient, type Answer } from '../harness/http/client.js';
+import { schemaFaults } from '../harness/http/json-schema.js';
+import { OpenApi } from '../harness/http/openapi.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestApp;
 let anonymous: ApiClient;

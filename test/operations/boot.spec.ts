@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadMigrationsConfig } from '../../src/config/config.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../../src/database/database-wait.js';
-import { copyBuild } from '../harness/build-copy.js';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, onServer, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
-import { TcpProxy } from '../harness/tcp-proxy.js';
+import { copyBuild } from '../harness/programs/build-copy.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 
 let database: TestDatabase;
 const started: Program[] = [];

@@ -6,8 +6,8 @@ import { loadMigrationsConfig } from '../../src/config/config.js';
 import { asDatabaseUnavailable } from '../../src/database/database-unavailable.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../../src/database/database-wait.js';
 import { Sql } from '../../src/database/sql.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 describe('a process that hangs in a transaction', () => {
   let service: TestApp;

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { createDatabase } from '../harness/database.js';
-import { describeWithRedis, redisUrl } from '../harness/redis.js';
-import { TcpProxy } from '../harness/tcp-proxy.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { createDatabase } from '../harness/database/database.js';
+import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
+import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

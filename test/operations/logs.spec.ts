@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TEST_SECRET } from '../harness/test-secret.js';
-import { ApiClient, type Answer } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { resolveReference, type JsonSchema } from '../harness/json-schema.js';
-import type { Document, Operation } from '../harness/openapi.js';
-import { Program } from '../harness/program.js';
-import { sendRaw } from '../harness/raw-request.js';
-import { redisUrl } from '../harness/redis.js';
+import { ApiClient, type Answer } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { resolveReference, type JsonSchema } from '../harness/http/json-schema.js';
+import type { Document, Operation } from '../harness/http/openapi.js';
+import { Program } from '../harness/programs/program.js';
+import { sendRaw } from '../harness/http/raw-request.js';
+import { redisUrl } from '../harness/servers/redis.js';
 import { until } from '../harness/until.js';
 
 /** Stands in everything that a client writes: the log is never to have it. */

@@ -3,11 +3,11 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { MetricsServer } from '../../src/observability/metrics-server.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase } from '../harness/database.js';
-import { expectProblem } from '../harness/problem.js';
-import { Program } from '../harness/program.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase } from '../harness/database/database.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { Program } from '../harness/programs/program.js';
 import { until } from '../harness/until.js';
 
 const ENTRY = { text: 'Walked by the river.', mood: 7 };

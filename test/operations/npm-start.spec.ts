@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../../scripts/free-port.js';
 import { identityOf } from '../../scripts/postgres/cluster-users.js';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
-import { copyProject, type ProjectCopy } from '../harness/project-copy.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { copyProject, type ProjectCopy } from '../harness/programs/project-copy.js';
 import { until } from '../harness/until.js';
 
 const NOBODY = 65_534;

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
 import {
   BATCH_ROWS,
   beginDownload,
@@ -13,7 +13,7 @@ import {
   NDJSON,
   numberedLines,
   openRequest,
-} from '../harness/transfer.js';
+} from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
 let database: TestDatabase;

@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { ApiClient } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { Program } from '../harness/program.js';
-import { Clients, ReadinessProxy } from '../harness/rolling-restart.js';
+import { ApiClient } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { Clients, ReadinessProxy } from '../harness/programs/rolling-restart.js';
 import { until } from '../harness/until.js';
 
 let database: TestDatabase;

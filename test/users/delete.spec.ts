@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import { ApiClient, type Account, type Answer } from '../harness/client.js';
-import { createDatabase, type TestDatabase } from '../harness/database.js';
-import { lastAccepted } from '../harness/last-accepted.js';
-import { expectProblem } from '../harness/problem.js';
-import { Program } from '../harness/program.js';
-import { redisUrl } from '../harness/redis.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { ApiClient, type Account, type Answer } from '../harness/http/client.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { lastAccepted } from '../harness/http/last-accepted.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { Program } from '../harness/programs/program.js';
+import { redisUrl } from '../harness/servers/redis.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

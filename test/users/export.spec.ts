@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { PersonalDataService } from '../../src/users/personal-data.service.js';
-import { startApp, type TestApp } from '../harness/app.js';
-import { expectProblem } from '../harness/problem.js';
-import { beginDownload, insertLongEntries } from '../harness/transfer.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import { expectProblem } from '../harness/http/problem.js';
+import { beginDownload, insertLongEntries } from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
 let service: TestApp;

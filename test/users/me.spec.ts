@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/app.js';
-import type { Account, Answer, ApiClient } from '../harness/client.js';
-import { INSTANT } from '../harness/formats.js';
-import { expectProblem } from '../harness/problem.js';
+import { startApp, type TestApp } from '../harness/http/app.js';
+import type { Account, Answer, ApiClient } from '../harness/http/client.js';
+import { INSTANT } from '../harness/http/formats.js';
+import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestApp;
 beforeAll(async () => {

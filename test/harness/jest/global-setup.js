@@ -1,5 +1,5 @@
 import { tsImport } from 'tsx/esm/api';
 
 // Jest leaves the loading of this file to Node, which reads no TypeScript.
-const { startTestServers } = await tsImport('../test-servers.ts', import.meta.url);
+const { startTestServers } = await tsImport('../servers/test-servers.ts', import.meta.url);
 export default startTestServers;

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Program } from '../../harness/program.js';
-import { copyProject, type ProjectCopy } from '../../harness/project-copy.js';
+import { Program } from '../../harness/programs/program.js';
+import { copyProject, type ProjectCopy } from '../../harness/programs/project-copy.js';
 
 describe('npm run migration:lint', () => {
   let project: ProjectCopy;

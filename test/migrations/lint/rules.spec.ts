@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { lint } from '../../../src/migrator/lint/lint.js';
 import { RULES } from '../../../src/migrator/lint/rules/rules.js';
 import { STEADY_FUNCTIONS } from '../../../src/migrator/lint/volatility.js';
-import { createDatabase, onServer } from '../../harness/database.js';
+import { createDatabase, onServer } from '../../harness/database/database.js';
 import type { Sketch } from './examples.js';
 import { INSTEAD } from './instead.js';
 import { OWN } from './own.js';

@@ -4,8 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
-import { freePort } from '../../scripts/free-port.js';
-import type { TestDatabase } from './database.js';
+import { freePort } from '../../../scripts/free-port.js';
+import type { TestDatabase } from '../database/database.js';
 
 const NOBODY = 65_534;
 

@@ -1,7 +1,7 @@
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiClient, type Answer } from './client.js';
+import { ApiClient, type Answer } from '../http/client.js';
 
 const PROBE_INTERVAL_MS = 50;
 const PROBE_TIMEOUT_MS = 1000;

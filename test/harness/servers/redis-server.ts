@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../scripts/free-port.js';
+import { freePort } from '../../../scripts/free-port.js';
 
 /** A Redis server that can be killed, started again and hung. It keeps nothing. */
 export class RedisServer {

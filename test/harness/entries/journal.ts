@@ -1,4 +1,4 @@
-import type { TestDatabase } from './database.js';
+import type { TestDatabase } from '../database/database.js';
 
 /** Gives a user a new revision: after rows that a test has changed past the service, which caches by revision. */
 export async function bumpRevision(database: TestDatabase, userId: string): Promise<void> {

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { describe } from '@jest/globals';
-import { onServer } from './database.js';
+import { onServer } from '../database/database.js';
 
 /** Where PostgreSQL's programs may be: what .ci/run has fetched, the PATH, and Debian's, which are not on it. */
 function folders(): string[] {
-  const fetched = resolve(import.meta.dirname, '../../.data/postgres-programs');
+  const fetched = resolve(import.meta.dirname, '../../../.data/postgres-programs');
   const debian = '/usr/lib/postgresql';
   return [
     ...within(fetched).map((version) => join(fetched, version, 'bin')),

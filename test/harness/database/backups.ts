@@ -3,12 +3,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
-import type { BuildCopy } from './build-copy.js';
+import type { BuildCopy } from '../programs/build-copy.js';
 import { createDatabase, onServer, type TestDatabase } from './database.js';
-import { postgresClient } from './postgres-programs.js';
-import { Program } from './program.js';
+import { postgresClient } from '../servers/postgres-programs.js';
+import { Program } from '../programs/program.js';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../../..');
 
 const MIGRATION = '[A-Za-z]+\\d{13}';
 

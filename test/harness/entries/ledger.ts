@@ -1,4 +1,4 @@
-import type { Answer, ApiClient, RequestOptions } from './client.js';
+import type { Answer, ApiClient, RequestOptions } from '../http/client.js';
 
 interface Row {
   readonly id: string;

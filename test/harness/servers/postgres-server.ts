@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { openHome, type ClusterHome } from '../../scripts/postgres/cluster-home.js';
-import { startEphemeralCluster, type Cluster } from '../../scripts/postgres/embedded-postgres.js';
-import { ensureRunning, stopPostmaster } from '../../scripts/postgres/postmaster.js';
-import { query } from './database.js';
+import { openHome, type ClusterHome } from '../../../scripts/postgres/cluster-home.js';
+import { startEphemeralCluster, type Cluster } from '../../../scripts/postgres/embedded-postgres.js';
+import { ensureRunning, stopPostmaster } from '../../../scripts/postgres/postmaster.js';
+import { query } from '../database/database.js';
 
 /** A PostgreSQL server that can be crashed, started again and hung. */
 export class PostgresServer {

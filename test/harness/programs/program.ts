@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TEST_SECRET } from './test-secret.js';
+import { TEST_SECRET } from '../test-secret.js';
 
 type LogLine = Readonly<Record<string, unknown>> & { readonly level?: string; readonly msg?: string };
 

@@ -9,7 +9,7 @@ export interface ProjectCopy {
 
 /** The project as it is after `npm run build`, in a folder of its own: what its scripts keep there is theirs alone. */
 export function copyProject(): ProjectCopy {
-  const project = resolve(import.meta.dirname, '../..');
+  const project = resolve(import.meta.dirname, '../../..');
   const folder = mkdtempSync(join(tmpdir(), 'entries-project-'));
   // Started by root, PostgreSQL runs as another user, who must get in.
   chmodSync(folder, 0o755);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { expect } from '@jest/globals';
-import type { Answer, ApiClient } from './client.js';
-import type { TestDatabase } from './database.js';
+import type { Answer, ApiClient } from '../http/client.js';
+import type { TestDatabase } from '../database/database.js';
 
 export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';

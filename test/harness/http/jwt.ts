@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { TEST_SECRET } from './test-secret.js';
+import { TEST_SECRET } from '../test-secret.js';
 
 export type JwtPart = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createApp } from '../../src/app.setup.js';
-import { loadConfig, type Environment } from '../../src/config/config.js';
+import { createApp } from '../../../src/app.setup.js';
+import { loadConfig, type Environment } from '../../../src/config/config.js';
 import { ApiClient } from './client.js';
-import { createDatabase, type TestDatabase } from './database.js';
-import { TEST_SECRET } from './test-secret.js';
+import { createDatabase, type TestDatabase } from '../database/database.js';
+import { TEST_SECRET } from '../test-secret.js';
 
 export interface TestApp {
   readonly app: NestFastifyApplication;

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeStateFolder, ROOT } from '../../scripts/environment.js';
-import { startEphemeralCluster } from '../../scripts/postgres/embedded-postgres.js';
+import { makeStateFolder, ROOT } from '../../../scripts/environment.js';
+import { startEphemeralCluster } from '../../../scripts/postgres/embedded-postgres.js';
 import { RedisServer } from './redis-server.js';
 
 declare global {

@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { EntitySchema } from 'typeorm';
-import { loadMigrationsConfig } from '../../src/config/config.js';
-import { applyMigrations, revertNewest } from '../../src/migrator/apply/apply-migrations.js';
-import { parseAnswers } from '../../src/migrator/generate/answers.js';
-import { generateMigration, type Generated } from '../../src/migrator/generate/generate-migration.js';
-import type { MigrationSource } from '../../src/migrator/generate/migration-source.js';
-import type { MigratorOptions } from '../../src/migrator/migrator-options.js';
-import { readCatalog } from '../../src/migrator/verify/catalog.js';
+import { loadMigrationsConfig } from '../../../src/config/config.js';
+import { applyMigrations, revertNewest } from '../../../src/migrator/apply/apply-migrations.js';
+import { parseAnswers } from '../../../src/migrator/generate/answers.js';
+import { generateMigration, type Generated } from '../../../src/migrator/generate/generate-migration.js';
+import type { MigrationSource } from '../../../src/migrator/generate/migration-source.js';
+import type { MigratorOptions } from '../../../src/migrator/migrator-options.js';
+import { readCatalog } from '../../../src/migrator/verify/catalog.js';
 import { createDatabase, type TestDatabase } from './database.js';
 
 const SILENT = { info: () => {}, warn: () => {} };

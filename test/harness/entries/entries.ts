@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { ApiClient } from './client.js';
+import type { ApiClient } from '../http/client.js';
 
 export interface Entry {
   readonly id: string;
