@@ -7,6 +7,8 @@ export function dataSourceOptions(database: DatabaseConfig) {
   return {
     ...connectionOptions(database),
     applicationName: 'entries',
+    // Migrations create extensions. TypeORM would create them at each connection, which changes the schema by itself.
+    installExtensions: false,
     poolSize: database.poolSize,
     extra: {
       ...KEEP_ALIVE,

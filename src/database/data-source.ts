@@ -4,7 +4,7 @@ import { dataSourceOptions } from './data-source-options.js';
 import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { loadMigrations } from '../migrator/history/migration-files.js';
 
-/** What `typeorm -d dist/database/data-source.js` loads: the application's own settings, without its timeouts. */
+/** What `npx typeorm … -d dist/database/data-source.js` loads: the settings of the app, without its timeouts. */
 export default new DataSource({
   ...dataSourceOptions(loadMigrationsConfig().database),
   entities: ENTITIES,
