@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   run: (args) => onOwnDatabase('up', ...args),
   revert: (args) => onOwnDatabase('down', '--yes', ...args),
   show: (args) => onOwnDatabase('status', ...args),
+  plan: (args) => onOwnDatabase('plan', ...args),
   baseline: (args) => onOwnDatabase('baseline', ...args),
 };
 

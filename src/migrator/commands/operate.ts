@@ -6,6 +6,8 @@ import { findMigrations } from '../history/migration-files.js';
 import { planMigrations } from '../history/migration-plan.js';
 import type { MigrationLog } from '../migration-log.js';
 import type { MigratorOptions } from '../migrator-options.js';
+import { planPending } from '../plan/plan-migrations.js';
+import { describePlan } from '../plan/plan-report.js';
 import { verifyMigrations } from '../verify/verify-migrations.js';
 import { append, type CommandGroup, type Report } from './command.js';
 
@@ -17,6 +19,12 @@ const NONE_APPLIED: Report = { lines: ['no migration is applied'], json: { rever
 export const operate: CommandGroup = (add, { log, withOptions }) => {
   add('status', 'each migration: applied or pending, when, how long it took, by which release', () =>
     withOptions(status),
+  );
+  add('plan', 'what the next start would do: each pending statement, with the locks that it takes', () =>
+    withOptions(async (options) => {
+      const pending = await planPending(options, log);
+      return { lines: describePlan(pending), json: { pending } };
+    }),
   );
   add('up', 'apply what is pending, as a start does', () => withOptions((options) => up(options, log)));
   add(

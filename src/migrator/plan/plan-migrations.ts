@@ -1,0 +1,220 @@
+import { Client } from 'pg';
+import { DataSource, type QueryRunner } from 'typeorm';
+import { appliedIn, MigrationError } from '../apply/apply-migrations.js';
+import { migrationDataSourceOptions, patientClientConfig } from '../connection/connection-options.js';
+import { worksWith } from '../generate/compatibility.js';
+import { readSnapshot, type Snapshot } from '../generate/snapshot.js';
+import { withClient } from '../generate/target.js';
+import { findMigrations, type MigrationFile } from '../history/migration-files.js';
+import { createHistory } from '../history/migration-history.js';
+import { planMigrations } from '../history/migration-plan.js';
+import type { MigrationLog } from '../migration-log.js';
+import type { Migration } from '../migration.js';
+import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
+import { withScratchDatabase } from '../verify/scratch-database.js';
+
+/** What a statement does to a table that the database has. */
+export interface TableEffect {
+  readonly table: string;
+  /** The strongest that it takes beyond those that its transaction holds; undefined: none. */
+  readonly lock: string | undefined;
+  readonly rewrites: boolean;
+  readonly scans: boolean;
+  /** PostgreSQL's estimate; undefined where the table was never analyzed. */
+  readonly rows: number | undefined;
+  readonly bytes: number;
+}
+
+export interface PlannedStatement {
+  readonly sql: string;
+  readonly tables: readonly TableEffect[];
+}
+
+export interface PlannedMigration {
+  readonly name: string;
+  readonly transaction: boolean;
+  /** Whether the release that runs now can use the schema after it. */
+  readonly compatible: boolean;
+  readonly statements: readonly PlannedStatement[];
+}
+
+/** As `pg_locks` names them, weakest first. https://www.postgresql.org/docs/current/explicit-locking.html */
+const LOCKS = [
+  'AccessShareLock',
+  'RowShareLock',
+  'RowExclusiveLock',
+  'ShareUpdateExclusiveLock',
+  'ShareLock',
+  'ShareRowExclusiveLock',
+  'ExclusiveLock',
+  'AccessExclusiveLock',
+];
+
+const EFFECTS = `
+  SELECT c.oid::regclass::text AS table, relfilenode::text AS file,
+         coalesce((SELECT array_agg(mode) FROM pg_locks
+                    WHERE locktype = 'relation' AND relation = c.oid AND pid = pg_backend_pid() AND granted), '{}') AS locks,
+         coalesce((SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = c.oid), 0)::int AS scans
+    FROM pg_class c WHERE c.oid = ANY ($1::oid[])`;
+
+const SIZES = `
+  SELECT oid::regclass::text AS table, nullif(reltuples, -1)::float8 AS rows, pg_total_relation_size(oid)::float8 AS bytes
+    FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`;
+
+type Sizes = ReadonlyMap<string, { readonly rows: number | undefined; readonly bytes: number }>;
+
+interface Effect {
+  readonly table: string;
+  readonly file: string;
+  readonly locks: readonly string[];
+  readonly scans: number;
+}
+
+/**
+ * What the next start would do. The applied migrations are run in a scratch database, then the pending ones, a statement at a
+ * time, and PostgreSQL tells what each locks, scans and rewrites. Sizes are those of the database itself, which is not changed.
+ *
+ * @throws {MigrationError} if the scratch database cannot be created, or a migration fails in it
+ */
+export async function planPending(config: MigratorOptions, log: MigrationLog): Promise<PlannedMigration[]> {
+  const available = await findMigrations(config.migrations);
+  const { pending } = planMigrations(available, await appliedIn(config));
+  if (pending.length === 0) return [];
+  const applied = available.filter((file) => !pending.includes(file));
+  const sizes = await readSizes(config.database);
+  return withScratchDatabase(config.database, log, async ({ database }) => {
+    await withClient(database, createHistory);
+    const dataSource = new DataSource(migrationDataSourceOptions(database));
+    await dataSource.initialize();
+    try {
+      for (const file of applied) await runUp(dataSource, file);
+      const before = await withClient(database, readSnapshot);
+      const planned: PlannedMigration[] = [];
+      for (const file of pending) planned.push(await plan(dataSource, file, before, database, sizes));
+      return planned;
+    } finally {
+      await dataSource.destroy();
+    }
+  });
+}
+
+async function plan(
+  dataSource: DataSource,
+  file: MigrationFile,
+  before: Snapshot,
+  database: DatabaseOptions,
+  sizes: Sizes,
+): Promise<PlannedMigration> {
+  const statements: PlannedStatement[] = [];
+  const transaction = await runUp(dataSource, file, (runner) => observed(runner, before, sizes, statements));
+  const after = await withClient(database, readSnapshot);
+  return { name: file.name, transaction, compatible: worksWith(before, after), statements };
+}
+
+/** @returns whether it ran in a transaction */
+async function runUp(
+  dataSource: DataSource,
+  { name, load }: MigrationFile,
+  wrap: (runner: QueryRunner) => QueryRunner = (runner) => runner,
+): Promise<boolean> {
+  const migration: Migration = new (await load())();
+  const runner = dataSource.createQueryRunner();
+  const isTransaction = migration.transaction !== false;
+  try {
+    if (isTransaction) await runner.startTransaction();
+    await migration.up(wrap(runner));
+    if (isTransaction) await runner.commitTransaction();
+    return isTransaction;
+  } catch (error) {
+    throw new MigrationError(`${name} cannot be planned: ${(error as Error).message}`, { cause: error });
+  } finally {
+    if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
+    await runner.release();
+  }
+}
+
+/** A query runner that records what each statement does. */
+function observed(
+  runner: QueryRunner,
+  { tables }: Snapshot,
+  sizes: Sizes,
+  statements: PlannedStatement[],
+): QueryRunner {
+  const effects = async () => {
+    const oids = (await runner.query(`SELECT to_regclass(name)::oid AS oid FROM unnest($1::text[]) name`, [
+      Object.keys(tables),
+    ])) as { oid: string | null }[];
+    return (await runner.query(EFFECTS, [oids.flatMap(({ oid }) => oid ?? [])])) as Effect[];
+  };
+  const query = async (sql: string, parameters?: unknown[]): Promise<unknown> => {
+    const isTransaction = runner.isTransactionActive;
+    // Outside of a transaction its locks are gone with it; these two refuse one.
+    const isOwn = !isTransaction && !/\bCONCURRENTLY\b|^\s*DO\b/i.test(sql);
+    if (isOwn) await runner.startTransaction();
+    const old = await effects();
+    const result: unknown = await runner.query(sql, parameters);
+    const now = await effects();
+    if (isOwn) await runner.commitTransaction();
+    const found =
+      isTransaction || isOwn ? changesBetween(old, now, sizes) : announced(sql, Object.keys(tables), sizes);
+    statements.push({ sql, tables: found });
+    return result;
+  };
+  return new Proxy(runner, {
+    get(target, property) {
+      if (property === 'query') return query;
+      const value: unknown = Reflect.get(target, property);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+function changesBetween(old: readonly Effect[], now: readonly Effect[], sizes: Sizes): TableEffect[] {
+  return now.flatMap(({ table, file, locks, scans }) => {
+    const was = old.find((each) => each.table === table);
+    const lock = strongest(locks.filter((mode) => !was?.locks.includes(mode)));
+    const rewrites = was !== undefined && was.file !== file;
+    if (lock === undefined && !rewrites) return [];
+    return [{ table, lock, rewrites, scans: scans > (was?.scans ?? 0), ...sizeOf(table, sizes) }];
+  });
+}
+
+/** Of what runs outside of a transaction, PostgreSQL's documentation tells. */
+function announced(sql: string, tables: readonly string[], sizes: Sizes): TableEffect[] {
+  const isIndex = /\bCONCURRENTLY\b/i.test(sql);
+  return tables
+    .filter((table) => new RegExp(`(?:^|[\\s".(])${table.replace(/\W/g, '\\$&')}(?:$|[\\s".(])`).test(sql))
+    .map((table) => ({
+      table,
+      lock: isIndex ? 'SHARE UPDATE EXCLUSIVE' : 'ROW EXCLUSIVE',
+      rewrites: false,
+      scans: !/^\s*DROP\b/i.test(sql),
+      ...sizeOf(table, sizes),
+    }));
+}
+
+function strongest(modes: readonly string[]): string | undefined {
+  const [mode] = [...modes].sort((a, b) => LOCKS.indexOf(b) - LOCKS.indexOf(a));
+  // A look at the catalogs takes the weakest too.
+  if (mode === undefined || mode === 'AccessShareLock') return undefined;
+  return mode
+    .replace(/Lock$/, '')
+    .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .toUpperCase();
+}
+
+function sizeOf(table: string, sizes: Sizes) {
+  return sizes.get(table) ?? { rows: undefined, bytes: 0 };
+}
+
+async function readSizes(database: DatabaseOptions): Promise<Sizes> {
+  const client = new Client(patientClientConfig(database, 'migrations'));
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ table: string; rows: number | null; bytes: number }>(SIZES);
+    return new Map(rows.map(({ table, rows: count, bytes }) => [table, { rows: count ?? undefined, bytes }]));
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
