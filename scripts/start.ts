@@ -11,8 +11,18 @@ import { entriesDatabaseOf, startCluster } from './postgres/embedded-postgres.js
 /**
  * `npm start`: runs the built service, on the database that the environment or `.env` names, or else on an embedded
  * PostgreSQL under `.data`, which is stopped after the service has ended, in whatever way it did.
+ *
+ * `npm run start:dev` is the same with `--watch`: `nest start --watch` builds the service and runs it.
  */
 
+const IS_WATCHING = process.argv.includes('--watch');
+const COMMAND = IS_WATCHING ? 'npm run start:dev' : 'npm start';
+
+/** By `exec`, the service takes the place of the shell that Nest's CLI starts it in: so a signal reaches the service. */
+const NEST_START = [
+  join(ROOT, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'),
+  ...['start', '--watch', '--preserveWatchOutput', '--exec', 'exec node'],
+];
 const PROGRAM = join(ROOT, 'dist', 'main.js');
 
 /** RFC 7518 §3.2 asks for 32 bytes or more. */
@@ -38,13 +48,13 @@ try {
   process.exitCode = await start();
 } catch (error) {
   const isRefused = ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '');
-  console.error(`npm start: ${explain(error)}${isRefused ? REFUSAL_HINT : ''}`);
+  console.error(`${COMMAND}: ${explain(error)}${isRefused ? REFUSAL_HINT : ''}`);
   process.exitCode = 1;
 }
 
 /** @returns exit code */
 async function start(): Promise<number> {
-  if (!existsSync(PROGRAM))
+  if (!IS_WATCHING && !existsSync(PROGRAM))
     throw new ExplainedError(`${shortPath(PROGRAM)} does not exist: run npm run build`);
   const env = readEnvironment();
   const setting = databaseSetting(env);
@@ -69,16 +79,18 @@ async function start(): Promise<number> {
 
 /**
  * Runs the service until it ends, in a process group of its own: so a Ctrl-C reaches it through this process alone,
- * once. By the IPC channel it notices when this process is killed.
+ * once. By the IPC channel it notices when this process is killed; Nest's CLI does not.
  *
  * @param settings for its environment
  * @returns exit code
  */
 async function runService(settings: Environment): Promise<number> {
   if (firstSignal) return exitCodeOf(firstSignal);
-  const child = spawn(process.execPath, [PROGRAM], {
+  // Under Nest's CLI too: its output need not be a terminal.
+  const log = isSet(readEnvironment(), 'LOG_FORMAT') ? {} : { LOG_FORMAT: 'pretty' };
+  const child = spawn(process.execPath, IS_WATCHING ? NEST_START : [PROGRAM], {
     detached: true,
-    env: { ...process.env, ...settings },
+    env: { ...process.env, ...(IS_WATCHING && log), ...settings },
     // Not the terminal's input: a background process that reads it is stopped.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -87,10 +99,20 @@ async function runService(settings: Environment): Promise<number> {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
       service = undefined;
-      if (signal) console.error(`npm start: the service was ended by ${signal}`);
+      if (IS_WATCHING) endGroup(child.pid);
+      if (signal) console.error(`${COMMAND}: the service was ended by ${signal}`);
       resolve(code ?? (signal ? exitCodeOf(signal) : 1));
     });
   });
+}
+
+/** Ends the service if Nest's CLI has left it running. */
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGTERM');
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
 }
 
 /** As a shell reports it. */
@@ -134,7 +156,8 @@ function stopOnSignals(): void {
     if (now - (lastAt.get(signal) ?? -Infinity) < SAME_SIGNAL_MS) return;
     lastAt.set(signal, now);
     firstSignal ??= signal;
-    service?.kill(signal);
+    // Nest's CLI does not pass a SIGHUP on.
+    service?.kill(IS_WATCHING ? 'SIGTERM' : signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, receive);
   // npm passes a SIGTERM on to the shell that it has started us by, which ends without passing it on.

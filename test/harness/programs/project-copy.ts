@@ -2,6 +2,16 @@ import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
+const COPIED = [
+  'scripts',
+  'src',
+  'package.json',
+  'nest-cli.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  '.prettierrc.json',
+];
+
 export interface ProjectCopy {
   readonly folder: string;
   remove(): void;
@@ -13,9 +23,7 @@ export function copyProject(): ProjectCopy {
   const folder = mkdtempSync(join(tmpdir(), 'entries-project-'));
   // Started by root, PostgreSQL runs as another user, who must get in.
   chmodSync(folder, 0o755);
-  cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true });
-  cpSync(join(project, 'src'), join(folder, 'src'), { recursive: true });
-  cpSync(join(project, 'package.json'), join(folder, 'package.json'));
+  for (const name of COPIED) cpSync(join(project, name), join(folder, name), { recursive: true });
   cpSync(process.env['TEST_BUILD']!, join(folder, 'dist'), { recursive: true });
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'));
   return {
