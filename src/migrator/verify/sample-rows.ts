@@ -5,6 +5,9 @@ import { sampleValues } from './sample-values.js';
 /** A row that breaks a constraint is tried again with other values, so often. */
 const ATTEMPTS = 60;
 
+/** What a database in another encoding takes too: in SQL_ASCII, a type's length counts bytes and cuts characters. */
+const ASCII = /^[\t\n\x20-\x7e]*$/;
+
 interface Failure {
   readonly code?: string;
   readonly constraint?: string;
@@ -22,18 +25,26 @@ interface Failure {
 export async function insertSampleRows(query: Query, snapshot: Snapshot): Promise<string[]> {
   const empty: string[] = [];
   const names = parentsFirst(snapshot);
+  const [{ server_encoding: encoding }] = (await query('SHOW server_encoding')) as [
+    { server_encoding: string },
+  ];
   if (names.length > 0) await query(`TRUNCATE ${names.join(', ')}`);
   for (const name of names) {
-    const reason = await fillTable(query, name, snapshot);
+    const reason = await fillTable(query, name, snapshot, encoding === 'UTF8');
     if (reason !== undefined) empty.push(`${name}: ${reason}`);
   }
   return empty;
 }
 
 /** Why it is still empty; undefined where it has rows. */
-async function fillTable(query: Query, name: string, snapshot: Snapshot): Promise<string | undefined> {
+async function fillTable(
+  query: Query,
+  name: string,
+  snapshot: Snapshot,
+  isUnicode: boolean,
+): Promise<string | undefined> {
   const table = snapshot.tables[name] as Table;
-  const candidates = candidatesOf(table, snapshot);
+  const candidates = candidatesOf(table, snapshot, isUnicode);
   const keys = Object.values(table.constraints).filter(({ kind }) => kind === 'FOREIGN KEY');
   const most = Math.max(1, ...[...candidates.values()].map((values) => values.length));
   let reason: string | undefined;
@@ -65,7 +76,7 @@ async function fillTable(query: Query, name: string, snapshot: Snapshot): Promis
 }
 
 /** SQL expressions by column. */
-function candidatesOf(table: Table, { enums }: Snapshot): Map<string, readonly string[]> {
+function candidatesOf(table: Table, { enums }: Snapshot, isUnicode: boolean): Map<string, readonly string[]> {
   return new Map(
     Object.entries(table.columns)
       .filter(([, { generated, identity, sequence }]) => (generated ?? identity ?? sequence) === null)
@@ -75,7 +86,14 @@ function candidatesOf(table: Table, { enums }: Snapshot): Map<string, readonly s
           .filter(({ kind, columns }) => kind === 'CHECK' && columns.includes(name))
           .flatMap(({ sql }) => sql.match(/'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b/g) ?? [])
           .map((value) => `(${value})::text::${type}`);
-        return [name, [...sampleValues(type, enums), ...new Set(literals), ...(notNull ? [] : ['NULL'])]];
+        return [
+          name,
+          [
+            ...sampleValues(type, enums).filter((value) => isUnicode || ASCII.test(value)),
+            ...new Set(literals),
+            ...(notNull ? [] : ['NULL']),
+          ],
+        ];
       }),
   );
 }
