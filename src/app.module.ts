@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { AuthModule } from './auth/auth.module.js';
 import { CacheModule } from './cache/cache.module.js';
-import { asDatabaseUnavailable, asQueryTimeout } from './database/database-unavailable.js';
+import { asDatabaseUnavailable, asQueryTimeout } from './database/connection/database-unavailable.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EntriesModule } from './entries/entries.module.js';
 import { HealthModule } from './health/health.module.js';

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { CommandConfig, Config } from '../config/config.js';
 import { ConfigModule } from '../config/config.module.js';
 import { DatabaseModule } from '../database/database.module.js';
-import { DatabaseUnavailableError, waitForDatabase } from '../database/database-wait.js';
+import { DatabaseUnavailableError, waitForDatabase } from '../database/connection/database-wait.js';
 import { MigrationStatus } from '../database/migration-status.js';
 import { ExportService } from '../entries/transfer/export.service.js';
 import { ImportService } from '../entries/transfer/import.service.js';

@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
 import { loadMigrationsConfig } from '../config/config.js';
-import { dataSourceOptions } from './data-source-options.js';
+import { dataSourceOptions } from './connection/data-source-options.js';
 import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { loadMigrations } from '../migrator/history/migration-files.js';
 

@@ -2,15 +2,15 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
 import { applyMigrations, statementsOf } from '../migrator/apply/apply-migrations.js';
-import { dataSourceOptions } from './data-source-options.js';
-import { asDatabaseUnavailable } from './database-unavailable.js';
-import { connectWhenReady, DatabaseUnavailableError } from './database-wait.js';
+import { dataSourceOptions } from './connection/data-source-options.js';
+import { asDatabaseUnavailable } from './connection/database-unavailable.js';
+import { connectWhenReady, DatabaseUnavailableError } from './connection/database-wait.js';
 import { readApplied, type AppliedMigration } from '../migrator/history/migration-history.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
 import { migratorOptions } from './migrator-options.js';
-import { ProbeConnection } from './probe-connection.js';
+import { ProbeConnection } from './connection/probe-connection.js';
 import { Sql } from './sql.js';
-import { TypeOrmLogger } from './typeorm-logger.js';
+import { TypeOrmLogger } from './connection/typeorm-logger.js';
 
 @Module({ providers: [StartMigrations], exports: [StartMigrations] })
 class StartMigrationsModule {}

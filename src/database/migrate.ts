@@ -5,7 +5,7 @@ import { operate } from '../migrator/commands/operate.js';
 import type { MigrationLog } from '../migrator/migration-log.js';
 import { describeError } from '../observability/error-description.js';
 import { nameSourcesInStacks } from '../observability/stack-trace.js';
-import { waitForDatabase } from './database-wait.js';
+import { waitForDatabase } from './connection/database-wait.js';
 import { isExpected } from './expected-errors.js';
 import { migratorOptions } from './migrator-options.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { findMigrations } from '../migrator/history/migration-files.js';
 import { MIGRATIONS } from './schema-files.js';
-import { ProbeConnection } from './probe-connection.js';
+import { ProbeConnection } from './connection/probe-connection.js';
 
 /** Migrations that this process applied at its start, for metrics. */
 @Injectable()

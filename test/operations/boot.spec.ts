@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadMigrationsConfig } from '../../src/config/config.js';
-import { DatabaseUnavailableError, waitForDatabase } from '../../src/database/database-wait.js';
+import { DatabaseUnavailableError, waitForDatabase } from '../../src/database/connection/database-wait.js';
 import { copyBuild } from '../harness/programs/build-copy.js';
 import { ApiClient } from '../harness/http/client.js';
 import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';

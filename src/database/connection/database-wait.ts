@@ -1,7 +1,7 @@
 import pRetry, { AbortError } from 'p-retry';
 import { Client } from 'pg';
-import type { DatabaseConfig } from '../config/config.js';
-import { clientConfig } from '../migrator/connection/connection-options.js';
+import type { DatabaseConfig } from '../../config/config.js';
+import { clientConfig } from '../../migrator/connection/connection-options.js';
 
 export const DATABASE_WAIT_MS = 60_000;
 const FIRST_PAUSE_MS = 250;

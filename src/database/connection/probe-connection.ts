@@ -1,8 +1,8 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
-import { Config } from '../config/config.js';
-import { clientConfig } from '../migrator/connection/connection-options.js';
-import { Statements } from './sql.js';
+import { Config } from '../../config/config.js';
+import { clientConfig } from '../../migrator/connection/connection-options.js';
+import { Statements } from '../sql.js';
 
 /** ms. The probes of Docker and Kubernetes allow a few seconds. */
 const TIMEOUT_MS = 2000;

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { GatewayTimeoutException, ServiceUnavailableException, type HttpException } from '@nestjs/common';
 import { QueryFailedError } from 'typeorm';
-import { isDatabaseUnavailable } from '../migrator/connection/connection-errors.js';
+import { isDatabaseUnavailable } from '../../migrator/connection/connection-errors.js';
 
 /** SQLSTATE of a statement that the statement timeout cancelled. */
 const QUERY_CANCELED = '57014';

@@ -1,7 +1,11 @@
 import type { ClientBase } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
-import type { DatabaseConfig } from '../config/config.js';
-import { connectionOptions, KEEP_ALIVE, queryTimeoutMs } from '../migrator/connection/connection-options.js';
+import type { DatabaseConfig } from '../../config/config.js';
+import {
+  connectionOptions,
+  KEEP_ALIVE,
+  queryTimeoutMs,
+} from '../../migrator/connection/connection-options.js';
 
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
