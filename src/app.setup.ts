@@ -6,7 +6,7 @@ import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { serveApiDocs } from './http/docs/api-docs.js';
 import { createFastifyAdapter } from './http/fastify-adapter.js';
-import { RequestLog } from './http/request-log.js';
+import { RequestLogService } from './http/request-log.service.js';
 import { EXPOSED_HEADERS } from './http/security-headers.js';
 import { createLogger, PinoLogger } from './observability/logger.js';
 import { ObservabilityModule } from './observability/observability.module.js';
@@ -22,7 +22,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
   const settings = [ConfigModule.forRoot(config), ObservabilityModule.forRoot(pino)];
   const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(
     { module: AppModule, imports: settings },
-    createFastifyAdapter(config, () => app.get(RequestLog)),
+    createFastifyAdapter(config, () => app.get(RequestLogService)),
     // Nest's body parser would take HTML forms.
     { logger: new PinoLogger(pino), abortOnError: false, bodyParser: false },
   );

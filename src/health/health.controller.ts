@@ -4,7 +4,7 @@ import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
 import { z } from 'zod';
 import { Public } from '../http/public.decorator.js';
 import { RateLimitExempt } from '../http/rate-limit/rate-limit-exempt.decorator.js';
-import { HealthIndicators } from './health-indicators.js';
+import { HealthIndicators } from './health.indicators.js';
 
 const IndicatorsSchema = z.record(z.string(), z.looseObject({ status: z.enum(['up', 'down']) }));
 const ReadySchema = z

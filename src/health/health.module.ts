@@ -5,7 +5,7 @@ import { StartMigrations } from '../database/migration-status.js';
 import { Sql } from '../database/sql.js';
 import { Metrics } from '../observability/metrics.js';
 import { HealthController } from './health.controller.js';
-import { HealthIndicators } from './health-indicators.js';
+import { HealthIndicators } from './health.indicators.js';
 import { MetricsController } from './metrics.controller.js';
 
 @Module({

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import { answerClientError } from './problem/client-error.js';
 import { sendFrameworkProblem } from './problem/problem.filter.js';
 import { requestIdOf } from './request-id.js';
-import type { RequestLog } from './request-log.js';
+import type { RequestLogService } from './request-log.service.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
 /** Longer than any id: a path of more is no path of ours. */
@@ -24,7 +24,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const SLOW_CLIENTS_EVERY_MS = 5000;
 
 /** @param log of the application, which is made with the adapter */
-export function createFastifyAdapter({ http }: Config, log: () => RequestLog): FastifyAdapter {
+export function createFastifyAdapter({ http }: Config, log: () => RequestLogService): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: http.bodyLimitBytes,
     trustProxy: http.trustProxy,

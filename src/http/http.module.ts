@@ -11,8 +11,8 @@ import { queueRequests } from './overload/overload.js';
 import { AllowedMethods } from './problem/allowed-methods.js';
 import { trackReply } from './problem/client-error.js';
 import { ignoreExpectations, missingHost } from './problem/protocol-errors.js';
-import { RateLimiter } from './rate-limit/rate-limiter.js';
-import { RequestLog } from './request-log.js';
+import { RateLimiterService } from './rate-limit/rate-limiter.service.js';
+import { RequestLogService } from './request-log.service.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 import { acceptStreamedBodies } from './streaming/streamed-body.js';
 import { acceptJsonOnly } from './validation/json-body.js';
@@ -24,19 +24,19 @@ import { SchemaValidationPipe } from './validation/schema-validation.pipe.js';
   imports: [OpenRequestsModule],
   providers: [
     AllowedMethods,
-    RateLimiter,
+    RateLimiterService,
     RequestDrain,
-    RequestLog,
+    RequestLogService,
     { provide: APP_PIPE, useClass: SchemaValidationPipe },
   ],
-  exports: [AllowedMethods, RateLimiter, RequestLog],
+  exports: [AllowedMethods, RateLimiterService, RequestLogService],
 })
 export class HttpModule {
   constructor(
     { httpAdapter }: HttpAdapterHost,
     { database, overload }: Config,
     allowedMethods: AllowedMethods,
-    requestLog: RequestLog,
+    requestLog: RequestLogService,
     requests: OpenRequests,
   ) {
     const fastify = httpAdapter.getInstance<FastifyInstance>();

@@ -4,7 +4,7 @@ import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
 import { networkOf } from '../../http/client-network.js';
 import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
-import { RateLimiter, type RateLimitUse } from '../../http/rate-limit/rate-limiter.js';
+import { RateLimiterService, type RateLimitUse } from '../../http/rate-limit/rate-limiter.service.js';
 import { Metrics } from '../../observability/metrics.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from '../sessions/sessions.service.js';
@@ -28,7 +28,7 @@ export class PasswordAttemptsService {
 
   constructor(
     private readonly config: Config,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimiterService,
     private readonly sessions: SessionsService,
     private readonly metrics: Metrics,
     redis: RedisConnection,

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Sql } from '../../database/sql.js';
-import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
+import { RateLimiterService } from '../../http/rate-limit/rate-limiter.service.js';
 import { PersonalDataService, type PersonalData } from '../../users/personal-data.service.js';
 
 /** A user's sessions without token hashes. Deleting the user deletes their rows. */
@@ -10,7 +10,7 @@ export class SessionsPersonalData implements PersonalData, OnModuleInit {
 
   constructor(
     private readonly sql: Sql,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimiterService,
     private readonly personalData: PersonalDataService,
   ) {}
 

@@ -7,7 +7,7 @@ import { networkOf } from '../../http/client-network.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import { IS_PUBLIC } from '../../http/public.decorator.js';
 import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
-import { RateLimiter } from '../../http/rate-limit/rate-limiter.js';
+import { RateLimiterService } from '../../http/rate-limit/rate-limiter.service.js';
 import type { VerifiedToken } from './jwt.strategy.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
@@ -25,7 +25,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
 
   constructor(
     private readonly reflector: Reflector,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimiterService,
     private readonly sessions: SessionsService,
   ) {
     super();

@@ -4,14 +4,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { networkOf } from '../client-network.js';
 import { IS_RATE_LIMIT_EXEMPT } from './rate-limit-exempt.decorator.js';
 import { rateLimitHeaders } from './rate-limit.headers.js';
-import { RateLimiter } from './rate-limiter.js';
+import { RateLimiterService } from './rate-limiter.service.js';
 
 /** Limits signed-in users by id and others by network. Must run after the guard that reads the token. */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimiterService,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

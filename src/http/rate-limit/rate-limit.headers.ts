@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { RateLimitUse } from './rate-limiter.js';
+import type { RateLimitUse } from './rate-limiter.service.js';
 
 /**
  * Reports a limit to the client: by `RateLimit-Policy` and `RateLimit`, as the draft has it from its 8th version on

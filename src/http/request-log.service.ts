@@ -13,7 +13,7 @@ const UNMATCHED = 'unmatched';
 
 /** One line and one observation a request, and the request's context around all of its work. */
 @Injectable()
-export class RequestLog {
+export class RequestLogService {
   /** Connections on which a request is being served. */
   private readonly busy = new WeakSet<Socket>();
 

@@ -25,7 +25,7 @@ interface Limiter {
 
 /** Fixed windows of a minute, counted in Redis for all replicas, and in this process while Redis is away. */
 @Injectable()
-export class RateLimiter {
+export class RateLimiterService {
   private readonly limiters: Readonly<Record<RateLimitName, Limiter>>;
 
   constructor(

@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/config.js';
 import type { Metrics } from '../../observability/metrics.js';
 import { TooManyRequestsException } from '../problem/too-many-requests.exception.js';
 import { rateLimitHeaders } from './rate-limit.headers.js';
-import { RateLimiter } from './rate-limiter.js';
+import { RateLimiterService } from './rate-limiter.service.js';
 
 const headers = new Map<string, unknown>();
 const report = rateLimitHeaders({
@@ -41,9 +41,9 @@ async function refusalOf(consumed: Promise<void>): Promise<TooManyRequestsExcept
   }
 }
 
-describe('RateLimiter', () => {
+describe('RateLimiterService', () => {
   it('allows the configured number of requests, then answers 429', async () => {
-    const limiter = new RateLimiter(configOf(), metrics, noRedis);
+    const limiter = new RateLimiterService(configOf(), metrics, noRedis);
     expect(await statusOf(limiter.consume('anonymous', '192.0.2.1', report))).toBe(200);
     expect(Object.fromEntries(headers)).toEqual({
       'ratelimit-policy': '"anonymous";q=2;w=60',
@@ -61,7 +61,7 @@ describe('RateLimiter', () => {
   });
 
   it('counts each key and each limit separately', async () => {
-    const limiter = new RateLimiter(configOf(), metrics, noRedis);
+    const limiter = new RateLimiterService(configOf(), metrics, noRedis);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(429);
     expect(await statusOf(limiter.consume('login', 'b', report))).toBe(200);
@@ -69,7 +69,7 @@ describe('RateLimiter', () => {
   });
 
   it('does nothing when it is disabled', async () => {
-    const limiter = new RateLimiter(configOf({ RATE_LIMIT_ENABLED: 'false' }), metrics, noRedis);
+    const limiter = new RateLimiterService(configOf({ RATE_LIMIT_ENABLED: 'false' }), metrics, noRedis);
     for (let request = 0; request < 5; request++) {
       expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);
     }
@@ -77,7 +77,7 @@ describe('RateLimiter', () => {
   });
 
   it('never reports more than a minute to wait, even if the clock was set back', async () => {
-    const limiter = new RateLimiter(configOf(), metrics, noRedis);
+    const limiter = new RateLimiterService(configOf(), metrics, noRedis);
     await limiter.consume('login', 'a', report);
     const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
     const refusal = await refusalOf(limiter.consume('login', 'a', report));
@@ -89,7 +89,7 @@ describe('RateLimiter', () => {
   it('counts in memory when Redis fails', async () => {
     const attempt = jest.fn(() => Promise.reject(new Error('Redis is away')));
     const redis = { client: {}, available: true, attempt } as unknown as RedisConnection;
-    const limiter = new RateLimiter(configOf(), metrics, redis);
+    const limiter = new RateLimiterService(configOf(), metrics, redis);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(429);
     expect(attempt).toHaveBeenCalledTimes(2);
@@ -98,7 +98,7 @@ describe('RateLimiter', () => {
   it('does not try a Redis that is known to be unavailable', async () => {
     const attempt = jest.fn();
     const redis = { client: {}, available: false, attempt } as unknown as RedisConnection;
-    const limiter = new RateLimiter(configOf(), metrics, redis);
+    const limiter = new RateLimiterService(configOf(), metrics, redis);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);
     expect(attempt).not.toHaveBeenCalled();
   });

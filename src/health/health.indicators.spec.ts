@@ -4,7 +4,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import type { RedisConnection } from '../cache/redis-connection.js';
 import type { MigrationStatus } from '../database/migration-status.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
-import { HealthIndicators } from './health-indicators.js';
+import { HealthIndicators } from './health.indicators.js';
 
 function indicatorsOf(pending: () => Promise<string[]>): HealthIndicators {
   return new HealthIndicators(
