@@ -12,8 +12,7 @@ import { createLogger, PinoLogger } from './observability/logger.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 
 /**
- * Makes the application, ready to listen: what `main.ts` and the tests share. The schema is up to date when this
- * returns.
+ * Creates the application, ready to listen, for `main.ts` and the tests. When it returns, the schema is up to date.
  *
  * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}
  */
@@ -23,7 +22,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
   const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(
     { module: AppModule, imports: settings },
     createFastifyAdapter(config, () => app.get(RequestLogService)),
-    // Nest's body parser would take HTML forms.
+    // Nest's body parser would accept HTML forms.
     { logger: new PinoLogger(pino), abortOnError: false, bodyParser: false },
   );
   if (config.http.corsOrigins.length > 0) {
@@ -31,7 +30,7 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
       origin: [...config.http.corsOrigins],
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: [...EXPOSED_HEADERS],
-      // An OPTIONS that is no preflight would be answered 400 in plain text.
+      // Otherwise an OPTIONS that is no preflight gets a 400 in plain text.
       strictPreflight: false,
       maxAge: 600,
     });

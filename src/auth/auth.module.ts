@@ -45,18 +45,15 @@ import { SessionsService } from './sessions/sessions.service.js';
     AccessTokensService,
     JwtStrategy,
     LocalStrategy,
-    // In this order: the token says whom to limit.
+    // In this order: the rate limit needs the user from the token.
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
 })
 export class AuthModule {
   constructor(metrics: Metrics, passwords: PasswordsService) {
-    metrics.gauges(
-      'password_hashes',
-      'Hashes of passwords under way, and waiting for their turn',
-      'state',
-      () => ({ ...passwords.queue }),
-    );
+    metrics.gauges('password_hashes', 'Password hashes being computed, and waiting', 'state', () => ({
+      ...passwords.queue,
+    }));
   }
 }

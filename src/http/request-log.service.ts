@@ -8,13 +8,13 @@ import { PINO } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from '../observability/request-context.js';
 
-/** Where no route was found: the path is the client's, and there may be any number of them. */
+/** Logged instead of the path if no route matches: clients choose paths, so metrics would have unlimited labels. */
 const UNMATCHED = 'unmatched';
 
-/** One line and one observation a request, and the request's context around all of its work. */
+/** Writes one log line and one metric per request, and creates the request's context. */
 @Injectable()
 export class RequestLogService {
-  /** Connections on which a request is being served. */
+  /** Connections with an open request. */
   private readonly busy = new WeakSet<Socket>();
 
   constructor(
@@ -22,7 +22,7 @@ export class RequestLogService {
     private readonly metrics: Metrics,
   ) {}
 
-  /** Logs the request once it was answered, or the client went away. */
+  /** Logs the request when it is answered, or when the client disconnects. */
   begin(request: FastifyRequest, reply: FastifyReply): RequestContext {
     const context: RequestContext = { requestId: request.id };
     request.context = context;
@@ -37,17 +37,17 @@ export class RequestLogService {
       this.busy.delete(socket);
       this.write(request, reply, performance.now() - started, () => socket.bytesWritten - sentBefore || 0);
     };
-    // `finish` is earlier, and comes where requests are injected, too.
+    // `finish` comes first, and also for injected requests.
     reply.raw.once('finish', finish);
     whenRequestEnds(reply, finish);
     return context;
   }
 
   /**
-   * What was no HTTP request, and so has neither method nor route. One that broke off in its body is told as the request
-   * that it was.
+   * Logs input that is no HTTP request, so it has neither method nor route. A request that breaks off in its body is
+   * logged as that request instead.
    *
-   * @param code of Node's parser
+   * @param code error code of Node's parser
    */
   logMalformed(socket: Socket, requestId: string, status: number, code: string | undefined): void {
     if (this.busy.has(socket)) return;
@@ -72,7 +72,7 @@ export class RequestLogService {
         ...(userId !== undefined && { userId }),
         method: request.method,
         route,
-        // Which it would have been, nobody knows.
+        // An aborted request has no status.
         ...(answered ? { status } : { aborted: true }),
         durationMs: Math.round(durationMs * 100) / 100,
         bytes: answered ? (lengthOf(request, reply) ?? sent()) : sent(),
@@ -84,7 +84,7 @@ export class RequestLogService {
   }
 }
 
-/** A 503 or 504 is meant: overload, a shutdown, a database that is lost or slow, which another line explains. */
+/** A 503 or 504 is no bug: overload, a shutdown, or a lost or slow database, which another line explains. */
 function levelOf(status: number, route: string): 'error' | 'warn' | 'info' | 'debug' {
   const isQuiet = PROBE_ROUTES.has(route);
   if (status === 503 || status === 504) return isQuiet ? 'info' : 'warn';
@@ -92,7 +92,7 @@ function levelOf(status: number, route: string): 'error' | 'warn' | 'info' | 'de
   return isQuiet ? 'debug' : 'info';
 }
 
-/** Of the body; undefined where it was streamed, and what went over the connection has to do. */
+/** Length of the body. Undefined for a streamed body: the bytes sent on the connection are logged instead. */
 function lengthOf({ method }: FastifyRequest, reply: FastifyReply): number | undefined {
   if (method === 'HEAD' || reply.statusCode === 204 || reply.statusCode === 304) return 0;
   const length = reply.getHeader('content-length');

@@ -9,18 +9,18 @@ import { Metrics } from '../../observability/metrics.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
-/** Failures an hour that are free of delay: of an account, from wherever; and of a network, whatever the accounts. */
+/** Failures an hour without a delay: for one account from all networks, and for one network on all accounts. */
 const FREE_OF_ACCOUNT = 10;
 const FREE_OF_NETWORK = 50;
 
 export interface PasswordAttempt {
   readonly ip: string;
-  /** Need be nobody's: an unknown one is counted as a known one is. */
+  /** An unknown e-mail counts like a known one, so the limit does not reveal who has an account. */
   readonly email: string;
   readonly report: (use: RateLimitUse) => void;
 }
 
-/** Limits how often passwords can be tried: docs/security.md argues the numbers. */
+/** Limits how often passwords can be tried. docs/security.md gives the reasons for the numbers. */
 @Injectable()
 export class PasswordAttemptsService {
   private readonly accounts: GrowingDelay;
@@ -38,10 +38,9 @@ export class PasswordAttemptsService {
   }
 
   /**
-   * Tries a password. What throws {@link UnauthorizedException} or {@link ForbiddenException} has failed; what returns,
-   * or fails for another reason, does not count.
+   * Tries a password. Only an {@link UnauthorizedException} or a {@link ForbiddenException} counts as a failure.
    *
-   * @throws {TooManyRequestsException} before anything is tried
+   * @throws {TooManyRequestsException} before the attempt
    */
   async count<T>({ ip, email, report }: PasswordAttempt, attempt: () => Promise<T>): Promise<T> {
     const account = this.pseudonymOf(email);
@@ -61,7 +60,7 @@ export class PasswordAttemptsService {
     }
   }
 
-  /** Forgets an account that is no more. */
+  /** Forgets a deleted account. */
   async forget(email: string): Promise<void> {
     await this.accounts.forget(this.pseudonymOf(email));
   }
@@ -74,7 +73,7 @@ export class PasswordAttemptsService {
     const waitMs = await this.networks.take(network);
     if (waitMs > 0) this.refuse('network', waitMs);
     const accountWaitMs = await this.accounts.take(account);
-    // Where the account has signed in before, its owner gets in, whatever others try elsewhere.
+    // The owner can still sign in from a known address while others try passwords from elsewhere.
     if (accountWaitMs > 0 && !(await this.sessions.isKnownAddress(email, ip)))
       this.refuse('account', accountWaitMs);
   }
@@ -89,7 +88,7 @@ export class PasswordAttemptsService {
     throw new TooManyRequestsException(`Too many failed attempts; try again in ${seconds} s`, seconds);
   }
 
-  /** Names an e-mail in Redis without telling it: whoever reads Redis cannot try addresses without the secret. */
+  /** A keyed hash of the e-mail: who can read Redis but lacks the secret cannot test addresses against it. */
   private pseudonymOf(email: string): string {
     return createHmac('sha256', this.config.jwt.secret).update(email).digest('base64url').slice(0, 22);
   }

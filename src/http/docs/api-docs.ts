@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 
-/** What the page needs of the package swagger-ui-dist. */
+/** The files of swagger-ui-dist that the page uses. */
 const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -30,15 +30,15 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// A file of its own, as the content security policy lets no script stand in the page. Without its badge, for which
-// swagger.io would be told where this API is, and which the policy blocks.
+// In a file of its own, because the content security policy forbids inline scripts. `validatorUrl: null` removes the
+// badge of swagger.io, which would send it this API's address and which the policy blocks.
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });
 `;
 
 /**
  * Serves Swagger UI under `/docs` and the OpenAPI document as `/openapi.json`. `SwaggerModule.setup` would do the same
- * by way of @fastify/static, whose file globbing and media types cost every start some 20 ms and 3 MB for three files.
- * The document is made at the first request for it.
+ * with @fastify/static, which costs every start about 20 ms and 3 MB for three files. The document is created at its
+ * first request.
  */
 export function serveApiDocs(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();

@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 
-/** Knows the methods of each path, for the `Allow` header of a 405 (RFC 9110 §15.5.6), which Fastify has not. */
+/** The methods of each path, for the `Allow` header of a 405 (RFC 9110 §15.5.6). Fastify itself has no 405. */
 @Injectable()
 export class AllowedMethods {
   private readonly routes: { readonly method: HTTPMethods; readonly url: string }[] = [];
   private readonly methods = new Set<HTTPMethods>();
-  /** Made when the first path is asked for: find-my-way compiles code for each route, 20 ms of a start. */
+  /** Created at the first lookup: find-my-way compiles code for each route, which would add 20 ms to a start. */
   private router: ReturnType<typeof createRouter> | undefined;
 
-  /** To be called before the first route is registered. */
+  /** Call this before the first route is registered. */
   observe(fastify: FastifyInstance): void {
     fastify.addHook('onRoute', ({ method, url }) => {
       if (url.includes('*')) return;
@@ -26,7 +26,7 @@ export class AllowedMethods {
     return [...this.methods].filter((method) => this.has(method, path)).sort();
   }
 
-  /** Without the match of an empty parameter, as in `/entries/`, which Nest does not take for one either. */
+  /** An empty parameter is no match, as in `/entries/`: Nest does not match it either. */
   private has(method: HTTPMethods, path: string): boolean {
     this.router ??= this.createRouter();
     const match = this.router.find(method as HTTPMethod, path);

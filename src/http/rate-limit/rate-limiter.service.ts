@@ -23,7 +23,7 @@ interface Limiter {
   readonly counter: SharedCounter;
 }
 
-/** Fixed windows of a minute, counted in Redis for all replicas, and in this process while Redis is away. */
+/** Fixed windows of one minute, counted in Redis for all replicas, or in this process while Redis is unavailable. */
 @Injectable()
 export class RateLimiterService {
   private readonly limiters: Readonly<Record<RateLimitName, Limiter>>;
@@ -48,7 +48,7 @@ export class RateLimiterService {
   /**
    * Counts one request against `key`.
    *
-   * @param report is called also when the limit is exceeded
+   * @param report is also called when the limit is exceeded
    * @throws {TooManyRequestsException}
    */
   async consume(name: RateLimitName, key: string, report: (use: RateLimitUse) => void): Promise<void> {
@@ -63,7 +63,7 @@ export class RateLimiterService {
     throw new TooManyRequestsException(`Too many requests; try again in ${resetSeconds} s`, resetSeconds);
   }
 
-  /** Forgets what was counted against `key`. */
+  /** Resets the count of `key`. */
   forget(name: RateLimitName, key: string): Promise<void> {
     return this.limiters[name].counter.forget(key);
   }

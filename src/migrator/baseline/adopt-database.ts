@@ -14,29 +14,29 @@ import { BOOKKEEPING_OF_OTHER_TOOLS } from './other-tools.js';
 /** SQLSTATE */
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** No migration minds these: `synchronize` creates an extension, administrators the others. */
+/** These do not affect migrations: `synchronize` creates an extension, administrators create the others. */
 const HARMLESS = /^\+ (?:extension|privilege|default privilege|comment|publication|event trigger) /;
 
 export interface Adoption {
-  /** Names of the migrations recorded as applied, oldest first; none where the database was not adopted. */
+  /** Names of the migrations recorded as applied, oldest first. Empty if the database was not adopted. */
   readonly recorded: readonly string[];
-  /** The migration that the database is compared with: the named one, or else the newest or the nearest. */
+  /** The migration that the database is compared with: the named one, or the newest, or the most similar. */
   readonly comparedWith: string;
-  /** What the database lacks (`- `) and has in addition (`+ `); of an adopted one, what hinders no migration. */
+  /** What the database lacks (`- `) and has in addition (`+ `). After an adoption, only harmless differences. */
   readonly differences: readonly string[];
-  /** All migrations after which the schema is the one of the database, oldest first. */
+  /** All migrations whose schema equals that of the database, oldest first. */
   readonly matches: readonly string[];
-  /** Recorded migrations that leave the schema as it is: the comparison cannot show whether their changes were made. */
+  /** Recorded migrations that do not change the schema, so the comparison cannot show whether they were applied. */
   readonly unproven: readonly string[];
 }
 
-/** A migration, and what it and those before it make. */
+/** A migration, and the schema after it. */
 interface Version {
   readonly file: MigrationFile;
   readonly catalog: readonly string[];
-  /** Rows of `typeorm_metadata`, where TypeORM keeps the text of views and generated columns. */
+  /** Rows of `typeorm_metadata`, where TypeORM stores the text of views and generated columns. */
   readonly metadata: readonly Readonly<Record<string, string | null>>[];
-  /** From the schema of the database. */
+  /** Between this schema and that of the database. */
   readonly differences: readonly string[];
 }
 
@@ -48,14 +48,14 @@ const ADD_METADATA = `
       WHERE (present.type, present."table", present.name) IS NOT DISTINCT FROM (made.type, made."table", made.name))`;
 
 /**
- * Records migrations as applied in a database that something else has made: `synchronize`, a person, another migration
- * tool. They are first applied in a scratch database, and where the catalogs differ, nothing is recorded. The schema and the
- * rows of the database stay as they are.
+ * Records migrations as applied in a database that something else created: `synchronize`, a person or another migration
+ * tool. The migrations are first applied in a scratch database. If the catalogs differ, nothing is recorded. The schema
+ * and the rows of the database do not change.
  *
- * @param migration the last that the database has, by its name with or without the timestamp; the newest without one
- * @param ignore tables, views, types, functions, schemas and extensions that the migrations do not make
- * @throws {MigrationError} where the database has a history, or no table; where the migration is unknown; where a scratch
- *   database may not be created
+ * @param migration the last one that the database has, with or without the timestamp. Default: the newest
+ * @param ignore tables, views, types, functions, schemas and extensions that the migrations do not create
+ * @throws {MigrationError} if the database has a history or no table, the migration is unknown, or the role may not
+ *   create a scratch database
  * @throws {MigrationLockTimeoutError}
  * @throws {MigrationLockError}
  */
@@ -89,7 +89,7 @@ export async function adoptDatabase(
       const matching = versions.filter(isMatch);
       const wanted = asked ?? (matching.length > 0 ? newest : nearest(versions).file);
       const index = files.indexOf(wanted);
-      // Without a name, migrations that change rows alone leave it open how far the database has come.
+      // Migrations that only change rows have the same schema. Without a name, it is unclear which of them were applied.
       const isAdoptable = matching.some(({ file }) => file === wanted) && (asked ?? matching.length === 1);
       const adopted = isAdoptable ? versions.slice(0, index + 1) : [];
       if (isAdoptable) await record(config, lock, adopted);
@@ -106,7 +106,7 @@ export async function adoptDatabase(
   );
 }
 
-/** As the catalog writes a name: with its schema, and quoted where it has to be. */
+/** The ways in which the catalog may write a name: with its schema, and quoted if necessary. */
 function spellings(name: string): string[] {
   return [name, `"${name}"`, `public.${name}`, `public."${name}"`];
 }
@@ -123,7 +123,7 @@ function named(migration: string, files: readonly MigrationFile[]): MigrationFil
   );
 }
 
-/** @throws {MigrationError} where migrations are recorded already, or cannot be */
+/** @throws {MigrationError} if migrations are already recorded, or cannot be recorded */
 async function checkAdoptable(query: Query, files: readonly MigrationFile[]): Promise<void> {
   const columns = (await query(
     `SELECT attname AS name FROM pg_attribute WHERE attrelid = to_regclass('migrations') AND attnum > 0`,
@@ -189,7 +189,7 @@ function nearest(versions: readonly Version[]): Version {
   );
 }
 
-/** All or nothing. */
+/** In one transaction: all or nothing. */
 async function record(
   { database, release }: MigratorOptions,
   lock: MigrationLock,

@@ -1,6 +1,6 @@
 import type { Adoption } from './adopt-database.js';
 
-/** What a person is told of it, a line each. */
+/** The lines of the report for a person. */
 export function describeAdoption(adoption: Adoption): string[] {
   const { recorded, comparedWith, differences, matches, unproven } = adoption;
   if (recorded.length > 0) {

@@ -1,4 +1,4 @@
-/** Where other migration tools record what they applied: no part of the schema that their migrations make. */
+/** Tables and schemas in which other tools record their migrations. They do not belong to the migrated schema. */
 export const BOOKKEEPING_OF_OTHER_TOOLS: readonly string[] = [
   'public.schema_migrations', // golang-migrate, dbmate, Rails, Ecto
   'public.ar_internal_metadata', // Rails

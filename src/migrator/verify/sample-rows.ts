@@ -2,7 +2,7 @@ import type { Definition, Snapshot, Table } from '../generate/snapshot.js';
 import type { Query } from '../history/migration-history.js';
 import { sampleValues } from './sample-values.js';
 
-/** A row that breaks a constraint is tried again with other values, so often. */
+/** How often a row that breaks a constraint is tried again with other values. */
 const ATTEMPTS = 60;
 
 /** What a database in another encoding takes too: in SQL_ASCII, a type's length counts bytes and cuts characters. */
@@ -16,11 +16,11 @@ interface Failure {
 }
 
 /**
- * Empties the tables and fills them with rows: the edges of each type, NULL where it may be, foreign keys that lead nowhere or to
- * such a row, and whatever the constraints allow besides.
+ * Empties the tables and inserts rows that the constraints allow: edge values of each type, NULL in nullable columns, and
+ * foreign keys that are NULL or refer to such a row.
  *
  * @param query outside of a transaction
- * @returns tables of which the constraints allowed no row that was tried, and why
+ * @returns tables that stayed empty because their constraints refused every row, and why
  */
 export async function insertSampleRows(query: Query, snapshot: Snapshot): Promise<string[]> {
   const empty: string[] = [];
@@ -36,7 +36,7 @@ export async function insertSampleRows(query: Query, snapshot: Snapshot): Promis
   return empty;
 }
 
-/** Why it is still empty; undefined where it has rows. */
+/** @returns why the table is still empty; undefined if it has rows */
 async function fillTable(
   query: Query,
   name: string,
@@ -66,7 +66,7 @@ async function fillTable(
       }
       reason = failure.message;
       const columns = columnsOf(failure, table).filter((column) => candidates.has(column));
-      // Each column of the constraint in its turn, so that all of their combinations come up.
+      // Change the columns of the constraint in turn, to try all their combinations.
       const next =
         columns[attempt % Math.max(1, columns.length)] ?? [...candidates.keys()][attempt % candidates.size];
       if (next !== undefined) shift.set(next, (shift.get(next) ?? 0) + 1);
@@ -81,7 +81,7 @@ function candidatesOf(table: Table, { enums }: Snapshot, isUnicode: boolean): Ma
     Object.entries(table.columns)
       .filter(([, { generated, identity, sequence }]) => (generated ?? identity ?? sequence) === null)
       .map(([name, { type, notNull }]) => {
-        // What a check compares the column with.
+        // The values that a check compares the column with.
         const literals = Object.values(table.constraints)
           .filter(({ kind, columns }) => kind === 'CHECK' && columns.includes(name))
           .flatMap(({ sql }) => sql.match(/'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b/g) ?? [])
@@ -98,7 +98,7 @@ function candidatesOf(table: Table, { enums }: Snapshot, isUnicode: boolean): Ma
   );
 }
 
-/** Sets the columns of a foreign key to those of a row that there is, or to NULL. */
+/** Sets the columns of a foreign key to those of an existing row, or to NULL. */
 async function refer(
   query: Query,
   { sql }: Definition,

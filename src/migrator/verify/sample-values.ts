@@ -1,7 +1,7 @@
-/** So that a key has enough of them. */
+/** Ensures that a key column has enough different values. */
 const DIGITS = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
-/** SQL expressions for the edges of each type, without NULL. `n` is the length or precision that the type is declared with. */
+/** SQL expressions for the edge values of each type, without NULL. `n` is the declared length or precision. */
 const EDGES: Readonly<Record<string, (n?: number, scale?: number) => readonly string[]>> = {
   smallint: () => ['0', '-32768', '32767', ...DIGITS],
   integer: () => ['0', '-2147483648', '2147483647', ...DIGITS],
@@ -55,7 +55,7 @@ const TEXTS = [
 ];
 
 /**
- * Values for a column, as SQL expressions of its type: those that a conversion is likely to lose.
+ * Values for a column that a conversion is likely to lose, as SQL expressions of its type.
  *
  * @param type as `format_type` writes it
  * @param enums labels by type

@@ -5,19 +5,19 @@ import type { Query } from '../history/migration-history.js';
 
 interface Column {
   readonly name: string;
-  /** Stays when the column is renamed. */
+  /** Does not change when the column is renamed. */
   readonly number: number;
   readonly type: string;
 }
 
 interface TableValues {
-  /** Stays when the table is renamed. */
+  /** Does not change when the table is renamed. */
   readonly oid: number;
   readonly name: string;
-  /** Of the primary key. */
+  /** Columns of the primary key. */
   readonly key: readonly string[];
   readonly columns: readonly Column[];
-  /** Values as text, by column, by the text of the row's key. */
+  /** By the row's key as text: the values as text, by column. */
   readonly rows: ReadonlyMap<string, Readonly<Record<string, string | null>>>;
 }
 
@@ -25,11 +25,11 @@ interface TableValues {
 export interface Values {
   readonly snapshot: Snapshot;
   readonly tables: readonly TableValues[];
-  /** Identifies a label, also after it was renamed; by `type.label`. */
+  /** Ids of enum labels by `type.label`. An id does not change when its label is renamed. */
   readonly labels: ReadonlyMap<string, number>;
 }
 
-/** Values that are no longer there, by `table` or `table.column`. */
+/** How many values are lost, by `table` or `table.column`. */
 export type Losses = ReadonlyMap<string, number>;
 
 const TABLES = `
@@ -62,10 +62,10 @@ export async function readValues(query: Query, snapshot: Snapshot): Promise<Valu
 }
 
 /**
- * What is lost of the values from before. A column is found again by its name, or else by its place in the table, if it was
- * renamed; a value of another type counts as kept if it is the same when it is converted back.
+ * Finds the values that are lost. A column is found by its name, or by its number if it was renamed. A value of a new type
+ * is kept if converting it back gives the old value.
  *
- * @param ignore what was lost already
+ * @param ignore values that were already lost
  */
 export async function lostValues(
   query: Query,
@@ -84,7 +84,7 @@ export async function lostValues(
       continue;
     }
     if (table.key.length === 0) {
-      // Without a key its rows cannot be told apart.
+      // Without a key, its rows cannot be identified.
       const gone = table.rows.size - next.rows.size;
       if (gone > 0) lost.set(unquoted(table.name), gone);
       continue;
@@ -111,7 +111,7 @@ export async function lostValues(
   return { lost, compared };
 }
 
-/** The values of a column as text: as they are, converted back to their former type, and the first of an array. */
+/** The values of a column as text: unchanged, converted back to the old type, and the first element of an array. */
 async function formsOf(
   query: Query,
   table: Omit<TableValues, 'rows'>,
@@ -129,7 +129,7 @@ async function formsOf(
       const rows = await readRows(query, table, ['value'], [expression]);
       forms.push(new Map([...rows].map(([id, row]) => [id, row['value'] ?? null])));
     } catch {
-      // There is no way back to that type.
+      // PostgreSQL cannot convert to that type.
     }
   }
   return forms;
@@ -165,7 +165,7 @@ function successorOf(
   );
 }
 
-/** @param expressions whose text is read, by the names given */
+/** @param expressions read as text, under the names given */
 async function readRows(
   query: Query,
   { name, key }: Omit<TableValues, 'rows'>,

@@ -18,20 +18,21 @@ import { lostValues, readValues, type Losses } from './values.js';
 
 export interface Verification {
   readonly verified: number;
-  /** What does not hold, and the lines of the catalog, the SQL or the columns that show it. */
+  /** Each fault with the lines of the catalog, the SQL or the columns that show it. */
   readonly faults: readonly string[];
   /** How many values were compared after `up` and after `down`. */
   readonly compared: number;
-  /** Tables for which no row was found that their constraints allow, so that nothing was compared. */
+  /** Tables without sample rows, because their constraints refused all of them: nothing was compared. */
   readonly empty: readonly string[];
 }
 
 /**
- * Proves of each migration, in a scratch database with rows of each type's edges, that `up` and `down` lose no value but those
- * that its `// lossy: table.column: reason` names, that `down` restores the schema as it was before `up`, and that `up` then
- * makes the same again; and of all of them, that they make what the entities describe.
+ * Verifies each migration in a scratch database with rows of edge values:
+ * - `up` and `down` lose no values except those that `// lossy: table.column: reason` names;
+ * - `down` restores the schema from before `up`, and a second `up` creates the same schema again.
  *
- * After a fault it continues from the schema of `up`. Only a failed `up` ends it.
+ * After all migrations, the schema must be the one that the entities describe. After a fault, verification continues from
+ * the schema after `up`; only a failed `up` ends it.
  *
  * @throws {MigrationError} if there are no migrations, or the scratch database cannot be created
  */
@@ -78,14 +79,14 @@ export async function verifyMigrations(
 interface Findings {
   readonly faults: readonly string[];
   readonly compared: number;
-  /** Whether those after it cannot be verified. */
+  /** Whether the migrations after it cannot be verified. */
   readonly isBroken?: boolean;
 }
 
 /**
- * What does not hold of a migration. `up` has been run afterwards, unless it is broken.
+ * Finds the faults of a migration. When it returns, `up` is applied, unless it is broken.
  *
- * @param accepted tables and columns whose values it may lose; `*`: without rows
+ * @param accepted tables and columns whose values may be lost; `*` verifies without rows
  */
 async function faultsOf(
   file: MigrationFile,
@@ -116,7 +117,7 @@ async function faultsOf(
   if (downFailure !== undefined)
     return { faults: [...faults, `down failed: ${downFailure}`], compared: up.compared };
   const unrestored = differences(catalog, await session.catalog());
-  // What `up` does then follows from it.
+  // A second `up` would only fail for the same reason.
   if (unrestored.length > 0) {
     return { faults: [...faults, block('down does not restore', unrestored)], compared: up.compared };
   }
@@ -146,7 +147,7 @@ async function truncate(query: Query, { tables }: Snapshot): Promise<void> {
   if (names.length > 0) await query(`TRUNCATE ${names.join(', ')}`);
 }
 
-/** The SQL that would change the schema of the migrations to that of the entities. */
+/** Faults for the SQL that would turn the schema of the migrations into that of the entities. */
 async function missingIn(
   database: DatabaseOptions,
   entities: MigratorOptions['entities'],
@@ -161,7 +162,7 @@ async function missingIn(
   }
 }
 
-/** Connections to the scratch database: a pool that migrates and a client that reads the catalog. */
+/** Connections to the scratch database: a pool that migrates, and a client that reads the catalog. */
 class Session {
   private constructor(
     private readonly dataSource: DataSource,
@@ -185,7 +186,7 @@ class Session {
     return readCatalog(this.query);
   }
 
-  /** @returns the reason of a failure; undefined on success */
+  /** @returns the reason for a failure; undefined on success */
   async run({ name, load }: MigrationFile, direction: 'up' | 'down'): Promise<string | undefined> {
     const migration: Migration = new (await load())();
     const runner = this.dataSource.createQueryRunner();
@@ -210,7 +211,7 @@ class Session {
   async runAll(files: readonly MigrationFile[]): Promise<void> {
     for (const file of files) {
       const failure = await this.run(file, 'up');
-      // The same statements have succeeded before.
+      // The same statements succeeded before.
       if (failure !== undefined)
         throw new MigrationError(`${file.name}: up does not always succeed: ${failure}`);
     }
