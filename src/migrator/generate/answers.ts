@@ -1,16 +1,16 @@
-/** What only a person knows about an edit: the flags of `migration:generate`. Names are without quotes. */
+/** A person's decisions about ambiguous edits: the flags of `migration:generate`. Names have no quotes. */
 export interface Answers {
   /** `users.timezone` to `zone`, `moods` to `journal_moods`, or `entries_kind_enum.old` to `new`. */
   readonly rename: ReadonlyMap<string, string>;
-  /** Columns and tables whose values may go. */
+  /** Columns and tables to drop with their values. */
   readonly drop: ReadonlySet<string>;
-  /** Columns that may lose what their new type cannot hold. */
+  /** Columns that may lose values that do not fit the new type. */
   readonly lossy: ReadonlySet<string>;
-  /** SQL for the rows that a new column finds. */
+  /** SQL of the value for existing rows, by column. */
   readonly fill: ReadonlyMap<string, string>;
-  /** Tables that no entity describes, and that stay. */
+  /** Tables to keep although no entity describes them. */
   readonly keep: ReadonlySet<string>;
-  /** Columns that are renamed, or whose table is rewritten, by one statement. */
+  /** Columns to rename, or whose table to rewrite, in one statement. */
   readonly inPlace: ReadonlySet<string>;
 }
 
@@ -23,15 +23,15 @@ export const NO_ANSWERS: Answers = {
   inPlace: new Set(),
 };
 
-/** An edit that can be meant in several ways. */
+/** An edit with several possible meanings. */
 export interface Question {
   /** What was found. */
   readonly text: string;
-  /** A flag each. */
+  /** One flag for each possible answer. */
   readonly choices: readonly { readonly flag: string; readonly effect: string }[];
 }
 
-/** @throws {Error} for a flag that is no answer */
+/** @throws {Error} if the value of a flag has the wrong form */
 export function parseAnswers(values: {
   readonly rename?: readonly string[];
   readonly drop?: readonly string[];
@@ -62,7 +62,7 @@ function pairs(flag: string, values: readonly string[] = []): ReadonlyMap<string
   );
 }
 
-/** A name of a snapshot as a person types it. */
+/** A name of a snapshot, as a person types it. */
 export function unquoted(name: string): string {
   return name.replaceAll('"', '');
 }

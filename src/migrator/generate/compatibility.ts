@@ -1,7 +1,7 @@
 import { replacedBy, replaceIdentifier } from './replacement/expansions.js';
 import type { Definition, Snapshot, Table } from './snapshot.js';
 
-/** Types whose values a driver gives the same way. */
+/** Types whose values a driver returns in the same form. */
 const ALIKE = [
   /^(?:text|citext|character varying(?:\(\d+\))?)$/,
   /^(?:smallint|integer)$/,
@@ -9,8 +9,8 @@ const ALIKE = [
 ];
 
 /**
- * Whether a release that was written for one schema can read and write the other: what it knows is still there, and nothing
- * new refuses what it writes.
+ * Whether a release written for one schema can read and write the other: everything it uses still exists, and nothing new
+ * refuses what it writes.
  */
 export function worksWith(before: Snapshot, after: Snapshot): boolean {
   const isSame = Object.entries(before.views).every(([name, { sql }]) => after.views[name]?.sql === sql);

@@ -8,11 +8,11 @@ import { neutralValue } from './difference/column-statements.js';
 import type { Statement } from './difference/statement.js';
 import { statementsBetween } from './difference/statements-between.js';
 
-/** A migration in the making. */
+/** A migration that is being generated. */
 export interface Draft {
   readonly suffix: string;
   readonly transaction: boolean;
-  /** Whether the release before can use the schema after it. */
+  /** Whether the previous release can use the schema after it. */
   readonly compatible: boolean;
   readonly up: readonly string[];
   readonly down: readonly string[];
@@ -21,9 +21,9 @@ export interface Draft {
 export const NOTHING_TO_FILL = { fill: () => undefined };
 
 interface Work {
-  /** What the release before was written for. */
+  /** The schema that the previous release was written for. */
   readonly before: Snapshot;
-  /** Already run: they belong to the main step. */
+  /** These have already run; they belong to the main step. */
   readonly first: readonly Change[];
   readonly expanded: Snapshot;
   readonly statements: readonly Statement[];
@@ -32,7 +32,7 @@ interface Work {
   readonly after: Snapshot;
 }
 
-/** Runs the statements, and finds out on the way how each step is taken back. */
+/** Runs the statements, and records how to undo each step. */
 export async function carryOut(query: Query, work: Work): Promise<Draft[]> {
   const drafts: Draft[] = [];
   let before = work.expanded;
@@ -43,7 +43,7 @@ export async function carryOut(query: Query, work: Work): Promise<Draft[]> {
       { suffix: expansions.length > 0 ? 'Expand' : '', transaction: true, first: work.first, up: ofStep(1) },
       { suffix: 'Backfill', transaction: false, up: work.backfills },
       { suffix: 'Indexes', transaction: false, up: ofStep(2) },
-      // Tables are read before any is locked.
+      // Read the tables before any is locked.
       {
         suffix: 'Constraints',
         transaction: true,
@@ -76,11 +76,11 @@ export async function carryOut(query: Query, work: Work): Promise<Draft[]> {
   }
   const contract = expansions.flatMap((expansion) => expansion.contract);
   if (contract.length > 0) drafts.push(await contractDraft(query, before, contract, work));
-  // A single one needs no name to tell it from others.
+  // A single migration needs no suffix in its name.
   return drafts.length === 1 ? drafts.map((draft) => ({ ...draft, suffix: '' })) : drafts;
 }
 
-/** Of these, the release that runs sees nothing: `down` is run by hand. */
+/** The running release does not notice these, because a person runs `down` by hand. */
 const IN_DOWN = [
   ['work-under-lock', /^UPDATE /],
   ['whole-table-write', /^UPDATE /],
@@ -90,7 +90,7 @@ const IN_DOWN = [
   ['index-not-concurrent', /^CREATE (?:UNIQUE )?INDEX /],
 ] as const;
 
-/** What the lint would find, and the reason why it is right here. */
+/** Waivers for what the lint would report, each with its reason. */
 export function waiversOf({ suffix, down }: Draft): string[] {
   const waive = (reason: string, ...rules: readonly string[]) =>
     rules.map((rule) => `lint-ok: ${rule}: ${reason}`);
@@ -118,7 +118,7 @@ export function waiversOf({ suffix, down }: Draft): string[] {
   ];
 }
 
-/** The last step: the new columns take the place of the old ones. */
+/** The last step: the new columns replace the old ones. */
 async function contractDraft(
   query: Query,
   before: Snapshot,
@@ -134,7 +134,7 @@ async function contractDraft(
   const down = [...back(after, renamed), ...statementsOf(downsOf(contract))];
   await query('SAVEPOINT up');
   await runAll(query, down);
-  // The old columns are there again, without their defaults, constraints and indexes.
+  // The old columns exist again, but without their defaults, constraints and indexes.
   down.push(...back(await readSnapshot(query), before));
   await query('ROLLBACK TO up');
   await query('COMMIT');

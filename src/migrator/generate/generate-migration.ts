@@ -19,24 +19,24 @@ import type { Statement } from './difference/statement.js';
 import { statementsBetween } from './difference/statements-between.js';
 import { readTarget, withClient, type Target } from './target.js';
 
-/** Exactly one of `questions` and `migrations` has something in it, or neither where nothing has changed. */
+/** At most one of `questions` and `migrations` is filled. Both are empty if nothing has changed. */
 export interface Generated {
   readonly questions: readonly Question[];
   readonly migrations: readonly MigrationSource[];
-  /** Statements of TypeORM's that change nothing. */
+  /** TypeORM's statements that change nothing. */
   readonly phantoms: readonly string[];
-  /** What to know before the migration is applied. */
+  /** What to know before applying the migration. */
   readonly notes: readonly string[];
 }
 
 /**
- * The migrations that lead from what the present ones make to what the entities describe. Each is carried out in a scratch
- * database before it is given back: `up` makes what the entities describe, and `down` restores the schema before.
+ * Generates the migrations from the current schema to the one that the entities describe. Each is first run in a scratch
+ * database: `up` must create what the entities describe, and `down` must restore the schema before it.
  *
- * @param name of the class, without the timestamp
+ * @param name class name, without the timestamp
  * @param timestamp ms since the epoch
- * @throws {MigrationError} where TypeORM's proposal cannot be carried out, an answer names nothing, or the result is not
- *   what the entities describe
+ * @throws {MigrationError} if TypeORM's proposal fails, an answer names nothing, or the result is not what the entities
+ *   describe
  */
 export async function generateMigration(
   config: MigratorOptions,
@@ -45,7 +45,7 @@ export async function generateMigration(
 ): Promise<Generated> {
   return withScratchDatabase(config.database, log, async ({ database }) => {
     await applyPresent(config, database, log);
-    // On a copy, as the proposal is not what is generated.
+    // On a copy, because TypeORM's proposal changes the database and is not what is generated.
     const targetOf = () =>
       withScratchDatabase(database, log, (copy) => readTarget(copy.database, config.entities), database.name);
     const original = await withClient(database, catalogOf);
@@ -134,9 +134,9 @@ export async function generateMigration(
 }
 
 /**
- * The statements that lead from a database to what the entities describe; none where it is that already.
+ * The statements that change a database into what the entities describe. Empty if it already is.
  *
- * @param database that nobody else uses
+ * @param database not used by anyone else
  */
 export async function missingStatements(
   database: DatabaseOptions,
@@ -180,7 +180,7 @@ function orphansOf({ described }: Target, { tables }: Snapshot): string[] {
   return Object.keys(tables).filter((name) => !described.has(unquoted(name)));
 }
 
-/** What the entities describe, without the tables that are to go. */
+/** The schema that the entities describe, without the tables to drop. */
 function withoutDropped(target: Target, before: Snapshot, { drop }: Answers): Snapshot {
   const gone = new Set(orphansOf(target, before).filter((name) => drop.has(unquoted(name))));
   if (gone.size === 0) return target.snapshot;

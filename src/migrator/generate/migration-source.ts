@@ -4,7 +4,7 @@ export interface MigrationSource {
   readonly source: string;
 }
 
-/** Writes the class of a migration, as TypeORM's own generator lays it out. */
+/** Writes the class of a migration in the layout of TypeORM's own generator. */
 export function migrationSource({
   name,
   timestamp,
@@ -20,7 +20,7 @@ export function migrationSource({
   readonly compatible: boolean;
   readonly up: readonly string[];
   readonly down: readonly string[];
-  /** A line each. */
+  /** One line each. */
   readonly comments: readonly string[];
 }): MigrationSource {
   const lines = [

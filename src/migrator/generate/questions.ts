@@ -5,8 +5,8 @@ import type { Requirement } from './replacement/backfills.js';
 import type { Snapshot } from './snapshot.js';
 
 /**
- * What the entities leave open: whether a field that disappeared was renamed or is to go, and what may become of values
- * that the new schema cannot hold. None is left where the answers say it.
+ * Questions that the entities do not answer: whether a missing field was renamed or dropped, and what to do with values
+ * that the new schema cannot hold. Empty if the given answers settle them all.
  *
  * @param orphans tables that no entity describes
  */
@@ -25,7 +25,7 @@ export function questionsOf(
   ];
 }
 
-/** What rows get that have NULL in a column that may have none from now on. */
+/** Asks for a value for rows with NULL in a column that becomes NOT NULL. */
 export function fillQuestions(requirements: readonly Requirement[], { fill }: Answers): Question[] {
   return requirements
     .filter(({ what }) => !fill.has(what))
@@ -43,7 +43,7 @@ function columnQuestions(table: string, before: Snapshot, after: Snapshot, answe
   const [old, next] = [before.tables[table]?.columns ?? {}, after.tables[table]?.columns ?? {}];
   const added = Object.entries(next).filter(([name]) => old[name] === undefined);
   const questions: Question[] = [];
-  /** New fields that an old one may have been renamed to. */
+  /** New fields that may be the renamed old one. */
   const candidates = new Set<string>();
   for (const [from, to] of answers.rename) if (from.startsWith(`${unquoted(table)}.`)) candidates.add(to);
   for (const [name, { type, generated }] of Object.entries(old)) {
@@ -117,7 +117,7 @@ function tableQuestions(
       .filter((orphan) => !answers.keep.has(unquoted(orphan)) && !answers.drop.has(unquoted(orphan)))
       .filter((orphan) => {
         const old = Object.keys(before.tables[orphan]?.columns ?? {});
-        // Of two tables of another kind, few columns but `id` have the same name.
+        // Two unrelated tables share few column names besides `id`.
         return (
           old.filter((column) => columns.includes(column)).length >= Math.max(old.length, columns.length) / 2
         );

@@ -2,13 +2,13 @@ import { literal } from './difference/statement.js';
 import { unquoted, type Answers } from './answers.js';
 import type { Definition, Snapshot } from './snapshot.js';
 
-/** A statement, and the one that takes it back; null where there is nothing to do. */
+/** A statement, and the one that undoes it; null if there is nothing to do. */
 export interface Change {
   readonly up: string | null;
   readonly down: string | null;
 }
 
-/** Names without quotes; the table's after its own rename. */
+/** Names without quotes. The table has its new name. */
 export interface ColumnRename {
   readonly table: string;
   readonly from: string;
@@ -20,9 +20,9 @@ export function inverse({ up, down }: Change): Change {
 }
 
 /**
- * What `--rename` asks for: of tables, enum values and the columns of `--in-place` as statements, of other columns as names.
+ * What `--rename` asks for: statements for tables, enum values and the columns of `--in-place`, names for other columns.
  *
- * @throws {Error} where a name is not in the schema
+ * @throws {Error} if a name is not in the schema
  */
 export function answeredRenames(
   before: Snapshot,
@@ -62,7 +62,7 @@ export function answeredRenames(
   return { inPlace: changes, columns };
 }
 
-/** What changes nothing but its name: enums of a column, constraints, indexes and the sequences of columns. */
+/** Objects of which only the name changes: enums of a column, constraints, indexes and sequences of columns. */
 export function impliedRenames(before: Snapshot, after: Snapshot): Change[] {
   const renames = new Map<string, Change>();
   const add = (object: string, from: string, to: string) =>
@@ -118,7 +118,7 @@ function renaming(old: string, renamed: string, from: string, to: string): Chang
   return { up: `ALTER ${old} RENAME TO ${bare(to)}`, down: `ALTER ${renamed} RENAME TO ${bare(from)}` };
 }
 
-/** @param name with its schema, where it has one */
+/** @param name with its schema, if it has one */
 function quoted(name: string): string {
   return unquoted(name)
     .split('.')

@@ -1,8 +1,8 @@
 import type { Query } from '../history/migration-history.js';
 
-/** A column, in the words of `ALTER TABLE`. */
+/** A column, in the terms of `ALTER TABLE`. */
 export interface Column {
-  /** As `format_type` writes it, with its length. */
+  /** As `format_type` writes it, with the length. */
   readonly type: string;
   readonly collation: string | null;
   readonly notNull: boolean;
@@ -11,11 +11,11 @@ export interface Column {
   /** `STORED` or `VIRTUAL`; then `default` is the expression. */
   readonly generated: string | null;
   readonly comment: string | null;
-  /** Name of the sequence that the column owns and takes its default from. */
+  /** The sequence that the column owns and takes its default from. */
   readonly sequence: string | null;
 }
 
-/** A constraint or an index: its definition as PostgreSQL writes it, and the columns that it looks at. */
+/** A constraint or an index: its definition as PostgreSQL writes it, and the columns that it reads. */
 export interface Definition {
   readonly kind: string;
   readonly sql: string;
@@ -41,25 +41,25 @@ export interface Table {
 export interface View {
   readonly kind: 'VIEW' | 'MATERIALIZED VIEW';
   readonly sql: string;
-  /** `table.column` of what it reads. */
+  /** The columns that it reads, as `table.column`. */
   readonly reads: readonly string[];
 }
 
-/** A schema as data. Names are as SQL writes them: quoted where they must be, with their schema outside of `public`. */
+/** A schema as data. Names are as in SQL: quoted if necessary, and with their schema outside `public`. */
 export interface Snapshot {
   readonly schemas: readonly string[];
   readonly extensions: readonly string[];
   readonly enums: Readonly<Record<string, readonly string[]>>;
   readonly tables: Readonly<Record<string, Table>>;
   readonly views: Readonly<Record<string, View>>;
-  /** Rows of `typeorm_metadata`, where TypeORM keeps the text of views and generated columns; JSON. */
+  /** Rows of `typeorm_metadata` as JSON, where TypeORM stores the text of views and generated columns. */
   readonly metadata: readonly string[];
 }
 
 const OWN = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
 const NOT_OF_AN_EXTENSION = (catalog: string, oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '${catalog}'::regclass AND e.objid = ${oid} AND e.deptype = 'e')`;
-/** These record the migrations, and belong to no schema that they make. */
+/** Tables that record the migrations. They are not part of the migrated schema. */
 const BOOKKEEPING = `c.relname NOT IN ('migrations', 'typeorm_metadata', 'migration_history')`;
 
 const COLUMNS = `

@@ -8,14 +8,14 @@ import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
 import { readCatalog } from '../verify/catalog.js';
 import { readSnapshot, type Snapshot } from './snapshot.js';
 
-/** What the entities describe. */
+/** The schema that the entities describe. */
 export interface Target {
   readonly snapshot: Snapshot;
-  /** The same, as `readCatalog` has it. */
+  /** The same schema in the form of `readCatalog`. */
   readonly catalog: readonly string[];
-  /** Tables and views that an entity describes; without quotes. */
+  /** Tables and views that an entity describes, without quotes. */
   readonly described: ReadonlySet<string>;
-  /** What TypeORM would send. */
+  /** The statements that TypeORM would run. */
   readonly proposal: readonly string[];
 }
 
@@ -35,11 +35,11 @@ export async function withClient<T>(
 }
 
 /**
- * The schema that the entities describe. What counts is what TypeORM's proposal leads to, not its statements: it drops a column
- * where it could be altered, and proposes statements without any effect.
+ * Reads the schema that the entities describe. Only the result of TypeORM's proposal counts, not its statements: it drops
+ * columns that could be altered, and proposes statements without effect.
  *
- * @param database on which the proposal is carried out
- * @throws {MigrationError} where it cannot be
+ * @param database in which the proposal is run
+ * @throws {MigrationError} if the proposal fails
  */
 export async function readTarget(
   database: DatabaseOptions,
@@ -56,7 +56,7 @@ export async function readTarget(
     }
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     for (const { query, parameters } of upQueries) await dataSource.query(query, parameters as unknown[]);
-    // TypeORM makes it for gen_random_uuid(), which PostgreSQL has by itself since 13.
+    // TypeORM creates it for gen_random_uuid(), which is built into PostgreSQL since version 13.
     if (!before.extensions.includes('pgcrypto')) await dataSource.query('DROP EXTENSION IF EXISTS pgcrypto');
     const described = new Set(
       dataSource.entityMetadatas.map(({ schema, tableName }) =>

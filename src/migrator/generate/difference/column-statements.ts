@@ -4,9 +4,9 @@ import { rebuiltEnums } from './enum-statements.js';
 import { type Column, type Snapshot, type Table } from '../snapshot.js';
 import { type Statement, now, literal, elementType } from './statement.js';
 
-/** What to do about values that the schema afterwards cannot hold. */
+/** What to do with values that the new schema cannot hold. */
 export interface Losses {
-  /** SQL for the rows that a new column finds, by `table.column`; undefined: nobody said. */
+  /** SQL of the value for existing rows, by `table.column`; undefined if nobody gave one. */
   readonly fill: (column: string, type: string) => string | undefined;
 }
 
@@ -20,7 +20,7 @@ const SERIAL: Readonly<Record<string, string>> = {
   bigint: 'bigserial',
 };
 
-/** A value that no row minds, for a column that is added again without one. */
+/** A neutral value for existing rows, for a column that is added again without a default. */
 export function neutralValue(type: string, enums: Snapshot['enums']): string {
   if (type.endsWith('[]')) return `'{}'`;
   const [label] = enums[type] ?? [];
@@ -83,7 +83,7 @@ export function columnStatements(
       was.generated !== column.generated ||
       (column.generated !== null && was.default !== column.default)
     ) {
-      // Its values are made from those of other columns.
+      // PostgreSQL computes its values from other columns.
       statements.push(
         alter(`DROP COLUMN ${name}`),
         alter(`ADD COLUMN ${name} ${columnSql(column, table, name)}`),
@@ -134,7 +134,7 @@ function alteredColumn(
       statements.push(now(`ALTER SEQUENCE ${was.sequence} AS ${column.type}`));
     }
   }
-  // The type was replaced under it, and its default with it.
+  // Replacing the type has also replaced the default.
   if (isRebuilt) current = null;
   if (was.identity !== column.identity) {
     if (was.identity !== null) statements.push(alter(`ALTER COLUMN ${name} DROP IDENTITY`));
@@ -161,7 +161,7 @@ function alteredColumn(
   if (was.notNull && !column.notNull) statements.push(alter(`ALTER COLUMN ${name} DROP NOT NULL`));
   if (!was.notNull && column.notNull) {
     if (isSafe) {
-      // With a check that is validated, PostgreSQL need not look at the rows under its lock.
+      // With a validated check, PostgreSQL does not scan the rows while it holds its lock.
       const check = `${unquoted(table)}_${unquoted(name)}_not_null`;
       statements.push(
         alter(`ADD CONSTRAINT "${check}" CHECK (${name} IS NOT NULL) NOT VALID`),

@@ -1,7 +1,7 @@
 import { type Definition, type Table } from '../snapshot.js';
 import { type Statement, now, schemaOf } from './statement.js';
 
-/** Also of those that must go and come back: a foreign key between columns of which one changes its type. */
+/** Includes constraints to drop and add again, such as a foreign key when one of its columns changes its type. */
 export function constraintsDropped(
   table: string,
   old: Table,
@@ -11,7 +11,7 @@ export function constraintsDropped(
   const isKept = (name: string, definition: Definition) =>
     next.constraints[name]?.sql === definition.sql && !mustGo(table, definition, touched);
   const gone = Object.entries(old.constraints).filter(([name, each]) => !isKept(name, each));
-  // Foreign keys first, as others may stand on them.
+  // Foreign keys first, because they depend on the keys that they refer to.
   const ordered = [...gone].sort(
     (a, b) => Number(b[1].kind === 'FOREIGN KEY') - Number(a[1].kind === 'FOREIGN KEY'),
   );
@@ -54,7 +54,7 @@ function safeConstraint(table: string, name: string, kind: string, sql: string):
     ];
   }
   const [, columns, rest = ''] = /^(?:UNIQUE|PRIMARY KEY) (\([^)]*\))(.*)$/.exec(sql) ?? [];
-  // With INCLUDE, NULLS NOT DISTINCT and the like, as it stands.
+  // Unchanged if it has INCLUDE, NULLS NOT DISTINCT or similar.
   if (columns === undefined || /INCLUDE|NULLS|WITH/.test(sql)) return [now(addConstraint(table, name, sql))];
   return [
     { sql: `CREATE UNIQUE INDEX CONCURRENTLY ${name} ON ${table} ${columns}`, step: 2 },

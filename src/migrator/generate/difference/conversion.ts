@@ -1,8 +1,8 @@
-/** How a column's values go from one type to another. */
+/** How a column's values are converted from one type to another. */
 export interface Conversion {
-  /** Whether each value of the old type has one of its own in the new type. */
+  /** Whether each value of the old type has its own distinct value in the new type. */
   readonly keepsValues: boolean;
-  /** For `USING`; undefined where PostgreSQL converts by itself. */
+  /** For `USING`; undefined if PostgreSQL converts by itself. */
   readonly using: string | undefined;
   /** Whether a session whose time zone is UTC needs no `USING`, and rewrites nothing. */
   readonly isFreeInUtc?: boolean;
@@ -15,8 +15,8 @@ interface Type {
 }
 
 /**
- * What each value of the key can be turned into without loss, besides text. `integer` is not here as `real`, nor `bigint` as
- * `double precision`: they round from 2^24 and 2^53.
+ * Types that each key can be converted to without loss, apart from text. `integer` to `real` and `bigint` to
+ * `double precision` are not listed, because they round from 2^24 and 2^53.
  * https://www.postgresql.org/docs/current/datatype-numeric.html
  */
 const WIDER: Readonly<Record<string, readonly string[]>> = {
@@ -39,11 +39,11 @@ const WIDER: Readonly<Record<string, readonly string[]>> = {
 
 const TEXT = new Set(['text', 'character varying', 'citext']);
 
-/** Most digits before the point. */
+/** The most digits before the decimal point. */
 const DIGITS: Readonly<Record<string, number>> = { smallint: 5, integer: 10, bigint: 19 };
 
 /**
- * @param column quoted where it must be
+ * @param column quoted if necessary
  * @param enums labels by type
  */
 export function conversionOf(
@@ -69,7 +69,7 @@ export function conversionOf(
   return { keepsValues, using: keepsValues ? usingOf(column, a, b, to, isArray) : undefined, isFreeInUtc };
 }
 
-/** For values that the new type may not have: those become the column's default, or NULL. Of an array, the first stays. */
+/** Values that do not fit the new type become the column's default, or NULL. An array keeps its first element. */
 export function lossyConversion(column: string, from: string, to: string, fallback: string | null): string {
   const converted = from === `${to}[]` ? `${column}[1]` : `pg_temp."${from} to ${to}"(${column})::${to}`;
   return fallback === null
@@ -77,7 +77,7 @@ export function lossyConversion(column: string, from: string, to: string, fallba
     : `CASE WHEN ${column} IS NOT NULL THEN coalesce(${converted}, ${fallback}) END`;
 }
 
-/** Makes the function that `lossyConversion` calls, for as long as the connection lives. */
+/** Creates the function that `lossyConversion` calls. It exists until the connection ends. */
 export function conversionFunction(from: string, to: string): string {
   return `CREATE OR REPLACE FUNCTION pg_temp."${from} to ${to}"(value ${from}) RETURNS ${to} LANGUAGE plpgsql AS $$
 BEGIN
@@ -96,7 +96,7 @@ END $$`;
 
 function usingOf(column: string, from: Type, to: Type, target: string, isArray: boolean): string | undefined {
   const zones = [from.base, to.base].filter((base) => base.endsWith('with time zone')).length;
-  // Without a zone PostgreSQL would take the one of the session that migrates.
+  // Without a time zone, PostgreSQL would use that of the migrating session.
   if (!isArray && zones === 1) {
     return from.base === 'date' ? `${column}::timestamp AT TIME ZONE 'UTC'` : `${column} AT TIME ZONE 'UTC'`;
   }
@@ -115,7 +115,7 @@ function isWider(from: Type, to: Type): boolean {
   if (to.base === 'numeric' && to.length !== undefined) {
     return to.length - (to.scale ?? 0) >= (DIGITS[from.base] ?? Infinity);
   }
-  // Of what has parts of a second, a date has none.
+  // A date has no fractions of a second.
   return from.base === 'date' || !to.base.startsWith('timestamp') || fits(from, to);
 }
 
@@ -131,7 +131,7 @@ function elementOf(type: string): string {
   return type.replace(/\[\]$/, '');
 }
 
-/** Of what `format_type` writes: `numeric(10,2)`, `timestamp(3) with time zone`. */
+/** Parses what `format_type` writes: `numeric(10,2)`, `timestamp(3) with time zone`. */
 function parse(type: string): Type {
   const [, name = type, length, scale, zone = ''] =
     /^(.+?)\((\d+)(?:,(-?\d+))?\)( with(?:out)? time zone)?$/.exec(type) ?? [];

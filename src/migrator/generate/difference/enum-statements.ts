@@ -2,7 +2,7 @@ import { unquoted } from '../answers.js';
 import { type Column, type Snapshot } from '../snapshot.js';
 import { type Statement, now, literal, elementType } from './statement.js';
 
-/** Enums of which a value is gone, or that are in another order: PostgreSQL cannot alter them. */
+/** Enums with a removed value or a new order, which PostgreSQL cannot alter. */
 export function rebuiltEnums(before: Snapshot, after: Snapshot): string[] {
   return Object.entries(before.enums)
     .filter(([name, labels]) => {

@@ -1,7 +1,7 @@
-/** Where a statement belongs: some need a migration of their own, so that nobody waits for long. */
+/** The step that a statement belongs to. Some need their own migration, so that no query waits long for a lock. */
 export interface Statement {
   readonly sql: string;
-  /** 0: in a transaction before the others; 1: in a transaction; 2: outside of one; 3: in a later transaction. */
+  /** 0: in an earlier transaction; 1: in the main transaction; 2: outside a transaction; 3: in a later transaction. */
   readonly step: 0 | 1 | 2 | 3;
 }
 

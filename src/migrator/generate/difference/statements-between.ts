@@ -12,11 +12,11 @@ import { type Snapshot, type Table } from '../snapshot.js';
 import { type Statement, now, missing, literal, elementType } from './statement.js';
 
 /**
- * The statements that lead from one schema to another, in the order in which they can be run. Every value stays that the
- * schema afterwards can hold.
+ * The statements that change one schema into another, in an order in which they can run. They keep every value that the
+ * new schema can hold.
  *
- * @param isSafe whether the tables are in use: then indexes are built concurrently, and constraints are added without a
- *   look at the rows and validated later. Such statements come last.
+ * @param isSafe whether the tables are in use. If so, indexes are built concurrently, and constraints are added NOT VALID
+ *   and validated later. These statements come last.
  */
 export function statementsBetween(
   before: Snapshot,
@@ -27,7 +27,7 @@ export function statementsBetween(
   const shared = Object.keys(after.tables).filter((name) => before.tables[name] !== undefined);
   const created = Object.keys(after.tables).filter((name) => before.tables[name] === undefined);
   const dropped = Object.keys(before.tables).filter((name) => after.tables[name] === undefined);
-  /** `table.column` whose type is altered, or which goes. */
+  /** `table.column` of columns that change their type or are dropped. */
   const touched = new Set(
     shared.flatMap((name) =>
       Object.entries(before.tables[name]?.columns ?? {})

@@ -2,20 +2,20 @@ import { unquoted, type Answers } from '../answers.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Expansion } from './expansions.js';
 
-/** Pages that one transaction of a backfill covers: about a megabyte. */
+/** Pages in one transaction of a backfill: about a megabyte. */
 const PAGES = 128;
 
 /** A column that becomes NOT NULL. */
 export interface Requirement {
   readonly table: string;
-  /** As the rows have it before. */
+  /** Its name before the migration. */
   readonly column: string;
   /** `table.column` as the entity has it. */
   readonly what: string;
   readonly default: string | null;
 }
 
-/** Columns that may have NULL in rows that exist, and may not afterwards. */
+/** Columns that allow NULL now and become NOT NULL. */
 export function requirementsOf(
   before: Snapshot,
   after: Snapshot,
@@ -34,8 +34,8 @@ export function requirementsOf(
 }
 
 /**
- * Statements that fill existing rows, a transaction for some pages each, to be sent outside of a transaction. They can be broken
- * off at any point. A row that somebody is writing is left out until the next pass.
+ * Statements that fill existing rows, with a transaction for every few pages. Send them outside a transaction. They can be
+ * interrupted at any point. A row that is locked by a writer is skipped until the next pass.
  */
 export function backfillsOf(
   expansions: readonly Expansion[],

@@ -7,11 +7,11 @@ import type { Snapshot } from '../snapshot.js';
 import { rebuiltEnums } from '../difference/enum-statements.js';
 
 /**
- * Finds the columns that are replaced while the table is in use: those that are renamed, and those whose new type would rewrite
- * the table. Where that is not possible, a person decides.
+ * Finds the columns to replace while the table is in use: renamed columns, and columns whose new type would rewrite the
+ * table. If a column cannot be replaced this way, a person decides.
  *
  * @param query on a database that nobody else uses
- * @throws {Error} where a rename names a field that no entity has
+ * @throws {Error} if a rename names a field that no entity has
  */
 export async function chooseExpansions(
   query: Query,
@@ -70,7 +70,7 @@ export async function chooseExpansions(
   return { expansions, questions };
 }
 
-/** Whether a table or an index of it would be written anew: tried on a table without rows. */
+/** Whether PostgreSQL would rewrite a table or its index, tested on an empty table. */
 async function rewrites(
   query: Query,
   before: Snapshot,
@@ -99,7 +99,7 @@ async function rewrites(
     );
     return JSON.stringify(await files()) !== JSON.stringify(old);
   } catch {
-    // A type without the index's operators, for one.
+    // For example, the new type has no operators for the index.
     return true;
   } finally {
     await query('ROLLBACK');

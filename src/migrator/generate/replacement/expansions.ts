@@ -17,16 +17,16 @@ export interface Expansion {
   readonly to: string;
   readonly kind: 'rename' | 'retype';
   readonly expand: readonly Change[];
-  /** None for a rename: the release before reads and writes the old column until a later one drops it. */
+  /** None for a rename: the previous release uses the old column until a later migration drops it. */
   readonly contract: readonly Change[];
 }
 
 const RETIRED = /^renamed to (.+), and kept equal to it for the release before$/;
 
-/** Longest identifier, in bytes. https://www.postgresql.org/docs/current/limits.html */
+/** Bytes of the longest identifier. https://www.postgresql.org/docs/current/limits.html */
 const IDENTIFIER_LIMIT = 63;
 
-/** Types that PostgreSQL cannot compare, or of which it compares the area alone. */
+/** Types that PostgreSQL cannot compare, or compares only by area. */
 const WITHOUT_EQUALITY = /^(?:json|xml|point|lseg|box|path|polygon|circle)(?:\[\])?$/;
 
 const CONSTANT =
@@ -45,7 +45,7 @@ export function replacedBy({ columns, triggers }: Table, name: string): string |
   )?.[0];
 }
 
-/** Why a column cannot be replaced by one beside it; undefined where it can. */
+/** Why a column cannot be replaced by a second column; undefined if it can. */
 export function obstacleOf({ tables, views }: Snapshot, table: string, name: string): string | undefined {
   const { columns = {}, constraints = {} } = tables[table] ?? {};
   const column = columns[name];
@@ -94,7 +94,7 @@ export function retyping(before: Snapshot, after: Snapshot, table: string, from:
   };
 }
 
-/** A column of the same type under another name. Either release sees what the other writes. */
+/** A column of the same type under another name. Each release sees what the other writes. */
 export function renaming(
   before: Snapshot,
   after: Snapshot,
@@ -125,7 +125,7 @@ export function renaming(
     kind: 'rename',
     expand: [
       addColumn(table, to, next),
-      // Not with the column, as rows that exist would get it.
+      // Not in ADD COLUMN, because existing rows would get the default.
       ...(value === null
         ? []
         : [{ up: `ALTER TABLE ${table} ALTER COLUMN ${to} SET DEFAULT ${value}`, down: null }]),
@@ -140,7 +140,7 @@ export function renaming(
   };
 }
 
-/** What the entities describe, with columns of another type still under way. */
+/** The schema that the entities describe, plus columns of another type that are still being replaced. */
 export function withExpansions(
   target: Snapshot,
   expanded: Snapshot,
@@ -183,7 +183,7 @@ export function withExpansions(
   return { ...target, tables, enums: { ...target.enums, ...Object.fromEntries(enums) } };
 }
 
-/** Its own definitions make room for those of the column that replaces it. */
+/** Its own definitions free their names for the replacing column. */
 function setAside(before: Snapshot, after: Snapshot, table: string, from: string): Change[] {
   const [old, next] = [before.tables[table], after.tables[table]];
   const clashing = (key: 'constraints' | 'indexes') =>
@@ -225,7 +225,7 @@ END $$`,
   ];
 }
 
-/** Triggers of a table run in the order of their names: this one sees what the others have changed. */
+/** Triggers of a table run in the order of their names: this one runs last and sees the changes of the others. */
 export function triggerOf(to: string): string {
   return suffixed('zz_sync', to);
 }
@@ -240,7 +240,7 @@ function namesOf(table: string, to: string) {
 
 function onColumn(definition: Definition, from: string, to: string): Definition {
   if (!definition.columns.includes(from)) return definition;
-  // The columns that a foreign key refers to are another table's.
+  // The columns that a foreign key refers to belong to another table.
   const [, own = definition.sql, rest = ''] = /^(.*?)( REFERENCES .*)$/s.exec(definition.sql) ?? [];
   return {
     ...definition,
@@ -249,7 +249,7 @@ function onColumn(definition: Definition, from: string, to: string): Definition 
   };
 }
 
-/** @param sql as PostgreSQL writes it: other identifiers of the same name are types, functions or behind a dot */
+/** @param sql as PostgreSQL writes it: other identifiers of the same name are types, functions or follow a dot */
 export function replaceIdentifier(sql: string, from: string, to: string): string {
   return sql.replace(/'(?:[^']|'')*'|(?:::|\.)?(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)(?![\w$(])/g, (token) =>
     token === from ? to : token,
@@ -261,7 +261,7 @@ function references(sql: string, table: string, column: string): boolean {
   return target === table && list.split(', ').includes(column);
 }
 
-/** A default that is the same for every row. */
+/** Whether a default is the same for every row. */
 export function constantDefault(column: Column): string | null {
   return column.default !== null && CONSTANT.test(column.default) ? column.default : null;
 }
@@ -272,7 +272,7 @@ function columnOf(snapshot: Snapshot, table: string, name: string): Column {
   return column;
 }
 
-/** Both names as one identifier, shortened by a hash where it would be too long. */
+/** Both names as one identifier. If it would be too long, a hash shortens it. */
 function suffixed(name: string, suffix: string): string {
   const full = `${unquoted(name)}_${unquoted(suffix)}`;
   if (Buffer.byteLength(full) <= IDENTIFIER_LIMIT) return quotedIfNeeded(full);

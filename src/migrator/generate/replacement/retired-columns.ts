@@ -3,7 +3,7 @@ import { constantDefault, renamedTo, triggerOf } from './expansions.js';
 import type { Change } from '../renames.js';
 import type { Column, Snapshot, Table } from '../snapshot.js';
 
-/** Drops the triggers of columns that were renamed. The columns themselves are dropped after it. */
+/** Drops the triggers of renamed columns. The columns themselves are dropped afterwards. */
 export function retirements(before: Snapshot, after: Snapshot): Change[] {
   return Object.entries(before.tables).flatMap(([table, { columns, triggers }]) =>
     Object.entries(columns).flatMap(([name, column]) => {
@@ -15,14 +15,14 @@ export function retirements(before: Snapshot, after: Snapshot): Change[] {
       return [
         { up: `DROP TRIGGER ${trigger} ON ${table}`, down: found.sql },
         { up: `DROP FUNCTION ${found.functionName}`, down: found.functionSql },
-        // Before the trigger is there again, which would copy what the new column of `down` has into the other.
+        // Before the trigger exists again: it would copy the empty new column of `down` into the other.
         { up: null, down: `UPDATE ${table} SET ${name} = ${to}` },
       ];
     }),
   );
 }
 
-/** What the entities describe, with the retired columns that are to stay for now. */
+/** The schema that the entities describe, plus the retired columns that stay for now. */
 export function withRetired(target: Snapshot, before: Snapshot, drop: ReadonlySet<string>): Snapshot {
   let isUnchanged = true;
   const tables = { ...target.tables };
@@ -44,7 +44,7 @@ export function withRetired(target: Snapshot, before: Snapshot, drop: ReadonlySe
     for (const [column, shape] of retired) {
       held[column] = shape;
       const to = Object.keys(held).find((each) => unquoted(each) === renamedTo(shape));
-      // A default that is no constant is the old column's until it goes: the trigger could not tell it from a value.
+      // A default that is no constant stays on the old column: the trigger could not tell it from a written value.
       if (to !== undefined && held[to] !== undefined && constantDefault(held[to]) === null)
         held[to] = { ...held[to], default: null };
     }
