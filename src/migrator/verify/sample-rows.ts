@@ -1,4 +1,4 @@
-import type { Definition, Snapshot, Table } from '../generate/snapshot.js';
+import type { Snapshot, Table } from '../generate/snapshot.js';
 import type { Query } from '../history/migration-history.js';
 import { sampleValues } from './sample-values.js';
 
@@ -13,6 +13,14 @@ interface Failure {
   readonly constraint?: string;
   readonly column?: string;
   readonly message: string;
+}
+
+interface Reference {
+  readonly columns: readonly string[];
+  readonly target: string;
+  readonly keys: readonly string[];
+  /** The values of `keys`, by row of `target`. */
+  parents: readonly Readonly<Record<string, string>>[];
 }
 
 /**
@@ -45,7 +53,7 @@ async function fillTable(
 ): Promise<string | undefined> {
   const table = snapshot.tables[name] as Table;
   const candidates = candidatesOf(table, snapshot, isUnicode);
-  const keys = Object.values(table.constraints).filter(({ kind }) => kind === 'FOREIGN KEY');
+  const references = await referencesOf(query, table);
   const most = Math.max(1, ...[...candidates.values()].map((values) => values.length));
   let reason: string | undefined;
   let inserted = 0;
@@ -58,10 +66,12 @@ async function fillTable(
           values[(shift.get(column) ?? 0) % values.length] ?? 'DEFAULT',
         ]),
       );
-      for (const key of keys) await refer(query, key, index + attempt, row);
+      for (const reference of references) refer(reference, index + attempt, row);
       const failure = await insert(query, name, row);
       if (failure === undefined) {
         inserted += 1;
+        for (const reference of references)
+          if (reference.target === name) await readParents(query, reference);
         break;
       }
       reason = failure.message;
@@ -98,22 +108,30 @@ function candidatesOf(table: Table, { enums }: Snapshot, isUnicode: boolean): Ma
   );
 }
 
-/** Sets the columns of a foreign key to those of an existing row, or to NULL. */
-async function refer(
-  query: Query,
-  { sql }: Definition,
-  index: number,
-  row: Map<string, string>,
-): Promise<void> {
-  const [, own = '', target = '', list = ''] =
-    /^FOREIGN KEY \(([^)]*)\) REFERENCES (\S+?)\(([^)]*)\)/.exec(sql) ?? [];
-  const columns = own.split(', ');
-  const others = list.split(', ');
-  const found = (await query(
-    `SELECT ${others.map((column, position) => `quote_nullable(${column}::text) AS value${position}`).join(', ')}
-       FROM ${target} ORDER BY ${others.join(', ')}`,
+async function referencesOf(query: Query, { constraints }: Table): Promise<Reference[]> {
+  const references: Reference[] = [];
+  for (const { kind, sql } of Object.values(constraints)) {
+    if (kind !== 'FOREIGN KEY') continue;
+    const [, own = '', target = '', keys = ''] =
+      /^FOREIGN KEY \(([^)]*)\) REFERENCES (\S+?)\(([^)]*)\)/.exec(sql) ?? [];
+    const reference = { columns: own.split(', '), target, keys: keys.split(', '), parents: [] };
+    await readParents(query, reference);
+    references.push(reference);
+  }
+  return references;
+}
+
+async function readParents(query: Query, reference: Reference): Promise<void> {
+  const { target, keys } = reference;
+  reference.parents = (await query(
+    `SELECT ${keys.map((column, position) => `quote_nullable(${column}::text) AS value${position}`).join(', ')}
+       FROM ${target} ORDER BY ${keys.join(', ')}`,
   )) as Record<string, string>[];
-  const parent = found[index % Math.max(1, found.length)];
+}
+
+/** Sets the columns of a foreign key to those of an existing row, or to NULL. */
+function refer({ columns, parents }: Reference, index: number, row: Map<string, string>): void {
+  const parent = parents[index % Math.max(1, parents.length)];
   for (const [position, column] of columns.entries()) {
     const isOpen = row.get(column) === 'NULL';
     if (!isOpen) row.set(column, parent?.[`value${position}`] ?? 'NULL');
