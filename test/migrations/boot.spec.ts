@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { copyBuild, type BuildCopy, type MigrationSources } from '../harness/programs/build-copy.js';
 import { ApiClient } from '../harness/http/client.js';
@@ -26,10 +26,17 @@ const SLOW: MigrationSources = {
     }`,
 };
 
+/** With the schema of this release, to copy. */
+let migrated: TestDatabase;
 let database: TestDatabase;
 const builds: BuildCopy[] = [];
 const programs: Program[] = [];
 
+beforeAll(async () => {
+  migrated = await createDatabase();
+  await migrateTo(undefined, migrated.url);
+});
+afterAll(() => migrated.drop());
 beforeEach(async () => {
   database = await createDatabase();
 });
@@ -54,16 +61,22 @@ function boot(build: BuildCopy | undefined, environment: Readonly<Record<string,
   return program;
 }
 
-/** Brings the database to the schema of a release, this one's without a build, without starting the service. */
-async function migrateTo(build: BuildCopy | undefined): Promise<void> {
+/** Brings the database to the schema of a release, without starting the service. */
+async function migrateTo(build: BuildCopy | undefined, url = database.url): Promise<void> {
   const program = join(dirname(build?.program ?? process.env['TEST_PROGRAM']!), 'database/migrate.js');
   const { exited } = new Program(
     spawn(process.execPath, [program, 'up'], {
-      env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: database.url },
+      env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: url },
       stdio: 'ignore',
     }),
   );
   expect(await exited).toEqual({ code: 0, signal: null });
+}
+
+/** Continues on a database with the schema of this release. */
+async function useMigratedDatabase(): Promise<void> {
+  await database.drop();
+  database = await createDatabase(migrated.name);
 }
 
 const complaints = ({ lines, stderr }: Program) => [
@@ -127,7 +140,7 @@ describe('eight replicas booted at the same instant', () => {
   }, 90_000);
 
   it('on a database that is one migration behind: the same', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     await expectOneToMigrate(release(SLOW));
   }, 90_000);
 });
@@ -233,6 +246,7 @@ describe('SIGKILL in the midst of a migration', () => {
   it.each([1, 2, 3, 4])('at point %i: the next boot applies it whole, and once', async (point) => {
     const build = release(STEPS);
     const gate = new Client({ connectionString: database.url });
+    gate.on('error', () => {});
     await gate.connect();
     await gate.query('SELECT pg_advisory_lock($1)', [point]);
     const killed = boot(build, { MIGRATIONS_LOCK_TIMEOUT_MS: '60000' });
@@ -357,7 +371,7 @@ describe('a migration that wants a table in use', () => {
   }, 90_000);
 
   it('gives up after MIGRATIONS_LOCK_TIMEOUT_MS, with the reason', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     const holder = await holdTable('entries');
     const failed = boot(release(BUSY), { MIGRATIONS_LOCK_TIMEOUT_MS: '1000' });
     expect(await failed.exited).toEqual({ code: 1, signal: null });
@@ -379,7 +393,7 @@ describe('a migration outside of a transaction', () => {
     );
 
   it('builds its index, once, while three replicas boot', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     const build = release(INDEX);
     const replicas = Array.from({ length: 3 }, () => boot(build));
     await Promise.all(replicas.map((replica) => replica.said(/listening on/, 60_000)));
@@ -388,7 +402,7 @@ describe('a migration outside of a transaction', () => {
   });
 
   it('killed during the build: the invalid index is dropped and rebuilt', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     const build = release(INDEX);
     // An open transaction that has written keeps a concurrent build waiting.
     const writer = new Client({ connectionString: database.url });
@@ -418,7 +432,7 @@ describe('a migration outside of a transaction', () => {
   });
 
   it('that fails: reports that its changes remain, and runs again at the next start', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     const twoSteps = (second: string) => ({
       '9000000000001-TwoSteps': `
         transaction = false;
@@ -442,7 +456,7 @@ describe('a migration outside of a transaction', () => {
   });
 
   it('killed after the build and before the history was written: the index is kept', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     await database.query('CREATE INDEX "entries_mood_idx" ON "entries" ("mood")');
     const next = boot(release(INDEX));
     await next.listening();
@@ -531,7 +545,7 @@ describe('order and identity', () => {
   });
 
   it('adds migrations that TypeORM applied to its history', async () => {
-    await migrateTo(undefined);
+    await useMigratedDatabase();
     await database.query('DROP TABLE migration_history');
     await migrateTo(release({ '9000000000001-AddThing': ADD('thing') }));
     const rows = await database.query<{ name: string; release: string }>(

@@ -191,6 +191,14 @@ describe('migration:generate for whole tables', () => {
     expect((await project.catalog()).filter((line) => /^extension/.test(line))).toHaveLength(1);
   });
 
+  it.each([
+    [{ rename: ['authors.nothing:other'] }, 'there is no table, column or enum value authors.nothing'],
+    [{ drop: ['authors.nothing'] }, '--drop authors.nothing: there is no such table or column'],
+    [{ lossy: ['nothing.at'] }, '--lossy nothing.at: there is no such column'],
+  ])('refuses the answer %j', async (flags, message) => {
+    await expect(project.generate([author(), book(), category, adults(18)], flags)).rejects.toThrow(message);
+  });
+
   it('adds checks, indexes and unique constraints in the form that is safe on a table in use', async () => {
     const entities = [
       author({

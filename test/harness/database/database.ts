@@ -16,10 +16,14 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Makes an empty database: every suite has one of its own. */
-export async function createDatabase(): Promise<TestDatabase> {
+/**
+ * Makes a database: every suite has one of its own.
+ *
+ * @param template what to copy, which must have no connections; an empty one without it
+ */
+export async function createDatabase(template = 'template1'): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await query(serverUrl().href, `CREATE DATABASE ${name}`);
+  await query(serverUrl().href, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = serverUrl();
   url.pathname = `/${name}`;
   return {
