@@ -23,7 +23,7 @@ describe('networkOf', () => {
   });
 
   it.each(['', 'unknown', '_hidden', '192.0.2', '192.0.2.256', '1.2.3.4:x', '[::1', 'x'.repeat(9000)])(
-    'has one key for everything that is no address: %j',
+    'uses one key for everything that is not an address: %j',
     (text) => {
       expect(networkOf(text)).toBe('unknown');
     },

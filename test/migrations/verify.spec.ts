@@ -269,7 +269,7 @@ describe('migrate verify, of an up that fails', () => {
     expect(faults).toEqual([
       'FailUp9000000000002: up failed: column "id" of relation "things" already exists in: ' +
         'ALTER TABLE things ADD id integer',
-      'not verified: 1 migrations after it, and the entities',
+      'not verified: 1 later migration(s), and the entities',
     ]);
     expect(verified).toBe(1);
     expect(code).toBe(1);

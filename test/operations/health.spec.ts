@@ -78,7 +78,7 @@ describe('GET /health without the database', () => {
 });
 
 describeWithRedis('GET /health with Redis', () => {
-  it('answers 200 with a degraded cache while Redis is away', async () => {
+  it('answers 200 with a degraded cache while Redis is unavailable', async () => {
     const { hostname, port } = new URL(redisUrl!);
     const proxy = await TcpProxy.to(hostname, Number(port));
     const cached = await startApp({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });

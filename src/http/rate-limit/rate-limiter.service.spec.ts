@@ -87,7 +87,7 @@ describe('RateLimiterService', () => {
   });
 
   it('counts in memory when Redis fails', async () => {
-    const attempt = jest.fn(() => Promise.reject(new Error('Redis is away')));
+    const attempt = jest.fn(() => Promise.reject(new Error('Redis is unavailable')));
     const redis = { client: {}, available: true, attempt } as unknown as RedisConnection;
     const limiter = new RateLimiterService(configOf(), metrics, redis);
     expect(await statusOf(limiter.consume('login', 'a', report))).toBe(200);

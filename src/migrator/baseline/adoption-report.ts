@@ -25,6 +25,6 @@ export function describeAdoption(adoption: Adoption): string[] {
   return [
     `the schema is not the one of ${comparedWith}; the database lacks (-) and has in addition (+):`,
     ...differences.map((line) => `  ${line}`),
-    "nothing was recorded: make them equal, or leave out what is not the migrations' with --ignore <name>",
+    'nothing was recorded: make them equal, or exclude an object that no migration creates with --ignore <name>',
   ];
 }

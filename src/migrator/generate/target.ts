@@ -19,7 +19,7 @@ export interface Target {
   readonly proposal: readonly string[];
 }
 
-/** A connection to the scratch database. */
+/** Runs `work` on a connection of its own, without a time limit for statements. */
 export async function withClient<T>(
   database: DatabaseOptions,
   work: (query: Query) => Promise<T>,

@@ -1,12 +1,11 @@
-import { Client } from 'pg';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { appliedIn, MigrationError } from '../apply/apply-migrations.js';
-import { migrationDataSourceOptions, patientClientConfig } from '../connection/connection-options.js';
+import { migrationDataSourceOptions } from '../connection/connection-options.js';
 import { worksWith } from '../generate/compatibility.js';
 import { readSnapshot, type Snapshot } from '../generate/snapshot.js';
 import { withClient } from '../generate/target.js';
 import { findMigrations, type MigrationFile } from '../history/migration-files.js';
-import { createHistory } from '../history/migration-history.js';
+import { createHistory, type Query } from '../history/migration-history.js';
 import { planMigrations } from '../history/migration-plan.js';
 import type { MigrationLog } from '../migration-log.js';
 import type { Migration } from '../migration.js';
@@ -81,7 +80,7 @@ export async function planPending(config: MigratorOptions, log: MigrationLog): P
   const { pending } = planMigrations(available, await appliedIn(config));
   if (pending.length === 0) return [];
   const applied = available.filter((file) => !pending.includes(file));
-  const sizes = await readSizes(config.database);
+  const sizes = await withClient(config.database, readSizes);
   return withScratchDatabase(config.database, log, async ({ database }) => {
     await withClient(database, createHistory);
     const dataSource = new DataSource(migrationDataSourceOptions(database));
@@ -207,14 +206,7 @@ function sizeOf(table: string, sizes: Sizes) {
   return sizes.get(table) ?? { rows: undefined, bytes: 0 };
 }
 
-async function readSizes(database: DatabaseOptions): Promise<Sizes> {
-  const client = new Client(patientClientConfig(database, 'migrations'));
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ table: string; rows: number | null; bytes: number }>(SIZES);
-    return new Map(rows.map(({ table, rows: count, bytes }) => [table, { rows: count ?? undefined, bytes }]));
-  } finally {
-    await client.end().catch(() => {});
-  }
+async function readSizes(query: Query): Promise<Sizes> {
+  const rows = (await query(SIZES)) as { table: string; rows: number | null; bytes: number }[];
+  return new Map(rows.map(({ table, rows: count, bytes }) => [table, { rows: count ?? undefined, bytes }]));
 }

@@ -57,7 +57,7 @@ export async function verifyMigrations(
         compared += own.compared;
         faults.push(...own.faults.map((fault) => `${file.name}: ${fault}`));
         if (own.isBroken) {
-          faults.push(`not verified: ${files.length - index - 1} migrations after it, and the entities`);
+          faults.push(`not verified: ${files.length - index - 1} later migration(s), and the entities`);
           return { verified, faults, compared, empty: [...empty] };
         }
         if (own.faults.length === 0) verified += 1;
