@@ -24,12 +24,12 @@ try {
 async function main([program = '', ...args]: readonly string[]): Promise<number> {
   const env = readEnvironment();
   if (!existsSync(CONFIG)) throw new ExplainedError('dist/ does not exist: run npm run build');
-  const { loadMigrationsConfig } = (await import(CONFIG.href)) as typeof import('../src/config/config.js');
+  const { loadCommandConfig } = (await import(CONFIG.href)) as typeof import('../src/config/config.js');
   const { libpqSettings } = (await import(
     BACKUP.href
   )) as typeof import('../src/database/migration-backup.js');
   const runOn = (source: typeof env) =>
-    run(program, args, libpqSettings(loadMigrationsConfig(source).database));
+    run(program, args, libpqSettings(loadCommandConfig(source).migrationsDatabase));
   if (databaseSetting(env) !== undefined) return runOn(env);
   return onEmbeddedDatabase(
     (line) => console.error(line),

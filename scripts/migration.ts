@@ -51,7 +51,7 @@ async function develop(args: string[]): Promise<number> {
   const { develop: commands } = (await import(
     `${DIST.href}migrator/commands/develop.js`
   )) as typeof import('../src/migrator/commands/develop.js');
-  const { loadMigrationsConfig } = (await import(
+  const { loadCommandConfig } = (await import(
     `${DIST.href}config/config.js`
   )) as typeof import('../src/config/config.js');
   const { migratorOptions } = (await import(
@@ -62,7 +62,7 @@ async function develop(args: string[]): Promise<number> {
   return runCommand('npm run migration:generate --', args, [commands(USAGE, format)], {
     log: { info: (line) => console.log(line), warn: (line) => console.warn(line) },
     withOptions: (work) =>
-      onServer((target) => work(migratorOptions(loadMigrationsConfig({ ...readEnvironment(), ...target })))),
+      onServer((target) => work(migratorOptions(loadCommandConfig({ ...readEnvironment(), ...target })))),
   });
 }
 

@@ -17,7 +17,7 @@ import { ObservabilityModule } from './observability/observability.module.js';
  * @throws {DatabaseUnavailableError} {@link MigrationError} {@link MigrationLockTimeoutError}
  */
 export async function createApp(config: Config, logger?: Logger): Promise<NestFastifyApplication> {
-  const pino = logger ?? (await createLogger(config.log));
+  const pino = logger ?? (await createLogger(config));
   const settings = [ConfigModule.forRoot(config), ObservabilityModule.forRoot(pino)];
   const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(
     { module: AppModule, imports: settings },
@@ -25,9 +25,9 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
     // Nest's body parser would accept HTML forms.
     { logger: new PinoLogger(pino), abortOnError: false, bodyParser: false },
   );
-  if (config.http.corsOrigins.length > 0) {
+  if (config.CORS_ORIGINS.length > 0) {
     app.enableCors({
-      origin: [...config.http.corsOrigins],
+      origin: [...config.CORS_ORIGINS],
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: [...EXPOSED_HEADERS],
       // Otherwise an OPTIONS that is no preflight gets a 400 in plain text.
@@ -35,6 +35,6 @@ export async function createApp(config: Config, logger?: Logger): Promise<NestFa
       maxAge: 600,
     });
   }
-  if (config.docs.enabled) serveApiDocs(app);
+  if (config.DOCS_ENABLED) serveApiDocs(app);
   return app;
 }

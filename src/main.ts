@@ -10,17 +10,17 @@ import { describeStartError } from './start-error.js';
 async function bootstrap(): Promise<void> {
   nameSourcesInStacks();
   const config = readConfig();
-  const logger = await createLogger(config.log);
+  const logger = await createLogger(config);
   handleProcessEvents(logger);
-  const shutdown = listenForShutdown(config.http.shutdownTimeoutMs, logger);
+  const shutdown = listenForShutdown(config.SHUTDOWN_TIMEOUT_MS, logger);
   try {
     const app = await createApp(config, logger);
     shutdown.onSignal(stoppable(app));
     await app.init();
     if (shutdown.begun) return;
-    await app.listen(config.http.port, config.http.host);
+    await app.listen(config.PORT, config.HOST);
     const url = await app.getUrl();
-    logger.info(`listening on ${url}${config.docs.enabled ? `, API docs at ${url}/docs` : ''}`);
+    logger.info(`listening on ${url}${config.DOCS_ENABLED ? `, API docs at ${url}/docs` : ''}`);
   } catch (error) {
     if (shutdown.begun) return;
     logger.fatal(describeStartError(error, config));

@@ -84,7 +84,7 @@ export class AuthService {
       user: toUserBody(user),
       accessToken: await this.accessTokens.sign(user.id, session.sessionId),
       tokenType: 'Bearer',
-      expiresIn: this.config.jwt.accessTtlSeconds,
+      expiresIn: this.config.JWT_ACCESS_TTL,
       refreshToken: session.refreshToken,
     };
   }

@@ -34,12 +34,16 @@ const logger: LoggerService = {
 
 @Module({})
 class CommandModule {
-  static forRoot({ database, migrations }: CommandConfig): DynamicModule {
-    // A command does not migrate: that is for a start, or for migrate.js.
-    const config = { database, migrations: { ...migrations, run: false } } as Config;
+  static forRoot(config: CommandConfig): DynamicModule {
     return {
       module: CommandModule,
-      imports: [ConfigModule.forRoot(config), DatabaseModule, UsersModule, TransferModule],
+      imports: [
+        // A command does not migrate: that is for a start, or for migrate.js.
+        ConfigModule.forRoot({ ...config, MIGRATIONS_RUN: false } as Config),
+        DatabaseModule,
+        UsersModule,
+        TransferModule,
+      ],
       providers: [EntriesRepository],
     };
   }

@@ -12,7 +12,7 @@ it('provides one configuration, as Config and as ConfigService, and leaves proce
   const module = await Test.createTestingModule({ imports }).compile();
   expect(module.get(Config)).toBe(config);
   const service = module.get<ConfigService<Config, true>>(ConfigService);
-  expect(service.get('http.port', { infer: true })).toBe(9090);
+  expect(service.get('PORT', { infer: true })).toBe(9090);
   expect(service.get('PATH' as keyof Config)).toBeUndefined();
   expect(process.env).toEqual(before);
 });

@@ -10,13 +10,12 @@ export class ConfigModule {
       module: ConfigModule,
       global: true,
       imports: [
-        // The logger, the signals and Fastify need the configuration before there is a module: main.ts has read it.
+        // `validate` in its place would write the configuration into process.env.
         NestConfigModule.forRoot({
           isGlobal: true,
           ignoreEnvFile: true,
-          ignoreEnvVars: true,
           skipProcessEnv: true,
-          validate: () => config,
+          load: [() => config],
         }),
       ],
       providers: [{ provide: Config, useValue: config }],

@@ -16,31 +16,38 @@ describe('loadConfig', () => {
       statementTimeoutMs: 10_000,
     };
     expect(loadConfig({ ...MINIMAL, LOG_FORMAT: 'json' })).toEqual({
-      http: {
-        host: '0.0.0.0',
-        port: 8080,
-        bodyLimitBytes: 1_048_576,
-        corsOrigins: [],
-        trustProxy: false,
-        shutdownTimeoutMs: 10_000,
-        shutdownDrainMs: 0,
-      },
+      NODE_ENV: 'development',
+      PORT: 8080,
+      HOST: '0.0.0.0',
+      TRUST_PROXY: false,
+      CORS_ORIGINS: [],
+      BODY_LIMIT_BYTES: 1_048_576,
+      SHUTDOWN_TIMEOUT_MS: 10_000,
+      SHUTDOWN_DRAIN_MS: 0,
+      OVERLOAD_SHEDDING: true,
       database,
-      migrations: {
-        run: true,
-        lockTimeoutMs: 120_000,
-        database,
-        direct: false,
-        backup: { run: false, folder: 'backups' },
-      },
+      MIGRATIONS_RUN: true,
+      migrationsDatabase: { ...database, direct: false },
+      MIGRATIONS_LOCK_TIMEOUT_MS: 120_000,
+      MIGRATIONS_BACKUP: false,
+      BACKUP_FOLDER: 'backups',
       redis: undefined,
-      jwt: { secret: SECRET, previousSecret: undefined, accessTtlSeconds: 900, refreshTtlSeconds: 2_592_000 },
-      passwords: { memoryKib: 19_456, timeCost: 2, parallelism: 1, concurrency: expect.any(Number) },
-      rateLimit: { enabled: true, anonymousPerMinute: 100, userPerMinute: 1000, loginPerMinute: 10 },
-      overload: { shedding: true },
-      log: { level: 'info', format: 'json' },
-      metrics: { enabled: true },
-      docs: { enabled: true },
+      JWT_SECRET: SECRET,
+      JWT_ACCESS_TTL: 900,
+      JWT_REFRESH_TTL: 2_592_000,
+      ARGON2_MEMORY_KIB: 19_456,
+      ARGON2_TIME_COST: 2,
+      ARGON2_PARALLELISM: 1,
+      ARGON2_CONCURRENCY: expect.any(Number),
+      UV_THREADPOOL_SIZE: 4,
+      RATE_LIMIT_ENABLED: true,
+      RATE_LIMIT_ANONYMOUS_PER_MINUTE: 100,
+      RATE_LIMIT_USER_PER_MINUTE: 1000,
+      RATE_LIMIT_LOGIN_PER_MINUTE: 10,
+      LOG_LEVEL: 'info',
+      LOG_FORMAT: 'json',
+      METRICS_ENABLED: true,
+      DOCS_ENABLED: true,
     });
   });
 
@@ -95,36 +102,39 @@ describe('loadConfig', () => {
       DOCS_ENABLED: 'no',
     });
     expect(config).toEqual({
-      http: {
-        host: '127.0.0.1',
-        port: 0,
-        bodyLimitBytes: 2048,
-        corsOrigins: ['https://a.example', 'http://localhost:3000'],
-        trustProxy: true,
-        shutdownTimeoutMs: 500,
-        shutdownDrainMs: 400,
-      },
+      NODE_ENV: 'production',
+      PORT: 0,
+      HOST: '127.0.0.1',
+      TRUST_PROXY: true,
+      CORS_ORIGINS: ['https://a.example', 'http://localhost:3000'],
+      BODY_LIMIT_BYTES: 2048,
+      SHUTDOWN_TIMEOUT_MS: 500,
+      SHUTDOWN_DRAIN_MS: 400,
+      OVERLOAD_SHEDDING: false,
       database,
-      migrations: {
-        run: false,
-        lockTimeoutMs: 4000,
-        database: { ...database, host: 'direct', password: 'dpw' },
-        direct: true,
-        backup: { run: true, folder: '/backups' },
-      },
+      MIGRATIONS_RUN: false,
+      migrationsDatabase: { ...database, host: 'direct', password: 'dpw', direct: true },
+      MIGRATIONS_LOCK_TIMEOUT_MS: 4000,
+      MIGRATIONS_BACKUP: true,
+      BACKUP_FOLDER: '/backups',
       redis: { host: 'redis', port: 6380, username: undefined, password: 'rpw', database: 0, tls: false },
-      jwt: {
-        secret: SECRET,
-        previousSecret: SECRET.toLowerCase(),
-        accessTtlSeconds: 300,
-        refreshTtlSeconds: 43_200,
-      },
-      passwords: { memoryKib: 65_536, timeCost: 4, parallelism: 2, concurrency: 5 },
-      rateLimit: { enabled: false, anonymousPerMinute: 1, userPerMinute: 2, loginPerMinute: 3 },
-      overload: { shedding: false },
-      log: { level: 'warn', format: 'pretty' },
-      metrics: { enabled: false },
-      docs: { enabled: false },
+      JWT_SECRET: SECRET,
+      JWT_SECRET_PREVIOUS: SECRET.toLowerCase(),
+      JWT_ACCESS_TTL: 300,
+      JWT_REFRESH_TTL: 43_200,
+      ARGON2_MEMORY_KIB: 65_536,
+      ARGON2_TIME_COST: 4,
+      ARGON2_PARALLELISM: 2,
+      ARGON2_CONCURRENCY: 5,
+      UV_THREADPOOL_SIZE: 6,
+      RATE_LIMIT_ENABLED: false,
+      RATE_LIMIT_ANONYMOUS_PER_MINUTE: 1,
+      RATE_LIMIT_USER_PER_MINUTE: 2,
+      RATE_LIMIT_LOGIN_PER_MINUTE: 3,
+      LOG_LEVEL: 'warn',
+      LOG_FORMAT: 'pretty',
+      METRICS_ENABLED: false,
+      DOCS_ENABLED: false,
     });
   });
 
@@ -138,8 +148,8 @@ describe('loadConfig', () => {
       typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(objectsIn)] : [];
     const config = loadConfig({ ...MINIMAL, CORS_ORIGINS: 'https://a.example', REDIS_HOST: 'redis' });
     const objects = objectsIn(config);
-    expect(objects).toContain(config.http.corsOrigins);
-    expect(objects).toContain(config.migrations.database);
+    expect(objects).toContain(config.CORS_ORIGINS);
+    expect(objects).toContain(config.migrationsDatabase);
     expect(objects.filter((object) => !Object.isFrozen(object))).toEqual([]);
     expect(objectsIn(loadCommandConfig(MINIMAL)).filter((object) => !Object.isFrozen(object))).toEqual([]);
   });
@@ -153,7 +163,7 @@ describe('a duration', () => {
     ['2h', 7200],
     ['30d', 2_592_000],
   ])('%s is %d seconds', (JWT_ACCESS_TTL, seconds) => {
-    expect(loadConfig({ ...MINIMAL, JWT_ACCESS_TTL }).jwt.accessTtlSeconds).toBe(seconds);
+    expect(loadConfig({ ...MINIMAL, JWT_ACCESS_TTL }).JWT_ACCESS_TTL).toBe(seconds);
   });
 
   it.each(['0s', '15', 'm', '1.5h', '-1d', '1w', '15 m', '15M', '12345678s'])('refuses %s', (text) => {
@@ -176,7 +186,7 @@ describe('a boolean', () => {
     ['no', false],
     ['off', false],
   ])('%s is %s', (MIGRATIONS_RUN, run) => {
-    expect(loadConfig({ ...MINIMAL, MIGRATIONS_RUN }).migrations.run).toBe(run);
+    expect(loadConfig({ ...MINIMAL, MIGRATIONS_RUN }).MIGRATIONS_RUN).toBe(run);
   });
 });
 
@@ -201,7 +211,7 @@ describe('TRUST_PROXY', () => {
     ['10.0.0.1', '10.0.0.1'],
     ['10.0.0.0/8, FD00::/8', '10.0.0.0/8, fd00::/8'],
   ])('accepts %s', (TRUST_PROXY, trustProxy) => {
-    expect(loadConfig({ ...MINIMAL, TRUST_PROXY }).http.trustProxy).toBe(trustProxy);
+    expect(loadConfig({ ...MINIMAL, TRUST_PROXY }).TRUST_PROXY).toBe(trustProxy);
   });
 
   it.each([
@@ -236,7 +246,7 @@ describe('LOG_FORMAT', () => {
     ['the one that is set elsewhere', false, 'pretty', 'pretty'],
   ])('is %s', (_what, terminal, LOG_FORMAT, format) => {
     Object.defineProperty(stdout, 'isTTY', { value: terminal, configurable: true });
-    expect(loadConfig({ ...MINIMAL, LOG_FORMAT }).log.format).toBe(format);
+    expect(loadConfig({ ...MINIMAL, LOG_FORMAT }).LOG_FORMAT).toBe(format);
   });
 });
 

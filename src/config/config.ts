@@ -6,15 +6,14 @@ import { validate } from './validate.js';
 export { ConfigError, EXIT_CONFIG } from './config-error.js';
 export { readEnvironment, type Environment } from './environment.js';
 
-/** The configuration: read once at start, frozen, and injected by this class. */
+/** The variables by their names; `database`, `migrationsDatabase` and `redis` instead of their URLs and parts. Frozen. */
 export class Config extends (class {} as new () => Frozen<ReturnType<typeof toConfig>>) {}
 
-type Frozen<T> = { readonly [Key in keyof T]: Frozen<T[Key]> };
-
 /** What commands without HTTP use. */
-export type CommandConfig = Pick<Config, 'database' | 'migrations'>;
-export type DatabaseConfig = Config['database'];
-export type MigrationsConfig = Config['migrations'];
+export type CommandConfig = Frozen<ReturnType<typeof toCommandConfig<CommandVariables>>>;
+export type DatabaseConfig = CommandConfig['database'];
+
+type Frozen<T> = { readonly [Key in keyof T]: Frozen<T[Key]> };
 
 /** @throws {ConfigError} with every fault */
 export function loadConfig(environment: Environment = readEnvironment()): Config {
@@ -26,72 +25,39 @@ export function loadCommandConfig(environment: Environment = readEnvironment()):
   return deepFreeze(toCommandConfig(validate(commandSchema, environment)));
 }
 
-/** @throws {ConfigError} */
-export function loadMigrationsConfig(environment?: Environment): MigrationsConfig {
-  return loadCommandConfig(environment).migrations;
-}
-
-function toCommandConfig(e: CommandVariables) {
-  const database = {
-    host: e.DB_HOST ?? '',
-    port: e.DB_PORT,
-    user: e.DB_USER,
-    password: e.DB_PASSWORD,
-    name: e.DB_NAME ?? e.DB_USER,
-    ssl: e.DB_SSL,
-    ...e.DATABASE_URL,
-    poolSize: e.DB_POOL_SIZE,
-    statementTimeoutMs: e.DB_STATEMENT_TIMEOUT_MS,
-  };
-  const migrations = {
-    run: e.MIGRATIONS_RUN,
-    lockTimeoutMs: e.MIGRATIONS_LOCK_TIMEOUT_MS,
-    database: { ...database, ...e.MIGRATIONS_DATABASE_URL },
-    direct: e.MIGRATIONS_DATABASE_URL !== undefined,
-    backup: { run: e.MIGRATIONS_BACKUP, folder: e.BACKUP_FOLDER },
-  };
-  return { database, migrations };
-}
-
-function toConfig(e: Variables) {
-  const redis = { host: e.REDIS_HOST, port: e.REDIS_PORT, password: e.REDIS_PASSWORD };
+function toCommandConfig<Values extends CommandVariables>(values: Values) {
+  const {
+    DATABASE_URL,
+    DB_HOST: host = '',
+    DB_PORT: port,
+    DB_USER: user,
+    DB_PASSWORD: password,
+    DB_NAME: name = user,
+    DB_SSL: ssl,
+    DB_POOL_SIZE: poolSize,
+    DB_STATEMENT_TIMEOUT_MS: statementTimeoutMs,
+    MIGRATIONS_DATABASE_URL: direct,
+    ...others
+  } = values;
+  const database = { host, port, user, password, name, ssl, ...DATABASE_URL, poolSize, statementTimeoutMs };
   return {
-    ...toCommandConfig(e),
-    http: {
-      host: e.HOST,
-      port: e.PORT,
-      bodyLimitBytes: e.BODY_LIMIT_BYTES,
-      corsOrigins: e.CORS_ORIGINS,
-      trustProxy: e.TRUST_PROXY,
-      shutdownTimeoutMs: e.SHUTDOWN_TIMEOUT_MS,
-      shutdownDrainMs: e.SHUTDOWN_DRAIN_MS,
-    },
-    redis:
-      e.REDIS_URL ?? (redis.host ? { ...redis, username: undefined, database: 0, tls: false } : undefined),
-    jwt: {
-      secret: e.JWT_SECRET,
-      previousSecret: e.JWT_SECRET_PREVIOUS,
-      accessTtlSeconds: e.JWT_ACCESS_TTL,
-      refreshTtlSeconds: e.JWT_REFRESH_TTL,
-    },
-    passwords: {
-      memoryKib: e.ARGON2_MEMORY_KIB,
-      timeCost: e.ARGON2_TIME_COST,
-      parallelism: e.ARGON2_PARALLELISM,
-      // A processor is left to the event loop, and a thread to files and DNS.
-      concurrency:
-        e.ARGON2_CONCURRENCY ?? Math.max(1, Math.min(availableParallelism(), e.UV_THREADPOOL_SIZE) - 1),
-    },
-    rateLimit: {
-      enabled: e.RATE_LIMIT_ENABLED,
-      anonymousPerMinute: e.RATE_LIMIT_ANONYMOUS_PER_MINUTE,
-      userPerMinute: e.RATE_LIMIT_USER_PER_MINUTE,
-      loginPerMinute: e.RATE_LIMIT_LOGIN_PER_MINUTE,
-    },
-    overload: { shedding: e.OVERLOAD_SHEDDING },
-    log: { level: e.LOG_LEVEL, format: e.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json') },
-    metrics: { enabled: e.METRICS_ENABLED, port: e.METRICS_PORT },
-    docs: { enabled: e.DOCS_ENABLED },
+    ...others,
+    database,
+    migrationsDatabase: { ...database, ...direct, direct: direct !== undefined },
+  };
+}
+
+function toConfig(values: Variables) {
+  const { REDIS_URL, REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password, ...others } = values;
+  const redis = host ? { host, port, username: undefined, password, database: 0, tls: false } : undefined;
+  return {
+    ...toCommandConfig(others),
+    redis: REDIS_URL ?? redis,
+    LOG_FORMAT: values.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
+    // A processor is left to the event loop, and a thread to files and DNS.
+    ARGON2_CONCURRENCY:
+      values.ARGON2_CONCURRENCY ??
+      Math.max(1, Math.min(availableParallelism(), values.UV_THREADPOOL_SIZE) - 1),
   };
 }
 

@@ -7,57 +7,45 @@ const ARGON2_FLOORS_KIB = [47_104, 19_456, 12_288, 9216, 7168];
 
 /** @returns the faults between variables; `values` lacks those that are at fault by themselves */
 export function findConflicts(values: Partial<Variables>, given: Environment): ConfigFault[] {
-  return [...urlConflicts(values, given), ...limitConflicts(values), ...productionConflicts(values)];
-}
+  const faults: ConfigFault[] = [];
+  const report = (name: string, reason: string) => faults.push({ name, reason });
 
-/** PostgreSQL and Redis may be given as a URL, in parts, or both if they agree. */
-function* urlConflicts(values: Partial<Variables>, given: Environment) {
+  // PostgreSQL and Redis may be given as a URL, in parts, or both if they agree.
   for (const [prefix, url] of [
     ['DB_', 'DATABASE_URL'],
     ['REDIS_', 'REDIS_URL'],
   ] as const) {
     for (const [key, part] of Object.entries(values[url] ?? {})) {
       const name = `${prefix}${key.toUpperCase()}` as keyof Variables;
-      if (given[name] !== undefined && name in values && values[name] !== part) {
-        yield { name, reason: `differs from ${url}: set one of them` };
-      }
+      const differs = given[name] !== undefined && name in values && values[name] !== part;
+      if (differs) report(name, `differs from ${url}: set one of them`);
     }
   }
   if (given['DATABASE_URL'] === undefined && given['DB_HOST'] === undefined) {
-    yield { name: 'DATABASE_URL', reason: 'is missing, and so is DB_HOST: set one of them' };
+    report('DATABASE_URL', 'is missing, and so is DB_HOST: set one of them');
   }
-  if (given['REDIS_URL'] === undefined && given['REDIS_HOST'] === undefined) {
-    for (const name of ['REDIS_PORT', 'REDIS_PASSWORD']) {
-      if (given[name]) yield { name, reason: 'is set, but REDIS_HOST is not' };
-    }
+  for (const name of ['REDIS_PORT', 'REDIS_PASSWORD']) {
+    const hasHost = given['REDIS_URL'] !== undefined || given['REDIS_HOST'] !== undefined;
+    if (given[name] && !hasHost) report(name, 'is set, but REDIS_HOST is not');
   }
-}
 
-function* limitConflicts(values: Partial<Variables>) {
   for (const [name, limit] of [
     ['ARGON2_CONCURRENCY', 'UV_THREADPOOL_SIZE'],
     ['SHUTDOWN_DRAIN_MS', 'SHUTDOWN_TIMEOUT_MS'],
   ] as const) {
-    if (Number(values[name]) >= Number(values[limit])) {
-      yield { name, reason: `must be less than ${limit}, which is ${values[limit]}` };
-    }
+    const exceeds = Number(values[name]) >= Number(values[limit]);
+    if (exceeds) report(name, `must be less than ${limit}, which is ${values[limit]}`);
   }
-}
 
-function* productionConflicts(values: Partial<Variables>) {
-  if (values.NODE_ENV !== 'production') return;
+  if (values.NODE_ENV !== 'production') return faults;
   for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS'] as const) {
-    const secret = values[name];
-    if (secret !== undefined && (secret === EXAMPLE_SECRET || new Set(secret).size < 8)) {
-      yield { name, reason: 'is known or guessable, and refused in production' };
-    }
+    const isWeak = values[name] === EXAMPLE_SECRET || new Set(values[name]).size < 8;
+    if (values[name] && isWeak) report(name, 'is known or guessable, and refused in production');
   }
   const { ARGON2_MEMORY_KIB: memory, ARGON2_TIME_COST: passes } = values;
   const floor = ARGON2_FLOORS_KIB[Math.min(Number(passes), ARGON2_FLOORS_KIB.length) - 1];
   if (Number(memory) < Number(floor)) {
-    yield {
-      name: 'ARGON2_MEMORY_KIB',
-      reason: `must be ${floor} or more in production, with ARGON2_TIME_COST=${passes}`,
-    };
+    report('ARGON2_MEMORY_KIB', `must be ${floor} or more in production, with ARGON2_TIME_COST=${passes}`);
   }
+  return faults;
 }

@@ -7,7 +7,7 @@ import {
   MINIMAL,
   SECRET,
 } from '../../test/harness/config.js';
-import { loadCommandConfig, loadConfig, loadMigrationsConfig, type Environment } from './config.js';
+import { loadCommandConfig, loadConfig, type Environment } from './config.js';
 
 describe('the database', () => {
   const host = 'localhost:5432/entries';
@@ -91,14 +91,13 @@ describe('the database', () => {
   });
 
   it('is the same for commands, which need no JWT secret, port or Redis', () => {
-    const { database, migrations } = loadConfig(MINIMAL);
     const invalid = { JWT_SECRET: undefined, PORT: 'x', REDIS_URL: 'x' };
-    expect(loadCommandConfig({ ...MINIMAL, ...invalid })).toEqual({ database, migrations });
+    expect(loadConfig(MINIMAL)).toMatchObject(loadCommandConfig({ ...MINIMAL, ...invalid }));
   });
 
   it('has its faults listed for migration commands too', () => {
     const { faults } = configErrorOf(() =>
-      loadMigrationsConfig({ ...IN_PARTS, DB_PORT: 'x', DB_POOL_SIZE: '1001' }),
+      loadCommandConfig({ ...IN_PARTS, DB_PORT: 'x', DB_POOL_SIZE: '1001' }),
     );
     expect(faults).toEqual([
       { name: 'DB_PORT', reason: 'must be a whole number from 1 to 65535' },
@@ -109,47 +108,45 @@ describe('the database', () => {
 
 describe('migrations', () => {
   it('run on the database of the service by default', () => {
-    const { database, migrations } = loadConfig(MINIMAL);
-    expect(migrations).toMatchObject({ database, direct: false });
+    const { database, migrationsDatabase } = loadConfig(MINIMAL);
+    expect(migrationsDatabase).toEqual({ ...database, direct: false });
   });
 
   it('run on MIGRATIONS_DATABASE_URL if it is set, with the other settings of the database', () => {
-    const { database, migrations } = loadConfig({
+    const { database, migrationsDatabase } = loadConfig({
       ...MINIMAL,
       DB_SSL: 'require',
       DB_STATEMENT_TIMEOUT_MS: '2000',
       MIGRATIONS_DATABASE_URL: `postgres://owner:${HARD_PASSWORD}@direct:6432/entries`,
     });
     expect(database).toMatchObject({ host: 'localhost', user: 'entries', password: 'pw' });
-    expect(migrations).toMatchObject({
+    expect(migrationsDatabase).toMatchObject({
       direct: true,
-      database: {
-        host: 'direct',
-        port: 6432,
-        user: 'owner',
-        password: HARD_PASSWORD,
-        name: 'entries',
-        ssl: 'require',
-        statementTimeoutMs: 2000,
-      },
+      host: 'direct',
+      port: 6432,
+      user: 'owner',
+      password: HARD_PASSWORD,
+      name: 'entries',
+      ssl: 'require',
+      statementTimeoutMs: 2000,
     });
   });
 
   it('use the sslmode of MIGRATIONS_DATABASE_URL if it has one', () => {
     const MIGRATIONS_DATABASE_URL = 'postgres://direct/entries?sslmode=verify-full';
-    expect(loadConfig({ ...MINIMAL, MIGRATIONS_DATABASE_URL }).migrations.database.ssl).toBe('verify-full');
+    expect(loadConfig({ ...MINIMAL, MIGRATIONS_DATABASE_URL }).migrationsDatabase.ssl).toBe('verify-full');
   });
 
   it('have the same settings for migration commands, which need neither a JWT secret nor Redis', () => {
     const env = { ...MINIMAL, MIGRATIONS_DATABASE_URL: 'postgres://direct/entries', MIGRATIONS_RUN: 'off' };
-    expect(loadMigrationsConfig({ ...env, JWT_SECRET: undefined, REDIS_URL: 'broken' })).toEqual(
-      loadConfig(env).migrations,
+    expect(loadConfig(env)).toMatchObject(
+      loadCommandConfig({ ...env, JWT_SECRET: undefined, REDIS_URL: 'broken' }),
     );
   });
 
   it('have their faults listed for migration commands too, with those of the database', () => {
     const { faults } = configErrorOf(() =>
-      loadMigrationsConfig({ MIGRATIONS_RUN: 'maybe', MIGRATIONS_DATABASE_URL: 'direct', DB_PORT: 'x' }),
+      loadCommandConfig({ MIGRATIONS_RUN: 'maybe', MIGRATIONS_DATABASE_URL: 'direct', DB_PORT: 'x' }),
     );
     expect(faults.map(({ name }) => name).sort()).toEqual([
       'DATABASE_URL',

@@ -19,9 +19,9 @@ describe('.env.example', () => {
     const config = loadConfig(parseEnv(text));
     const defaults = loadConfig(MINIMAL);
     const database = { ...defaults.database, password: 'password' };
-    const migrations = { ...defaults.migrations, database };
-    const jwt = { ...defaults.jwt, secret: EXAMPLE_SECRET };
-    expect(config).toEqual(Object.assign({}, defaults, { database, migrations, jwt }));
+    const migrationsDatabase = { ...database, direct: false };
+    const JWT_SECRET = EXAMPLE_SECRET;
+    expect(config).toEqual(Object.assign({}, defaults, { database, migrationsDatabase, JWT_SECRET }));
   });
 
   it('is refused in production, because of its secret', () => {

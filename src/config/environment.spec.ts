@@ -28,12 +28,12 @@ describe('.env', () => {
   }
 
   it('is read in development', () => {
-    expect(loadThere({})).toMatchObject({ http: { port: 9000 }, database: { password: HARD_PASSWORD } });
-    expect(loadThere({ NODE_ENV: 'development' }).http.port).toBe(9000);
+    expect(loadThere({})).toMatchObject({ PORT: 9000, database: { password: HARD_PASSWORD } });
+    expect(loadThere({ NODE_ENV: 'development' }).PORT).toBe(9000);
   });
 
   it('is overridden by the environment', () => {
-    expect(loadThere({ PORT: '9001' }).http.port).toBe(9001);
+    expect(loadThere({ PORT: '9001' }).PORT).toBe(9001);
   });
 
   it.each(['production', 'test'])('is not read in %s', (NODE_ENV) => {
@@ -43,7 +43,7 @@ describe('.env', () => {
   it('is the one next to package.json, wherever the program is started', () => {
     process.chdir(inFolder);
     process.env = { ...MINIMAL };
-    expect(loadConfig().http.port).toBe(8080);
+    expect(loadConfig().PORT).toBe(8080);
   });
 
   it('is a fault if it cannot be read', () => {
@@ -57,6 +57,6 @@ describe('.env', () => {
 
   it('may be absent', () => {
     rmSync(join(inFolder, '.env'));
-    expect(loadThere(MINIMAL).http.port).toBe(8080);
+    expect(loadThere(MINIMAL).PORT).toBe(8080);
   });
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { ConfigError } from './config-error.js';
@@ -13,14 +13,21 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function readEnvironment(folder = PROJECT_FOLDER): Environment {
   const { env } = process;
-  if (env['NODE_ENV'] === 'production' || env['NODE_ENV'] === 'test') return env;
   const file = join(folder, '.env');
+  if (env['NODE_ENV'] === 'production' || env['NODE_ENV'] === 'test' || !existsSync(file)) return env;
   try {
     // Node sizes its thread pool by the real environment.
-    return { ...parseEnv(readFileSync(file, 'utf8')), UV_THREADPOOL_SIZE: undefined, ...env };
+    return { ...parseEnv(readText(file)), UV_THREADPOOL_SIZE: undefined, ...env };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return env;
-    throw new ConfigError([{ name: file, reason: `cannot be read (${code})` }]);
+    throw new ConfigError([{ name: file, reason: (error as Error).message }]);
+  }
+}
+
+/** @throws {Error} whose message is the reason of a fault */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
   }
 }

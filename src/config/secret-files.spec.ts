@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { configErrorOf, faultsOf, IN_PARTS, MINIMAL, SECRET } from '../../test/harness/config.js';
-import { loadConfig, loadMigrationsConfig, type Environment } from './config.js';
+import { loadConfig, loadCommandConfig, type Environment } from './config.js';
 
 let folder: string;
 beforeAll(() => {
@@ -29,7 +29,7 @@ describe('NAME_FILE', () => {
       'MIGRATIONS_DATABASE_URL',
       MINIMAL,
       'postgres://entries:from-file@localhost/entries',
-      ({ migrations }) => migrations.database.password,
+      ({ migrationsDatabase }) => migrationsDatabase.password,
     ],
     [
       'DB_PASSWORD',
@@ -43,9 +43,9 @@ describe('NAME_FILE', () => {
       'JWT_SECRET',
       { ...MINIMAL, JWT_SECRET: undefined },
       `${SECRET}from-file`,
-      ({ jwt }) => jwt.secret.slice(32),
+      (config) => config.JWT_SECRET.slice(32),
     ],
-    ['JWT_SECRET_PREVIOUS', MINIMAL, `${SECRET}from-file`, ({ jwt }) => jwt.previousSecret?.slice(32)],
+    ['JWT_SECRET_PREVIOUS', MINIMAL, `${SECRET}from-file`, (config) => config.JWT_SECRET_PREVIOUS?.slice(32)],
   ])('sets %s', (name, env, content, read) => {
     const config = loadConfig({ ...env, [`${name}_FILE`]: file(name, content) });
     expect(read(config)).toBe('from-file');
@@ -78,7 +78,7 @@ describe('NAME_FILE', () => {
     expect(faultsOf({ ...MINIMAL, DATABASE_URL: undefined, DATABASE_URL_FILE })).toEqual({
       DATABASE_URL_FILE: 'cannot be read (ENOENT)',
     });
-    expect(configErrorOf(() => loadMigrationsConfig({ DATABASE_URL_FILE })).faults).toEqual([
+    expect(configErrorOf(() => loadCommandConfig({ DATABASE_URL_FILE })).faults).toEqual([
       { name: 'DATABASE_URL_FILE', reason: 'cannot be read (ENOENT)' },
     ]);
   });
@@ -118,7 +118,7 @@ describe('NAME_FILE', () => {
   });
 
   it('is read for secrets only', () => {
-    expect(loadConfig({ ...MINIMAL, PORT_FILE: file('port', '9090') }).http.port).toBe(8080);
+    expect(loadConfig({ ...MINIMAL, PORT_FILE: file('port', '9090') }).PORT).toBe(8080);
   });
 
   it('follows the same rules as the variable', () => {

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { ConfigError, type ConfigFault } from './config-error.js';
 import { describeVariable } from './config.schema.js';
 import { findConflicts } from './conflicts.js';
-import type { Environment } from './environment.js';
+import { readText, type Environment } from './environment.js';
 
 /**
  * Each variable is parsed by itself, so that no fault hides another.
@@ -30,27 +29,17 @@ export function validate<Schema extends z.ZodObject>({ shape }: Schema, environm
 function readGiven(names: readonly string[], environment: Environment, faults: ConfigFault[]): Environment {
   const given: Record<string, string> = {};
   for (const name of names) {
-    const [value, file] = [environment[name], environment[`${name}_FILE`]];
-    if (value) given[name] = value;
+    const [text, file] = [environment[name], environment[`${name}_FILE`]];
+    if (text) given[name] = text;
     if (!file || !describeVariable(name)?.secret) continue;
     try {
-      if (value) throw new Error(`is set, and so is ${name}: set one of them`);
-      given[name] = readSecret(file);
+      if (text) throw new Error(`is set, and so is ${name}: set one of them`);
+      given[name] = readText(file).replace(/\r?\n$/, '');
+      if (given[name] === '') throw new Error('names an empty file');
     } catch (error) {
       given[name] ??= '';
       faults.push({ name: `${name}_FILE`, reason: (error as Error).message });
     }
   }
   return given;
-}
-
-function readSecret(file: string): string {
-  let text;
-  try {
-    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    throw new Error(`cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
-  }
-  if (text === '') throw new Error('names an empty file');
-  return text;
 }

@@ -39,18 +39,19 @@ class StartMigrationsModule {}
 })
 export class DatabaseModule {}
 
-async function connectAndMigrate({ database, migrations }: Config, started: StartMigrations): Promise<void> {
+async function connectAndMigrate(config: Config, started: StartMigrations): Promise<void> {
+  const { database, migrationsDatabase, MIGRATIONS_RUN } = config;
   const logger = new Logger('Database');
   const client = await connectWhenReady(database, (line) => logger.warn(line));
   let alreadyApplied: AppliedMigration[] | undefined;
   try {
-    if (migrations.run && !migrations.direct)
+    if (MIGRATIONS_RUN && !migrationsDatabase.direct)
       alreadyApplied = await readApplied(statementsOf(client)).catch(asUnavailable);
   } finally {
     void client.end().catch(() => {});
   }
   logger.log(`database ready: ${database.host}:${database.port}/${database.name}`);
-  if (!migrations.run) {
+  if (!MIGRATIONS_RUN) {
     logger.log('migrations: skipped (MIGRATIONS_RUN=false)');
     return;
   }
@@ -60,9 +61,7 @@ async function connectAndMigrate({ database, migrations }: Config, started: Star
     warn: (line: string) => logger.warn(line),
     locked: (ms: number) => (started.lockWaitSeconds = ms / 1000),
   };
-  const applied = await applyMigrations(migratorOptions(migrations), log, alreadyApplied).catch(
-    asUnavailable,
-  );
+  const applied = await applyMigrations(migratorOptions(config), log, alreadyApplied).catch(asUnavailable);
   started.applied = applied.length;
   started.seconds = (performance.now() - startedAt) / 1000;
   logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);

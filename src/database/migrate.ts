@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { ConfigError, EXIT_CONFIG, loadMigrationsConfig } from '../config/config.js';
+import { ConfigError, EXIT_CONFIG, loadCommandConfig } from '../config/config.js';
 import { runCommand, type Context } from '../migrator/commands/command.js';
 import { operate } from '../migrator/commands/operate.js';
 import type { MigrationLog } from '../migrator/migration-log.js';
@@ -16,8 +16,8 @@ const DATABASE_WAIT_MS = 10_000;
 const log: MigrationLog = { info: (line) => console.error(line), warn: (line) => console.error(line) };
 
 const withOptions: Context['withOptions'] = async (work) => {
-  const config = loadMigrationsConfig();
-  await waitForDatabase(config.database, (line) => log.warn(line), DATABASE_WAIT_MS);
+  const config = loadCommandConfig();
+  await waitForDatabase(config.migrationsDatabase, (line) => log.warn(line), DATABASE_WAIT_MS);
   return work(migratorOptions(config));
 };
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { readEnvironment, type DatabaseConfig, type MigrationsConfig } from '../config/config.js';
+import { readEnvironment, type CommandConfig, type DatabaseConfig } from '../config/config.js';
 import { PROJECT_FOLDER, RELEASE } from '../config/release.js';
 
 /** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
@@ -18,7 +18,7 @@ export class BackupError extends Error {
  * @returns the last line of its output
  * @throws {BackupError}
  */
-export async function backUpBeforeMigrating({ database, backup }: MigrationsConfig): Promise<string> {
+export async function backUpBeforeMigrating(config: CommandConfig): Promise<string> {
   const script = join(PROJECT_FOLDER, 'scripts', 'backup');
   if (!existsSync(script)) {
     throw new BackupError(
@@ -29,9 +29,13 @@ export async function backUpBeforeMigrating({ database, backup }: MigrationsConf
   // pg_dump gets none of our own settings and secrets.
   const { PATH, HOME } = readEnvironment();
   try {
-    const { stdout } = await promisify(execFile)(script, ['--folder', backup.folder, '--before', RELEASE], {
-      env: { PATH, HOME, ...libpqSettings(database) },
-    });
+    const { stdout } = await promisify(execFile)(
+      script,
+      ['--folder', config.BACKUP_FOLDER, '--before', RELEASE],
+      {
+        env: { PATH, HOME, ...libpqSettings(config.migrationsDatabase) },
+      },
+    );
     return lastLine(stdout);
   } catch (error) {
     const { stderr = '', message } = error as Error & { stderr?: string };

@@ -1,4 +1,4 @@
-import type { MigrationsConfig } from '../config/config.js';
+import type { CommandConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
 import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { MigrationError } from '../migrator/apply/apply-migrations.js';
@@ -12,21 +12,20 @@ const ACCEPTED = {
 };
 
 /** Migrations are recorded under this release; MIGRATIONS_BACKUP makes a backup first. */
-export function migratorOptions(config: MigrationsConfig): MigratorOptions {
-  const { database, lockTimeoutMs, direct, backup } = config;
+export function migratorOptions(config: CommandConfig): MigratorOptions {
   return {
-    database,
+    database: config.migrationsDatabase,
     migrations: MIGRATIONS,
     entities: ENTITIES,
-    lockTimeoutMs,
-    direct,
+    lockTimeoutMs: config.MIGRATIONS_LOCK_TIMEOUT_MS,
+    direct: config.migrationsDatabase.direct,
     release: RELEASE,
     accepted: ACCEPTED,
-    ...(backup.run && { backUp: () => backUp(config) }),
+    ...(config.MIGRATIONS_BACKUP && { backUp: () => backUp(config) }),
   };
 }
 
-async function backUp(config: MigrationsConfig): Promise<string> {
+async function backUp(config: CommandConfig): Promise<string> {
   // Imported lazily: no other code path needs child_process.
   const { BackupError, backUpBeforeMigrating } = await import('./migration-backup.js');
   try {

@@ -18,9 +18,9 @@ export class MetricsController {
   @Get()
   @Header('content-type', METRICS_MEDIA_TYPE)
   read(): Promise<string> {
-    const { enabled, port } = this.config.metrics;
-    if (!enabled) throw new NotFoundException('Metrics are disabled');
-    if (port !== undefined) throw new NotFoundException('Metrics are served on METRICS_PORT');
+    const { METRICS_ENABLED, METRICS_PORT } = this.config;
+    if (!METRICS_ENABLED) throw new NotFoundException('Metrics are disabled');
+    if (METRICS_PORT !== undefined) throw new NotFoundException('Metrics are served on METRICS_PORT');
     return this.metrics.registry.metrics();
   }
 }

@@ -24,10 +24,10 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const SLOW_CLIENTS_EVERY_MS = 5000;
 
 /** @param log of the application, which is made with the adapter */
-export function createFastifyAdapter({ http }: Config, log: () => RequestLogService): FastifyAdapter {
+export function createFastifyAdapter(config: Config, log: () => RequestLogService): FastifyAdapter {
   return new FastifyAdapter({
-    bodyLimit: http.bodyLimitBytes,
-    trustProxy: http.trustProxy,
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    trustProxy: config.TRUST_PROXY,
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,

@@ -34,7 +34,7 @@ import { SchemaValidationPipe } from './validation/schema-validation.pipe.js';
 export class HttpModule {
   constructor(
     { httpAdapter }: HttpAdapterHost,
-    { database, overload }: Config,
+    { database, OVERLOAD_SHEDDING }: Config,
     allowedMethods: AllowedMethods,
     requestLog: RequestLogService,
     requests: OpenRequests,
@@ -51,7 +51,7 @@ export class HttpModule {
       requestContext.run(requestLog.begin(request, reply), done, missingHost(request));
     });
     ignoreExpectations(fastify);
-    if (overload.shedding) queueRequests(fastify, database.poolSize);
+    if (OVERLOAD_SHEDDING) queueRequests(fastify, database.poolSize);
     closeConnectionsPolitely(fastify, requests);
   }
 }

@@ -9,8 +9,8 @@ import { createLogger, PinoLogger } from './logger.js';
 import { requestContext } from './request-context.js';
 
 /** A logger, and the lines that it writes instead of writing them to standard output. */
-async function capture(settings: Partial<Config['log']> = {}) {
-  const pino = await createLogger({ level: 'trace', format: 'json', ...settings });
+async function capture(settings: Partial<Pick<Config, 'LOG_LEVEL'>> = {}) {
+  const pino = await createLogger({ LOG_LEVEL: 'trace', LOG_FORMAT: 'json', ...settings });
   const { [symbols.streamSym]: stream } = pino as Pino & Record<symbol, { write(line: string): unknown }>;
   const texts: string[] = [];
   jest.spyOn(stream!, 'write').mockImplementation((line) => texts.push(line));
@@ -140,14 +140,14 @@ describe('the level', () => {
   it.each(inOrder.map((level, index) => [level, inOrder.slice(0, index + 1)] as const))(
     '%s writes %j',
     async (level, written) => {
-      const { pino, lines } = await capture({ level });
+      const { pino, lines } = await capture({ LOG_LEVEL: level });
       for (const each of inOrder) pino[each]('x');
       expect(lines().map((line) => line['level'])).toEqual(written);
     },
   );
 
   it('silent logs nothing', async () => {
-    const { pino, text } = await capture({ level: 'silent' });
+    const { pino, text } = await capture({ LOG_LEVEL: 'silent' });
     for (const each of inOrder) pino[each]('x');
     expect(text()).toBe('');
   });
@@ -216,7 +216,7 @@ describe('PinoLogger', () => {
   it.each(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication'])(
     'leaves what %s tells of the wiring to debug',
     async (context) => {
-      const { nest, text } = await capture({ level: 'info' });
+      const { nest, text } = await capture({ LOG_LEVEL: 'info' });
       nest.log('dependencies initialized', context);
       expect(text()).toBe('');
       nest.warn('something odd', context);
@@ -238,7 +238,7 @@ describe('the pretty format', () => {
       texts.push(text);
       return text.length;
     });
-    const pino = await createLogger({ level: 'info', format: 'pretty' });
+    const pino = await createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'pretty' });
     const request = {
       requestId: 'req-1',
       method: 'GET',
@@ -256,7 +256,7 @@ describe('the pretty format', () => {
   it('shows message, context and error without secrets', async () => {
     const texts: string[] = [];
     jest.spyOn(fs, 'writeSync').mockImplementation((_fd, text) => texts.push(text));
-    const nest = new PinoLogger(await createLogger({ level: 'info', format: 'pretty' }));
+    const nest = new PinoLogger(await createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'pretty' }));
     nest.log('listening', 'App');
     nest.error(failedQuery(), undefined, 'Problem');
     jest.restoreAllMocks();

@@ -56,9 +56,12 @@ class Output {
 /** The outputs of asynchronous loggers. */
 const outputs = new WeakMap<Logger, Output>();
 
-export async function createLogger({ level, format }: Config['log']): Promise<Logger> {
+export async function createLogger({
+  LOG_LEVEL,
+  LOG_FORMAT,
+}: Pick<Config, 'LOG_LEVEL' | 'LOG_FORMAT'>): Promise<Logger> {
   const options = {
-    level,
+    level: LOG_LEVEL,
     base: { pid: process.pid },
     mixin: () => {
       const context = requestContext.getStore();
@@ -71,7 +74,7 @@ export async function createLogger({ level, format }: Config['log']): Promise<Lo
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
   };
-  if (format === 'json') {
+  if (LOG_FORMAT === 'json') {
     const output = new Output();
     const logger = pino(options, output);
     outputs.set(logger, output);

@@ -28,8 +28,8 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
 
   /** Rejects if the port is in use. */
   async onApplicationBootstrap(): Promise<void> {
-    const { http, metrics } = this.config;
-    if (!metrics.enabled || metrics.port === undefined) return;
+    const { HOST: host, METRICS_ENABLED, METRICS_PORT: port } = this.config;
+    if (!METRICS_ENABLED || port === undefined) return;
     const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
       const path = request.url?.split('?', 1)[0];
       if (path !== '/metrics') {
@@ -48,7 +48,7 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host: http.host, port: metrics.port }, resolve);
+      server.listen({ host, port }, resolve);
     });
     this.server = server;
     this.logger.log(`metrics on ${this.url ?? ''}`);

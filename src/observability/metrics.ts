@@ -39,8 +39,8 @@ export class Metrics {
 
   private readonly enabled: boolean;
 
-  constructor({ metrics }: Config) {
-    this.enabled = metrics.enabled;
+  constructor({ METRICS_ENABLED }: Config) {
+    this.enabled = METRICS_ENABLED;
     if (!this.enabled) return;
     // Event-loop lag, garbage collections, memory, CPU time, handles.
     collectDefaultMetrics({ register: this.registry });

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { DataSource, EntitySchema } from 'typeorm';
-import { loadMigrationsConfig } from '../../src/config/config.js';
+import { loadCommandConfig } from '../../src/config/config.js';
 import { MIGRATIONS } from '../../src/database/schema-files.js';
 import { applyMigrations } from '../../src/migrator/apply/apply-migrations.js';
 import { LOCK_KEY } from '../../src/migrator/apply/migration-lock.js';
@@ -66,7 +66,7 @@ function addMigration(file: string, sql: string): void {
 
 function options(entities: readonly EntitySchema[] = [], url = database.url): MigratorOptions {
   return {
-    database: loadMigrationsConfig({ DATABASE_URL: url }).database,
+    database: loadCommandConfig({ DATABASE_URL: url }).database,
     migrations: folder,
     entities,
     lockTimeoutMs: 10_000,

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadMigrationsConfig } from '../../src/config/config.js';
+import { loadCommandConfig } from '../../src/config/config.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../../src/database/connection/database-wait.js';
 import { copyBuild } from '../harness/programs/build-copy.js';
 import { ApiClient } from '../harness/http/client.js';
@@ -159,7 +159,7 @@ describe('boot without its database', () => {
 
   it('gives up after the time limit, naming the database and the reason', async () => {
     const lines: string[] = [];
-    const { database: unreachable } = loadMigrationsConfig({
+    const { database: unreachable } = loadCommandConfig({
       DATABASE_URL: 'postgres://nobody:secret-word@127.0.0.1:9/entries',
     });
     const waiting = waitForDatabase(unreachable, (line) => lines.push(line), 600);

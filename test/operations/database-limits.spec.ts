@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { loadMigrationsConfig } from '../../src/config/config.js';
+import { loadCommandConfig } from '../../src/config/config.js';
 import { asDatabaseUnavailable } from '../../src/database/connection/database-unavailable.js';
 import { DatabaseUnavailableError, waitForDatabase } from '../../src/database/connection/database-wait.js';
 import { Sql } from '../../src/database/sql.js';
@@ -70,7 +70,7 @@ describe('a server that accepts a connection and then hangs', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
     try {
-      const { database } = loadMigrationsConfig({
+      const { database } = loadCommandConfig({
         DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/entries`,
         DB_STATEMENT_TIMEOUT_MS: '1',
       });

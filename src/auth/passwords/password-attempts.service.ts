@@ -46,7 +46,7 @@ export class PasswordAttemptsService {
     const account = this.pseudonymOf(email);
     const network = networkOf(ip);
     await this.limiter.consume('login', `${network} ${account}`, report);
-    if (!this.config.rateLimit.enabled) return attempt();
+    if (!this.config.RATE_LIMIT_ENABLED) return attempt();
     await this.admit(network, account, { ip, email });
     try {
       const result = await attempt();
@@ -90,6 +90,6 @@ export class PasswordAttemptsService {
 
   /** A keyed hash of the e-mail: who can read Redis but lacks the secret cannot test addresses against it. */
   private pseudonymOf(email: string): string {
-    return createHmac('sha256', this.config.jwt.secret).update(email).digest('base64url').slice(0, 22);
+    return createHmac('sha256', this.config.JWT_SECRET).update(email).digest('base64url').slice(0, 22);
   }
 }

@@ -23,10 +23,14 @@ export class PasswordsService {
   /** Verified for an unknown e-mail, so that it takes as long as a wrong password. */
   private readonly dummyHash: Promise<string>;
 
-  constructor({ passwords }: Config) {
-    const { memoryKib, timeCost, parallelism, concurrency } = passwords;
-    this.parameters = { algorithm: ARGON2ID, memoryCost: memoryKib, timeCost, parallelism };
-    this.slots = new HashSlots(concurrency);
+  constructor(config: Config) {
+    this.parameters = {
+      algorithm: ARGON2ID,
+      memoryCost: config.ARGON2_MEMORY_KIB,
+      timeCost: config.ARGON2_TIME_COST,
+      parallelism: config.ARGON2_PARALLELISM,
+    };
+    this.slots = new HashSlots(config.ARGON2_CONCURRENCY);
     this.dummyHash = hash('the password of nobody', this.parameters);
   }
 

@@ -39,11 +39,11 @@ export class EndedSessionsService implements OnModuleInit, OnApplicationShutdown
     private readonly sql: Sql,
     private readonly config: Config,
   ) {
-    this.retentionMs = (config.jwt.accessTtlSeconds + SKEW_SECONDS) * 1000;
+    this.retentionMs = (config.JWT_ACCESS_TTL + SKEW_SECONDS) * 1000;
   }
 
   async onModuleInit(): Promise<void> {
-    if (this.config.migrations.run) await this.poll();
+    if (this.config.MIGRATIONS_RUN) await this.poll();
     this.schedule();
   }
 

@@ -206,7 +206,7 @@ export class SessionsService {
 
   /** SQL, because expiry is compared with the database's clock. */
   private expiry(): string {
-    return `now() + make_interval(secs => ${this.config.jwt.refreshTtlSeconds})`;
+    return `now() + make_interval(secs => ${this.config.JWT_REFRESH_TTL})`;
   }
 }
 

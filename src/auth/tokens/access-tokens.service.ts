@@ -33,7 +33,7 @@ export class AccessTokensService {
     private readonly jwt: JwtService,
     private readonly config: Config,
   ) {
-    const { secret, previousSecret } = config.jwt;
+    const { JWT_SECRET: secret, JWT_SECRET_PREVIOUS: previousSecret } = config;
     this.keyId = keyIdOf(secret);
     this.key = createSecretKey(secret, 'utf8');
     this.keys = new Map(
@@ -55,7 +55,7 @@ export class AccessTokensService {
         issuer: ISSUER,
         audience: AUDIENCE,
         jwtid: randomUUID(),
-        expiresIn: this.config.jwt.accessTtlSeconds,
+        expiresIn: this.config.JWT_ACCESS_TTL,
       },
     );
   }

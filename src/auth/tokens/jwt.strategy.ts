@@ -45,7 +45,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       jsonWebTokenOptions: {
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         // Counted from `iat`, so that a shorter JWT_ACCESS_TTL applies to issued tokens too.
-        maxAge: config.jwt.accessTtlSeconds,
+        maxAge: config.JWT_ACCESS_TTL,
       },
     });
   }
@@ -69,7 +69,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       userId: sub,
       sessionId: sid,
       validFrom: iat - CLOCK_TOLERANCE_SECONDS,
-      validUntil: Math.min(exp, iat + this.config.jwt.accessTtlSeconds) + CLOCK_TOLERANCE_SECONDS,
+      validUntil: Math.min(exp, iat + this.config.JWT_ACCESS_TTL) + CLOCK_TOLERANCE_SECONDS,
     };
   }
 }

@@ -26,8 +26,8 @@ export interface PresentedRefreshToken extends RefreshToken {
 export class RefreshTokensService {
   private readonly keys: readonly Buffer[];
 
-  constructor({ jwt }: Config) {
-    this.keys = [jwt.secret, jwt.previousSecret]
+  constructor(config: Config) {
+    this.keys = [config.JWT_SECRET, config.JWT_SECRET_PREVIOUS]
       .filter((secret) => secret !== undefined)
       .map((secret) => createHmac('sha256', secret).update('refresh token').digest());
   }

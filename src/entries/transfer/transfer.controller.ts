@@ -159,7 +159,7 @@ export class TransferController {
     try {
       const { mediaType, chunks } = receiveBody(request, this.requests.abortSignal);
       const { turn } = transfer;
-      const maxLineBytes = this.config.http.bodyLimitBytes;
+      const maxLineBytes = this.config.BODY_LIMIT_BYTES;
       const format = mediaType === MEDIA_TYPES.csv ? 'csv' : 'ndjson';
       return await this.imports.run(userId, format, chunks, { maxLineBytes, turn });
     } catch (error) {

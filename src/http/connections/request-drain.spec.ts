@@ -5,7 +5,10 @@ import { RequestDrain } from './request-drain.js';
 
 function drainOf(shutdownTimeoutMs: number, shutdownDrainMs: number) {
   const requests = new OpenRequests();
-  const drain = new RequestDrain(requests, { http: { shutdownTimeoutMs, shutdownDrainMs } } as Config);
+  const drain = new RequestDrain(requests, {
+    SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs,
+    SHUTDOWN_DRAIN_MS: shutdownDrainMs,
+  } as Config);
   return { requests, drain };
 }
 

@@ -20,7 +20,7 @@ export class RequestDrain implements BeforeApplicationShutdown {
   ) {}
 
   async beforeApplicationShutdown(): Promise<void> {
-    const { shutdownTimeoutMs: timeoutMs, shutdownDrainMs: drainMs } = this.config.http;
+    const { SHUTDOWN_TIMEOUT_MS: timeoutMs, SHUTDOWN_DRAIN_MS: drainMs } = this.config;
     this.requests.beginDrain();
     const reserveMs = Math.min(AFTER_STREAMS_MS, (timeoutMs - drainMs) / 2);
     setTimeout(() => this.requests.abortStreams(), timeoutMs - reserveMs).unref();

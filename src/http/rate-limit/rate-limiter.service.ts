@@ -33,15 +33,14 @@ export class RateLimiterService {
     private readonly metrics: Metrics,
     redis: RedisConnection,
   ) {
-    const { anonymousPerMinute, userPerMinute, loginPerMinute } = config.rateLimit;
     const limiter = (name: RateLimitName, points: number): Limiter => {
       const keyPrefix = `entries:limit:${name}`;
       return { points, counter: new SharedCounter(redis, { keyPrefix, points, duration: WINDOW_SECONDS }) };
     };
     this.limiters = {
-      anonymous: limiter('anonymous', anonymousPerMinute),
-      user: limiter('user', userPerMinute),
-      login: limiter('login', loginPerMinute),
+      anonymous: limiter('anonymous', config.RATE_LIMIT_ANONYMOUS_PER_MINUTE),
+      user: limiter('user', config.RATE_LIMIT_USER_PER_MINUTE),
+      login: limiter('login', config.RATE_LIMIT_LOGIN_PER_MINUTE),
     };
   }
 
@@ -52,7 +51,7 @@ export class RateLimiterService {
    * @throws {TooManyRequestsException}
    */
   async consume(name: RateLimitName, key: string, report: (use: RateLimitUse) => void): Promise<void> {
-    if (!this.config.rateLimit.enabled) return;
+    if (!this.config.RATE_LIMIT_ENABLED) return;
     const { points, counter } = this.limiters[name];
     const outcome = await counter.consume(key);
     const resetSeconds = Math.max(1, Math.ceil(outcome.msBeforeNext / 1000));

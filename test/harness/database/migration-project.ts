@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { EntitySchema } from 'typeorm';
-import { loadMigrationsConfig } from '../../../src/config/config.js';
+import { loadCommandConfig } from '../../../src/config/config.js';
 import { applyMigrations, revertNewest } from '../../../src/migrator/apply/apply-migrations.js';
 import { parseAnswers } from '../../../src/migrator/generate/answers.js';
 import { generateMigration, type Generated } from '../../../src/migrator/generate/generate-migration.js';
@@ -27,7 +27,7 @@ export class MigrationProject {
   }
 
   options(entities: readonly EntitySchema[]): MigratorOptions {
-    const { database } = loadMigrationsConfig({ DATABASE_URL: this.database.url });
+    const { database } = loadCommandConfig({ DATABASE_URL: this.database.url });
     return {
       database,
       migrations: this.folder,
