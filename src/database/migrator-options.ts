@@ -1,5 +1,6 @@
 import type { CommandConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
+import { NamingStrategy } from './naming-strategy.js';
 import { ENTITIES, MIGRATIONS } from './schema-files.js';
 import { MigrationError } from '../migrator/apply/apply-migrations.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
@@ -17,6 +18,7 @@ export function migratorOptions(config: CommandConfig): MigratorOptions {
     database: config.migrationsDatabase,
     migrations: MIGRATIONS,
     entities: ENTITIES,
+    namingStrategy: new NamingStrategy(),
     lockTimeoutMs: config.MIGRATIONS_LOCK_TIMEOUT_MS,
     direct: config.migrationsDatabase.direct,
     release: RELEASE,

@@ -4,11 +4,11 @@ import { User } from '../users/user.entity.js';
 /** The revision of a user's entries. Created with the first entry. */
 @Entity('journals')
 export class Journal {
-  @PrimaryColumn('uuid', { name: 'user_id', primaryKeyConstraintName: 'journals_pkey' })
+  @PrimaryColumn('uuid')
   userId!: string;
 
   @OneToOne(() => User, { onDelete: 'CASCADE', nullable: false })
-  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'journals_user_id_fkey' })
+  @JoinColumn()
   user!: Relation<User>;
 
   /** Time of the last change, µs since the epoch. Always grows. */

@@ -1,4 +1,4 @@
-import type { EntitySchema } from 'typeorm';
+import type { EntitySchema, NamingStrategyInterface } from 'typeorm';
 import type { MigrationLog } from './migration-log.js';
 
 export interface DatabaseOptions {
@@ -16,6 +16,8 @@ export interface MigratorOptions {
   readonly migrations: string;
   /** Glob patterns of the compiled entities, or entity schemas. */
   readonly entities: readonly (string | EntitySchema)[];
+  /** As in the data source of the app. Default: TypeORM's. */
+  readonly namingStrategy?: NamingStrategyInterface;
   readonly database: DatabaseOptions;
   /** ms. */
   readonly lockTimeoutMs: number;

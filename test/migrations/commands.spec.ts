@@ -154,7 +154,7 @@ describe('npm run migration:generate', () => {
   });
 
   it('asks where a field may have been renamed, and writes nothing', async () => {
-    const restore = editEntity("name: 'deleted_at'", "name: 'trashed_at'");
+    const restore = editEntity('"deletedAt"', '"trashedAt"');
     const { code, stderr } = await migration(['generate', `${MIGRATIONS}/RenameField`]);
     expect(code).toBe(2);
     expect(stderr).toContain('--rename entries.deleted_at:trashed_at');

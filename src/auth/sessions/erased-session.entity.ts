@@ -5,11 +5,11 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
  * it.
  */
 @Entity('erased_sessions')
-@Index('erased_sessions_erased_at_idx', ['erasedAt'])
+@Index(['erasedAt'])
 export class ErasedSession {
-  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'erased_sessions_pkey' })
+  @PrimaryColumn('uuid')
   id!: string;
 
-  @Column({ type: 'timestamptz', name: 'erased_at', precision: 3 })
+  @Column({ type: 'timestamptz', precision: 3 })
   erasedAt!: Date;
 }

@@ -6,11 +6,13 @@ import {
   KEEP_ALIVE,
   queryTimeoutMs,
 } from '../../migrator/connection/connection-options.js';
+import { NamingStrategy } from '../naming-strategy.js';
 
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
     ...connectionOptions(database),
     applicationName: 'entries',
+    namingStrategy: new NamingStrategy(),
     // Migrations create extensions. TypeORM would create them at each connection, which changes the schema by itself.
     installExtensions: false,
     poolSize: database.poolSize,

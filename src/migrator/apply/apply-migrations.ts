@@ -114,7 +114,7 @@ export async function revertNewest(
       const type = await file.load();
       const context = { release: config.release, lock, log, journal: new MigrationJournal() };
       const dataSource = new DataSource({
-        ...migrationDataSourceOptions(config.database),
+        ...migrationDataSourceOptions(config),
         migrations: [tracked(file, type, context)],
         logger: context.journal,
       });
@@ -217,7 +217,7 @@ async function run(
   const applied: string[] = [];
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const dataSource = new DataSource({
-      ...migrationDataSourceOptions(config.database),
+      ...migrationDataSourceOptions(config),
       migrations: types,
       logger: journal,
     });

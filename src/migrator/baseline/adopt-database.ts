@@ -191,13 +191,14 @@ function nearest(versions: readonly Version[]): Version {
 
 /** In one transaction: all or nothing. */
 async function record(
-  { database, release }: MigratorOptions,
+  config: MigratorOptions,
   lock: MigrationLock,
   versions: readonly Version[],
 ): Promise<void> {
+  const { database, release } = config;
   const migrations = [];
   for (const { file } of versions) migrations.push(await file.load());
-  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), migrations });
+  const dataSource = new DataSource({ ...migrationDataSourceOptions(config), migrations });
   await dataSource.initialize();
   try {
     const runner = dataSource.createQueryRunner();

@@ -1,6 +1,6 @@
 import pg, { type ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
-import type { DatabaseOptions } from '../migrator-options.js';
+import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
 
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -57,9 +57,13 @@ export function connectionOptions(database: DatabaseOptions) {
 }
 
 /** Options of the data source that migrates: no entities and no timeouts. */
-export function migrationDataSourceOptions(database: DatabaseOptions) {
+export function migrationDataSourceOptions({
+  database,
+  namingStrategy,
+}: Pick<MigratorOptions, 'database' | 'namingStrategy'>) {
   return {
     ...connectionOptions(database),
+    ...(namingStrategy && { namingStrategy }),
     applicationName: 'migrations',
     poolSize: 2,
     extra: KEEP_ALIVE,

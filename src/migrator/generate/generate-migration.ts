@@ -47,7 +47,12 @@ export async function generateMigration(
     await applyPresent(config, database, log);
     // On a copy, because TypeORM's proposal changes the database and is not what is generated.
     const targetOf = () =>
-      withScratchDatabase(database, log, (copy) => readTarget(copy.database, config.entities), database.name);
+      withScratchDatabase(
+        database,
+        log,
+        (copy) => readTarget({ ...config, database: copy.database }),
+        database.name,
+      );
     const original = await withClient(database, catalogOf);
     const before = await withClient(database, readSnapshot);
     const asked = await Promise.resolve(before)
@@ -136,16 +141,13 @@ export async function generateMigration(
 /**
  * The statements that change a database into what the entities describe. Empty if it already is.
  *
- * @param database not used by anyone else
+ * @param config with a database that is not used by anyone else
  */
-export async function missingStatements(
-  database: DatabaseOptions,
-  entities: MigratorOptions['entities'],
-): Promise<string[]> {
-  return withClient(database, async (query) => {
+export async function missingStatements(config: MigratorOptions): Promise<string[]> {
+  return withClient(config.database, async (query) => {
     await createHistory(query);
     const before = await readSnapshot(query);
-    const { snapshot } = await readTarget(database, entities);
+    const { snapshot } = await readTarget(config);
     const wanted = withRetired(snapshot, before, new Set());
     return statementsBetween(before, wanted, false, NOTHING_TO_FILL).map(({ sql }) => sql);
   });

@@ -38,15 +38,13 @@ export async function withClient<T>(
  * Reads the schema that the entities describe. Only the result of TypeORM's proposal counts, not its statements: it drops
  * columns that could be altered, and proposes statements without effect.
  *
- * @param database in which the proposal is run
+ * @param config with the database in which the proposal is run
  * @throws {MigrationError} if the proposal fails
  */
-export async function readTarget(
-  database: DatabaseOptions,
-  entities: MigratorOptions['entities'],
-): Promise<Target> {
+export async function readTarget(config: MigratorOptions): Promise<Target> {
+  const { database, entities } = config;
   const before = await withClient(database, readSnapshot);
-  const dataSource = new DataSource({ ...migrationDataSourceOptions(database), entities: [...entities] });
+  const dataSource = new DataSource({ ...migrationDataSourceOptions(config), entities: [...entities] });
   try {
     await dataSource.initialize();
     if (dataSource.entityMetadatas.length === 0) {

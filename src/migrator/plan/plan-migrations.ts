@@ -83,7 +83,7 @@ export async function planPending(config: MigratorOptions, log: MigrationLog): P
   const sizes = await withClient(config.database, readSizes);
   return withScratchDatabase(config.database, log, async ({ database }) => {
     await withClient(database, createHistory);
-    const dataSource = new DataSource(migrationDataSourceOptions(database));
+    const dataSource = new DataSource(migrationDataSourceOptions({ ...config, database }));
     await dataSource.initialize();
     try {
       for (const file of applied) await runUp(dataSource, file);

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
-import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
+import type { MigratorOptions } from '../migrator-options.js';
 import { MigrationError, noMigrationFound } from '../apply/apply-migrations.js';
 import type { MigrationLog } from '../migration-log.js';
 import { differences, readCatalog } from './catalog.js';
@@ -44,7 +44,8 @@ export async function verifyMigrations(
   const files = migrations ?? (await findMigrations(config.migrations));
   if (files.length === 0) throw noMigrationFound();
   return withScratchDatabase(config.database, log, async ({ database, clear }) => {
-    let session = await Session.open(database, log);
+    const scratch = { ...config, database };
+    let session = await Session.open(scratch, log);
     try {
       const faults: string[] = [];
       const empty = new Set<string>();
@@ -64,11 +65,11 @@ export async function verifyMigrations(
         else {
           await session.close();
           await clear();
-          session = await Session.open(database, log);
+          session = await Session.open(scratch, log);
           await session.runAll(files.slice(0, index + 1));
         }
       }
-      faults.push(...(await missingIn(database, config.entities)));
+      faults.push(...(await missingIn(scratch)));
       return { verified, faults, compared, empty: [...empty] };
     } finally {
       await session.close();
@@ -148,12 +149,9 @@ async function truncate(query: Query, { tables }: Snapshot): Promise<void> {
 }
 
 /** Faults for the SQL that would turn the schema of the migrations into that of the entities. */
-async function missingIn(
-  database: DatabaseOptions,
-  entities: MigratorOptions['entities'],
-): Promise<string[]> {
+async function missingIn(config: MigratorOptions): Promise<string[]> {
   try {
-    const statements = await missingStatements(database, entities);
+    const statements = await missingStatements(config);
     return statements.map((sql) => `missing for the entities: ${oneLine(sql)}`);
   } catch (error) {
     if (error instanceof QueryFailedError && !isDatabaseUnavailable(error))
@@ -170,10 +168,10 @@ class Session {
     private readonly log: MigrationLog,
   ) {}
 
-  static async open(database: DatabaseOptions, log: MigrationLog): Promise<Session> {
-    const inspector = new Client(clientConfig(database, 'migrations'));
+  static async open(config: MigratorOptions, log: MigrationLog): Promise<Session> {
+    const inspector = new Client(clientConfig(config.database, 'migrations'));
     inspector.on('error', () => {});
-    const dataSource = new DataSource(migrationDataSourceOptions(database));
+    const dataSource = new DataSource(migrationDataSourceOptions(config));
     await dataSource.initialize();
     await inspector.connect();
     await createHistory((text) => inspector.query(text));

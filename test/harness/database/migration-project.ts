@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { EntitySchema } from 'typeorm';
+import type { EntitySchema, NamingStrategyInterface } from 'typeorm';
 import { loadCommandConfig } from '../../../src/config/config.js';
 import { applyMigrations, revertNewest } from '../../../src/migrator/apply/apply-migrations.js';
 import { parseAnswers } from '../../../src/migrator/generate/answers.js';
@@ -20,10 +20,12 @@ export class MigrationProject {
   private constructor(
     readonly database: TestDatabase,
     readonly folder: string,
+    private readonly namingStrategy: NamingStrategyInterface | undefined,
   ) {}
 
-  static async create(): Promise<MigrationProject> {
-    return new MigrationProject(await createDatabase(), mkdtempSync(resolve('.data/generate-')));
+  static async create(namingStrategy?: NamingStrategyInterface): Promise<MigrationProject> {
+    const folder = mkdtempSync(resolve('.data/generate-'));
+    return new MigrationProject(await createDatabase(), folder, namingStrategy);
   }
 
   options(entities: readonly EntitySchema[]): MigratorOptions {
@@ -32,6 +34,7 @@ export class MigrationProject {
       database,
       migrations: this.folder,
       entities,
+      ...(this.namingStrategy && { namingStrategy: this.namingStrategy }),
       lockTimeoutMs: 60_000,
       direct: true,
       release: 'test',
