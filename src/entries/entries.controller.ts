@@ -37,7 +37,7 @@ import {
 import { StatsService } from './stats/stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { Entry } from './entry-row.js';
-import { ApiIdempotencyKey, idempotencyKeyOf, sendAnswer } from '../idempotency/idempotency.response.js';
+import { ApiIdempotencyKey, idempotencyKeyOf, sendResponse } from '../idempotency/idempotency.response.js';
 import { IdempotencyService } from '../idempotency/idempotency.service.js';
 import {
   EntryCreateSchema,
@@ -111,12 +111,12 @@ export class EntriesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const request = { userId, route: 'POST /entries', key: idempotencyKeyOf(key), body };
-    const answer = await this.idempotency.run(request, async (statements) => {
+    const response = await this.idempotency.run(request, async (statements) => {
       const entry = await this.entries.create(userId, body, statements);
       const headers = { etag: etagOf(entry.version), location: `/entries/${entry.id}` };
       return { status: 201, headers, body: JSON.stringify(entry) };
     });
-    return sendAnswer(answer, reply);
+    return sendResponse(response, reply);
   }
 
   @Get()

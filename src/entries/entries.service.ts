@@ -66,6 +66,7 @@ export class EntriesService {
   ): Promise<ListResult> {
     const { limit, page, sort, cursor, ...filters } = query;
     const selection: EntrySelection = { userId, filters, trash };
+    const key = totalKey(selection);
     const boundTo = [userId, sort, trash, filters];
     const position =
       page === undefined
@@ -76,9 +77,7 @@ export class EntriesService {
       if (isKnown(revision)) return { revision, list: undefined };
     }
     const { entries, last, revision } = await this.entries.list(selection, sort, limit, position);
-    const total = await this.cache.read(userId, revision, totalKey(selection), () =>
-      this.entries.count(selection),
-    );
+    const total = await this.cache.read(userId, revision, key, () => this.entries.count(selection));
     const nextCursor = last ? encodeCursor(last, boundTo) : null;
     return { revision, list: { entries, total, limit, ...(page !== undefined && { page }), nextCursor } };
   }

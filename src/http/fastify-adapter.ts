@@ -1,7 +1,7 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
-import { answerClientError } from './problem/client-error.js';
+import { respondToClientError } from './problem/client-error.js';
 import { sendFrameworkProblem } from './problem/problem.filter.js';
 import { requestIdOf } from './request-id.js';
 import type { RequestLogService } from './request-log.service.js';
@@ -39,7 +39,7 @@ export function createFastifyAdapter(config: Config, log: () => RequestLogServic
       sendFrameworkProblem(error, request, reply);
     },
     clientErrorHandler: (error, socket) => {
-      answerClientError(error, socket, (id, status) => log().logMalformed(socket, id, status, error.code));
+      respondToClientError(error, socket, (id, status) => log().logMalformed(socket, id, status, error.code));
     },
     // With a problem instead: missingHost.
     http: {

@@ -43,7 +43,7 @@ export class HttpModule {
     allowedMethods.observe(fastify);
     acceptJsonOnly(fastify);
     acceptStreamedBodies(fastify);
-    // The first hook, so that every answer has the headers and all that follows has the context.
+    // The first hook, so that every response has the headers and all that follows has the context.
     fastify.addHook('onRequest', (request, reply, done) => {
       reply.header('x-request-id', request.id).headers(SECURITY_HEADERS);
       trackReply(reply);

@@ -22,7 +22,7 @@ export class RequestLogService {
     private readonly metrics: Metrics,
   ) {}
 
-  /** Logs the request when it is answered, or when the client disconnects. */
+  /** Logs the request when the response is sent, or when the client disconnects. */
   begin(request: FastifyRequest, reply: FastifyReply): RequestContext {
     const context: RequestContext = { requestId: request.id };
     request.context = context;
@@ -57,25 +57,25 @@ export class RequestLogService {
 
   private write(request: FastifyRequest, reply: FastifyReply, durationMs: number, sent: () => number): void {
     const route = request.routeOptions.url ?? UNMATCHED;
-    const answered = reply.raw.writableFinished;
+    const isComplete = reply.raw.writableFinished;
     const status = reply.statusCode;
     this.metrics.observeRequest(
       request.method,
       route,
-      answered ? String(status) : 'aborted',
+      isComplete ? String(status) : 'aborted',
       durationMs / 1000,
     );
     const { requestId, userId, cacheHits = 0, refusal } = request.context ?? { requestId: request.id };
-    this.logger[levelOf(answered ? status : 0, route)](
+    this.logger[levelOf(isComplete ? status : 0, route)](
       {
         requestId,
         ...(userId !== undefined && { userId }),
         method: request.method,
         route,
         // An aborted request has no status.
-        ...(answered ? { status } : { aborted: true }),
+        ...(isComplete ? { status } : { aborted: true }),
         durationMs: Math.round(durationMs * 100) / 100,
-        bytes: answered ? (lengthOf(request, reply) ?? sent()) : sent(),
+        bytes: isComplete ? (lengthOf(request, reply) ?? sent()) : sent(),
         cacheHits,
         ...(refusal !== undefined && { refusal }),
       },

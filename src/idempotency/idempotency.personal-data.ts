@@ -1,16 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Sql } from '../database/sql.js';
 import { PersonalDataService, type PersonalData } from '../users/personal-data.service.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
 
 /** Responses in memory. That of a bulk request has up to 1000 entries. */
 const EXPORT_BATCH = 5;
-
-interface KeptAnswer {
-  readonly key: string;
-  readonly createdAt: Date;
-  readonly status: number;
-  readonly body: string;
-}
 
 /** Stored responses. Their texts outlive the entries. */
 @Injectable()
@@ -18,7 +11,7 @@ export class IdempotencyPersonalData implements PersonalData, OnModuleInit {
   readonly section = 'idempotencyKeys';
 
   constructor(
-    private readonly sql: Sql,
+    private readonly responses: IdempotencyRepository,
     private readonly personalData: PersonalDataService,
   ) {}
 
@@ -29,15 +22,10 @@ export class IdempotencyPersonalData implements PersonalData, OnModuleInit {
   async *export(userId: string): AsyncGenerator<string> {
     let after = '';
     for (let rows = EXPORT_BATCH; rows === EXPORT_BATCH;) {
-      const { rows: batch } = await this.sql.query<KeptAnswer>(
-        'idempotency-personal-export',
-        `SELECT key, created_at AS "createdAt", status, body FROM idempotency_keys
-          WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3`,
-        [userId, after, EXPORT_BATCH],
-      );
-      for (const answer of batch) {
-        after = answer.key;
-        yield JSON.stringify({ ...answer, body: JSON.parse(answer.body) as unknown });
+      const batch = await this.responses.list(userId, after, EXPORT_BATCH);
+      for (const response of batch) {
+        after = response.key;
+        yield JSON.stringify({ ...response, body: JSON.parse(response.body) as unknown });
       }
       rows = batch.length;
     }

@@ -1,7 +1,8 @@
 import { applyDecorators, BadRequestException } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { RETENTION_HOURS, type IdempotentAnswer } from './idempotency.service.js';
+import { RETENTION_HOURS } from './idempotency.repository.js';
+import type { IdempotentResponse } from './idempotency.service.js';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -32,8 +33,8 @@ export function idempotencyKeyOf(header: string | undefined): string | undefined
 }
 
 /** Sets status and headers. @returns the body, for Nest to send */
-export function sendAnswer(
-  { status, headers, body, isReplayed }: IdempotentAnswer,
+export function sendResponse(
+  { status, headers, body, isReplayed }: IdempotentResponse,
   reply: FastifyReply,
 ): string {
   reply.code(status).headers(headers);

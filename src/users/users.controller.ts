@@ -7,7 +7,7 @@ import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
 import { Admission } from '../http/overload/admission.js';
 import { Unqueued } from '../http/overload/unqueued.decorator.js';
-import { streamAnswer } from '../http/streaming/streamed-answer.js';
+import { streamResponse } from '../http/streaming/streamed-response.js';
 import { PersonalDataService } from './personal-data.service.js';
 import {
   toUserBody,
@@ -80,7 +80,7 @@ export class UsersController {
   /** @throws what {@link Admission.admit} throws */
   private download(userId: string, first: Readonly<Record<string, unknown>>): Readable {
     const ended = this.downloads.admit(userId);
-    return streamAnswer(this.personalData.export(userId, first), {
+    return streamResponse(this.personalData.export(userId, first), {
       abortSignal: this.requests.abortSignal,
       ended,
     });

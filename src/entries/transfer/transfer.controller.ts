@@ -14,7 +14,7 @@ import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { OpenRequests } from '../../http/connections/open-requests.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
-import { streamAnswer } from '../../http/streaming/streamed-answer.js';
+import { streamResponse } from '../../http/streaming/streamed-response.js';
 import {
   ConnectionCutError,
   receiveBody,
@@ -24,7 +24,7 @@ import {
 import { EntriesService } from '../entries.service.js';
 import { ExportService, type ExportBatch } from './export.service.js';
 import { ImportService } from './import.service.js';
-import { ApiIdempotencyKey, idempotencyKeyOf, sendAnswer } from '../../idempotency/idempotency.response.js';
+import { ApiIdempotencyKey, idempotencyKeyOf, sendResponse } from '../../idempotency/idempotency.response.js';
 import { IdempotencyService } from '../../idempotency/idempotency.service.js';
 import {
   EntryBulkResultSchema,
@@ -73,11 +73,11 @@ export class TransferController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const request = { userId, route: 'POST /entries/bulk', key: idempotencyKeyOf(key), body: body.entries };
-    const answer = await this.idempotency.run(request, async (statements) => {
+    const response = await this.idempotency.run(request, async (statements) => {
       const entries = await this.entries.createAll(userId, body.entries, statements);
       return { status: 201, headers: {}, body: JSON.stringify({ entries }) };
     });
-    return sendAnswer(answer, reply);
+    return sendResponse(response, reply);
   }
 
   @Get('export')
@@ -130,7 +130,7 @@ export class TransferController {
     }
     describe();
     await reply.send(
-      streamAnswer(textsOf(first, batches), {
+      streamResponse(textsOf(first, batches), {
         abortSignal: this.requests.abortSignal,
         ended: transfer.close,
       }),

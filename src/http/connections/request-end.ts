@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 
 /** Callbacks for the close of a connection, one for each request without a complete response. */
-const unanswered = new WeakMap<Socket, Set<() => void>>();
+const endsBySocket = new WeakMap<Socket, Set<() => void>>();
 
 /**
  * Calls back once, when the response is sent or the connection is closed.
@@ -12,13 +12,13 @@ const unanswered = new WeakMap<Socket, Set<() => void>>();
  */
 export function whenRequestEnds({ raw, request }: FastifyReply, callback: () => void): void {
   const { socket } = request.raw;
-  let ends = unanswered.get(socket);
+  let ends = endsBySocket.get(socket);
   if (!ends) {
     const all = new Set<() => void>();
     socket.once('close', () => {
       for (const end of all) end();
     });
-    unanswered.set(socket, all);
+    endsBySocket.set(socket, all);
     ends = all;
   }
   const pending = ends;

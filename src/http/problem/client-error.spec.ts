@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { answerClientError } from './client-error.js';
+import { respondToClientError } from './client-error.js';
 
 describe('a client that is too slow', () => {
   let server: Server;
@@ -12,7 +12,7 @@ describe('a client that is too slow', () => {
         request.resume().once('end', () => response.end());
       },
     );
-    server.on('clientError', (error: Error, socket) => answerClientError(error, socket as Socket));
+    server.on('clientError', (error: Error, socket) => respondToClientError(error, socket as Socket));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
@@ -22,11 +22,11 @@ describe('a client that is too slow', () => {
     ['with its body', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf'],
   ])('answers %s with 408 and closes the connection', async (_name, text) => {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
-    let answer = '';
-    socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
+    let response = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => (response += chunk));
     socket.write(text);
     await new Promise((resolve) => socket.once('close', resolve));
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    expect(answer).toMatch(/^content-type: application\/problem\+json/im);
+    expect(response).toMatch(/^HTTP\/1\.1 408 /);
+    expect(response).toMatch(/^content-type: application\/problem\+json/im);
   });
 });

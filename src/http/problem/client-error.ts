@@ -12,7 +12,7 @@ const STATUSES: Readonly<Record<string, readonly [status: number, detail: string
 
 const replies = new WeakMap<Socket, FastifyReply>();
 
-/** Must be called for each request, for {@link answerClientError}. */
+/** Must be called for each request, for {@link respondToClientError}. */
 export function trackReply(reply: FastifyReply): void {
   replies.set(reply.request.raw.socket, reply);
 }
@@ -22,7 +22,7 @@ export function trackReply(reply: FastifyReply): void {
  *
  * @param log is called with the response
  */
-export function answerClientError(
+export function respondToClientError(
   error: Error & { code?: string },
   socket: Socket,
   log: (requestId: string, status: number) => void = () => {},

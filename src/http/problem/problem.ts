@@ -20,7 +20,7 @@ export const ProblemSchema = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 
-/** An error answer: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 */
+/** An error response: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 */
 export type Problem = z.infer<typeof ProblemSchema>;
 
 export interface ProblemError {

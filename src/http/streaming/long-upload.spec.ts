@@ -10,7 +10,7 @@ import {
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { answerClientError } from '../problem/client-error.js';
+import { respondToClientError } from '../problem/client-error.js';
 import { allowLongUpload } from './long-upload.js';
 
 let server: Server;
@@ -22,7 +22,7 @@ afterEach(() => {
 /** A server that gives a request 50 ms, and tells when it has given one up. */
 async function serve(listener: RequestListener): Promise<{ port: number; givenUp: Promise<unknown> }> {
   server = createServer({ requestTimeout: 50, connectionsCheckingInterval: 10 }, listener);
-  server.on('clientError', (error: Error, socket: Socket) => answerClientError(error, socket));
+  server.on('clientError', (error: Error, socket: Socket) => respondToClientError(error, socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { port: (server.address() as AddressInfo).port, givenUp: once(server, 'clientError') };
@@ -32,13 +32,13 @@ async function serve(listener: RequestListener): Promise<{ port: number; givenUp
 async function sendSlowly(port: number, givenUp: Promise<unknown>): Promise<IncomingMessage> {
   const upload = request({ port, host: '127.0.0.1', method: 'POST', agent: false });
   upload.on('error', () => {});
-  const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
+  const responded = once(upload, 'response') as Promise<[IncomingMessage]>;
   upload.write('a');
   await givenUp;
   upload.end('b');
-  const [answer] = await answered;
-  answer.resume();
-  return answer;
+  const [response] = await responded;
+  response.resume();
+  return response;
 }
 
 async function readAll(incoming: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ServiceUnavailableException } from '@nestjs/common';
 import { Logger } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { streamAnswer } from './streamed-answer.js';
+import { streamResponse } from './streamed-response.js';
 
 const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
 beforeAll(() => Logger.overrideLogger(log));
@@ -28,13 +28,13 @@ async function* textsOf(...texts: string[]): AsyncGenerator<string> {
   }
 }
 
-const answerOf = (texts: AsyncIterable<string>) =>
-  streamAnswer(texts, { abortSignal: abortController.signal, ended });
+const responseOf = (texts: AsyncIterable<string>) =>
+  streamResponse(texts, { abortSignal: abortController.signal, ended });
 
-describe('streamAnswer', () => {
+describe('streamResponse', () => {
   it('sends chunks, and never splits a character', async () => {
     const texts = [`${'x'.repeat(65_535)}😀`, '', 'é'.repeat(200_000)];
-    const pieces = await answerOf(textsOf(...texts)).toArray();
+    const pieces = await responseOf(textsOf(...texts)).toArray();
     expect(pieces.join('')).toBe(texts.join(''));
     expect(pieces.length).toBeGreaterThan(4);
     for (const piece of pieces as string[]) expect(piece.isWellFormed()).toBe(true);
@@ -44,7 +44,7 @@ describe('streamAnswer', () => {
 
   it('is aborted when the client reads nothing for 60 s, without reading ahead', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
-    const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
+    const stream = responseOf(textsOf('a', 'b', 'c', 'd'));
     const chunks = stream.iterator({ destroyOnReturn: false });
     expect((await chunks.next()).value).toBe('a');
     for (let turn = 0; turn < 5; turn += 1) await setImmediate();
@@ -60,7 +60,7 @@ describe('streamAnswer', () => {
   it.each(['before', 'while'])('is aborted by a shutdown %s it was read', async (when) => {
     const reason = new ServiceUnavailableException('The service is shutting down');
     if (when === 'before') abortController.abort(reason);
-    const stream = answerOf(textsOf('a', 'b', 'c', 'd'));
+    const stream = responseOf(textsOf('a', 'b', 'c', 'd'));
     const broken = new Promise((resolve) => stream.once('error', resolve));
     if (when === 'while') abortController.abort(reason);
     expect(await broken).toBe(reason);
@@ -70,7 +70,7 @@ describe('streamAnswer', () => {
 
   it('removes its listener once it has ended', async () => {
     const removed = jest.spyOn(abortController.signal, 'removeEventListener');
-    await answerOf(textsOf('a')).toArray();
+    await responseOf(textsOf('a')).toArray();
     await setImmediate();
     expect(removed).toHaveBeenCalledWith('abort', expect.any(Function));
   });

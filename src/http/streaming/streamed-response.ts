@@ -17,7 +17,7 @@ const PIECE_MS = 60_000;
  * @param abortSignal aborted if the app stops before the response is complete
  * @param ended called once, on success and on failure
  */
-export function streamAnswer(
+export function streamResponse(
   texts: AsyncIterable<string>,
   { abortSignal, ended }: { readonly abortSignal: AbortSignal; readonly ended: () => void },
 ): Readable {
