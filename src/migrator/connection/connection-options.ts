@@ -1,6 +1,7 @@
 import pg, { type ClientConfig } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
+import { SequentialClient } from './sequential-client.js';
 
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -66,7 +67,7 @@ export function migrationDataSourceOptions({
     ...(namingStrategy && { namingStrategy }),
     applicationName: 'migrations',
     poolSize: 2,
-    extra: KEEP_ALIVE,
+    extra: { ...KEEP_ALIVE, Client: SequentialClient },
   } satisfies DataSourceOptions;
 }
 
