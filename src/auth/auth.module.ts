@@ -22,6 +22,7 @@ import { RefreshTokensService } from './tokens/refresh-tokens.service.js';
 import { SessionsPersonalData } from './sessions/sessions.personal-data.js';
 import { SessionsPurge } from './sessions/sessions.purge.js';
 import { Session } from './sessions/session.entity.js';
+import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
 
 @Module({
@@ -37,6 +38,7 @@ import { SessionsService } from './sessions/sessions.service.js';
     AccountService,
     PasswordAttemptsService,
     SessionsService,
+    SessionsRepository,
     EndedSessionsService,
     SessionsPurge,
     SessionsPersonalData,

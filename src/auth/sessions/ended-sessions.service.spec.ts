@@ -2,8 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '../../config/config.js';
-import type { Sql } from '../../database/sql.js';
 import { EndedSessionsService } from './ended-sessions.service.js';
+import type { SessionsRepository } from './sessions.repository.js';
 
 const config = loadConfig({
   DATABASE_URL: 'postgres://localhost/entries',
@@ -19,20 +19,22 @@ describe('EndedSessions', () => {
   };
 
   /** Of a table whose row of the session has been purged. */
-  const query = jest.fn((name: string) => Promise.resolve({ rows: [], rowCount: 0, name }));
-  const asked = () => query.mock.calls.filter(([name]) => name === 'session-live').length;
+  const sessions = {
+    hasEnded: jest.fn(() => Promise.resolve(true)),
+    endedWithin: () => Promise.resolve([]),
+  };
   let ended: EndedSessionsService;
 
   beforeEach(() => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     jest.spyOn(Date, 'now').mockImplementation(() => clock.wall);
     jest.spyOn(performance, 'now').mockImplementation(() => clock.steady);
-    ended = new EndedSessionsService({ query } as unknown as Sql, config);
+    ended = new EndedSessionsService(sessions as unknown as SessionsRepository, config);
   });
   afterEach(async () => {
     await ended.onApplicationShutdown();
     jest.restoreAllMocks();
-    query.mockClear();
+    sessions.hasEnded.mockClear();
   });
 
   it('reads no session from the database while the clock is steady', async () => {
@@ -43,14 +45,14 @@ describe('EndedSessions', () => {
       // As by NTP.
       clock.wall -= 10;
     }
-    expect(asked()).toBe(0);
+    expect(sessions.hasEnded).not.toHaveBeenCalled();
   });
 
   it('reads every session from the database after the clock was set back', async () => {
     await ended.onModuleInit();
     clock.wall -= 600_000;
     expect(await ended.has('a')).toBe(true);
-    expect(asked()).toBe(1);
+    expect(sessions.hasEnded).toHaveBeenCalledTimes(1);
     // Until what was issued before has expired again.
     pass(600_000);
     expect(await ended.has('a')).toBe(true);

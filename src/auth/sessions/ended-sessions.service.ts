@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../../config/config.js';
-import { Sql } from '../../database/sql.js';
+import { SessionsRepository } from './sessions.repository.js';
 
 /** Poll interval. An ended session is refused by all replicas within {@link TRUST_MS}. */
 const POLL_MS = 400;
@@ -36,7 +36,7 @@ export class EndedSessionsService implements OnModuleInit, OnApplicationShutdown
   private polling: Promise<void> | undefined;
 
   constructor(
-    private readonly sql: Sql,
+    private readonly sessions: SessionsRepository,
     private readonly config: Config,
   ) {
     this.retentionMs = (config.JWT_ACCESS_TTL + SKEW_SECONDS) * 1000;
@@ -59,12 +59,7 @@ export class EndedSessionsService implements OnModuleInit, OnApplicationShutdown
     const now = performance.now();
     this.detectSetBack(now);
     if (now - this.lastPoll <= TRUST_MS && now > this.distrustUntil) return false;
-    const { rowCount } = await this.sql.query(
-      'session-live',
-      'SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL',
-      [sessionId],
-    );
-    return rowCount === 0;
+    return this.sessions.hasEnded(sessionId);
   }
 
   /** Marks a session as ended on this replica without waiting for the poll. */
@@ -100,13 +95,8 @@ export class EndedSessionsService implements OnModuleInit, OnApplicationShutdown
   private async poll(): Promise<void> {
     const started = performance.now();
     // Reads all of them each time, because a row appears at commit, which may be long after `ended_at`.
-    const { rows } = await this.sql.query<{ id: string }>(
-      'sessions-ended',
-      `SELECT id FROM sessions WHERE ended_at > now() - make_interval(secs => $1)
-       UNION ALL SELECT id FROM erased_sessions WHERE erased_at > now() - make_interval(secs => $1)`,
-      [this.retentionMs / 1000],
-    );
-    for (const { id } of rows) if (!this.ended.has(id)) this.add(id);
+    const ids = await this.sessions.endedWithin(this.retentionMs);
+    for (const id of ids) if (!this.ended.has(id)) this.add(id);
     this.lastPoll = started;
     for (const [id, until] of this.ended) {
       if (until > started) break;
