@@ -1,13 +1,13 @@
 import { ApiClient } from '../test/harness/http/client.js';
 import { query } from '../test/harness/database/database.js';
-import { bench } from './bench.js';
-import { createDatabase, fill } from './database.js';
-import { closedLoop, get, openLoop, type Request } from './load.js';
-import { options } from './options.js';
-import { buildGoPeer, buildPeer } from './peers.js';
-import { median, medianAndRange, percentile, printTable } from './report.js';
-import { BUILT_SERVICE, Server, serviceSettings, startService } from './server.js';
-import { hasWrk, wrk } from './wrk.js';
+import { bench } from './harness/bench.js';
+import { createDatabase, fill } from './harness/database.js';
+import { closedLoop, get, openLoop, type Request } from './harness/load.js';
+import { options } from './harness/options.js';
+import { buildGoPeer, buildPeer } from './harness/peers.js';
+import { median, medianAndRange, percentile, printTable } from './harness/report.js';
+import { BUILT_SERVICE, Server, serviceSettings, startService } from './harness/server.js';
+import { hasWrk, wrk } from './harness/wrk.js';
 
 /**
  * Our service beside peers that do the same work, on the same database, in turns, so that whatever else the machine does

@@ -1,10 +1,10 @@
 import { ApiClient } from '../test/harness/http/client.js';
-import { bench } from './bench.js';
-import { fill } from './database.js';
-import { get, medianMs, type Request } from './load.js';
-import { options } from './options.js';
-import { printTable } from './report.js';
-import { startService } from './server.js';
+import { bench } from './harness/bench.js';
+import { fill } from './harness/database.js';
+import { get, medianMs, type Request } from './harness/load.js';
+import { options } from './harness/options.js';
+import { printTable } from './harness/report.js';
+import { startService } from './harness/server.js';
 
 /**
  * How the time of a request grows with the number of entries that its user has. Each request differs a little from the

@@ -9,12 +9,12 @@ import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { ApiClient } from '../test/harness/http/client.js';
 import { query } from '../test/harness/database/database.js';
-import { bench } from './bench.js';
-import { fill } from './database.js';
-import { sampling } from './load.js';
-import { options } from './options.js';
-import { printTable } from './report.js';
-import { startService, type Server } from './server.js';
+import { bench } from './harness/bench.js';
+import { fill } from './harness/database.js';
+import { sampling } from './harness/load.js';
+import { options } from './harness/options.js';
+import { printTable } from './harness/report.js';
+import { startService, type Server } from './harness/server.js';
 
 /**
  * One user's entries are exported and imported back over HTTP, in each format. Fails where the second export differs from

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../test/harness/http/client.js';
-import { bench } from './bench.js';
-import { fill } from './database.js';
-import { closedLoop, get, openLoop, sampling, type Reply } from './load.js';
-import { options } from './options.js';
-import { percentile } from './report.js';
-import { startService } from './server.js';
+import { bench } from './harness/bench.js';
+import { fill } from './harness/database.js';
+import { closedLoop, get, openLoop, sampling, type Reply } from './harness/load.js';
+import { options } from './harness/options.js';
+import { percentile } from './harness/report.js';
+import { startService } from './harness/server.js';
 
 /**
  * Ten times as many requests as the service can answer. Goodput counts the right answers within a second, as users do

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../test/harness/http/client.js';
 import { query } from '../test/harness/database/database.js';
 import { Clients, ReadinessProxy } from '../test/harness/programs/rolling-restart.js';
-import { bench } from './bench.js';
-import { options } from './options.js';
-import { startService, type Server } from './server.js';
+import { bench } from './harness/bench.js';
+import { options } from './harness/options.js';
+import { startService, type Server } from './harness/server.js';
 
 /**
  * Restarts two replicas in turns while 200 clients write and read through a proxy that asks for readiness. Exits 1 where

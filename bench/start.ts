@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../scripts/environment.js';
-import { bench } from './bench.js';
-import { options } from './options.js';
-import { buildPeer } from './peers.js';
-import { median, medianAndRange, printTable } from './report.js';
-import { Server, serviceSettings, type Settings } from './server.js';
+import { bench } from './harness/bench.js';
+import { options } from './harness/options.js';
+import { buildPeer } from './harness/peers.js';
+import { median, medianAndRange, printTable } from './harness/report.js';
+import { Server, serviceSettings, type Settings } from './harness/server.js';
 
 /**
  * How long our bundle takes to start, and its memory at rest, beside a bare Nest, Fastify and TypeORM application that is

@@ -1,11 +1,11 @@
 import { ApiClient } from '../test/harness/http/client.js';
 import { query } from '../test/harness/database/database.js';
-import { bench } from './bench.js';
-import { fill } from './database.js';
-import { get, medianMs, type Request } from './load.js';
-import { options } from './options.js';
-import { printTable } from './report.js';
-import { startService } from './server.js';
+import { bench } from './harness/bench.js';
+import { fill } from './harness/database.js';
+import { get, medianMs, type Request } from './harness/load.js';
+import { options } from './harness/options.js';
+import { printTable } from './harness/report.js';
+import { startService } from './harness/server.js';
 
 /** How the time of a list and of a read grows with the whole table. The same 100 users are asked each time. */
 const { users, requests } = options({ users: 10_000, requests: 2000 });

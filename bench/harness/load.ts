@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiClient } from '../test/harness/http/client.js';
+import type { ApiClient } from '../../test/harness/http/client.js';
 import { median } from './report.js';
 
 export interface Request {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ROOT } from '../scripts/environment.js';
-import { freePort } from '../scripts/free-port.js';
+import { ROOT } from '../../scripts/environment.js';
+import { freePort } from '../../scripts/free-port.js';
 
 export type Settings = Readonly<Record<string, string>>;
 

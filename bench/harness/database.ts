@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createDatabaseIfMissing, startEphemeralCluster } from '../scripts/postgres/embedded-postgres.js';
-import { query } from '../test/harness/database/database.js';
+import { createDatabaseIfMissing, startEphemeralCluster } from '../../scripts/postgres/embedded-postgres.js';
+import { query } from '../../test/harness/database/database.js';
 
 export interface Database {
   readonly url: string;

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build as bundle, type Plugin } from 'esbuild';
-import { makeStateFolder, ROOT, STATE_FOLDER } from '../scripts/environment.js';
+import { makeStateFolder, ROOT, STATE_FOLDER } from '../../scripts/environment.js';
 
 const PEERS = join(ROOT, 'bench', 'peers');
 const BUILT = join(STATE_FOLDER, 'bench');
