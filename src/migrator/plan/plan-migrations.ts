@@ -8,8 +8,8 @@ import { findMigrations, type MigrationFile } from '../history/migration-files.j
 import { createHistory, type Query } from '../history/migration-history.js';
 import { planMigrations } from '../history/migration-plan.js';
 import type { MigrationLog } from '../migration-log.js';
-import type { Migration } from '../migration.js';
 import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
+import { runMigration } from '../verify/run-migration.js';
 import { withScratchDatabase } from '../verify/scratch-database.js';
 
 /** What a statement does to a table that the database has. */
@@ -110,25 +110,16 @@ async function plan(
   return { name: file.name, transaction, compatible: worksWith(before, after), statements };
 }
 
-/** @returns whether it ran in a transaction */
+/** @throws {MigrationError} */
 async function runUp(
   dataSource: DataSource,
-  { name, load }: MigrationFile,
-  wrap: (runner: QueryRunner) => QueryRunner = (runner) => runner,
+  file: MigrationFile,
+  wrap?: (runner: QueryRunner) => QueryRunner,
 ): Promise<boolean> {
-  const migration: Migration = new (await load())();
-  const runner = dataSource.createQueryRunner();
-  const isTransaction = migration.transaction !== false;
   try {
-    if (isTransaction) await runner.startTransaction();
-    await migration.up(wrap(runner));
-    if (isTransaction) await runner.commitTransaction();
-    return isTransaction;
+    return await runMigration(dataSource, file, 'up', wrap);
   } catch (error) {
-    throw new MigrationError(`${name} cannot be planned: ${(error as Error).message}`, { cause: error });
-  } finally {
-    if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
-    await runner.release();
+    throw new MigrationError(`${file.name} cannot be planned: ${(error as Error).message}`, { cause: error });
   }
 }
 

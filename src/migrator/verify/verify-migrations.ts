@@ -7,11 +7,11 @@ import { differences, readCatalog } from './catalog.js';
 import { resumable } from '../apply/concurrent-index.js';
 import { clientConfig, migrationDataSourceOptions } from '../connection/connection-options.js';
 import { isDatabaseUnavailable } from '../connection/connection-errors.js';
-import type { Migration } from '../migration.js';
 import { missingStatements } from '../generate/generate-migration.js';
 import { readSnapshot, type Snapshot } from '../generate/snapshot.js';
 import { createHistory, type Query } from '../history/migration-history.js';
 import { findMigrations, type MigrationFile } from '../history/migration-files.js';
+import { runMigration } from './run-migration.js';
 import { insertSampleRows } from './sample-rows.js';
 import { withScratchDatabase } from './scratch-database.js';
 import { lostValues, readValues, type Losses } from './values.js';
@@ -185,24 +185,16 @@ class Session {
   }
 
   /** @returns the reason for a failure; undefined on success */
-  async run({ name, load }: MigrationFile, direction: 'up' | 'down'): Promise<string | undefined> {
-    const migration: Migration = new (await load())();
-    const runner = this.dataSource.createQueryRunner();
+  async run(file: MigrationFile, direction: 'up' | 'down'): Promise<string | undefined> {
+    const log = (line: string) => this.log.info(`migration ${file.name}: ${line}`);
     try {
-      if (migration.transaction === false) {
-        await migration[direction](resumable(runner, (line) => this.log.info(`migration ${name}: ${line}`)));
-      } else {
-        await runner.startTransaction();
-        await migration[direction](runner);
-        await runner.commitTransaction();
-      }
+      await runMigration(this.dataSource, file, direction, (runner) =>
+        runner.isTransactionActive ? runner : resumable(runner, log),
+      );
       return undefined;
     } catch (error) {
       if (isDatabaseUnavailable(error)) throw error;
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
       return reasonOf(error);
-    } finally {
-      await runner.release();
     }
   }
 
