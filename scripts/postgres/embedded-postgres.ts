@@ -104,11 +104,15 @@ export async function entriesDatabaseOf(cluster: Cluster): Promise<string> {
  * Starts a PostgreSQL server for tests: in a temporary folder, without care for its data, which `stop` removes. It
  * does not outlive this process, unless that is killed.
  *
- * @param binaries those of another version
+ * @param options.binaries those of another version
+ * @param options.parent of the temporary folder
  * @throws {ExplainedError}
  */
-export async function startEphemeralCluster(binaries?: PostgresBinaries): Promise<Cluster> {
-  const folder = mkdtempSync(join(tmpdir(), 'entries-postgres-'));
+export async function startEphemeralCluster({
+  binaries,
+  parent = tmpdir(),
+}: { readonly binaries?: PostgresBinaries; readonly parent?: string } = {}): Promise<Cluster> {
+  const folder = mkdtempSync(join(parent, 'entries-postgres-'));
   try {
     const home = await openHome(folder, { binaries });
     await createOnce(home, ['--no-sync']);

@@ -1,10 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeStateFolder, ROOT } from '../../../scripts/environment.js';
 import { startEphemeralCluster } from '../../../scripts/postgres/embedded-postgres.js';
 import { RedisServer } from './redis-server.js';
+
+/** A folder in memory, where PostgreSQL creates a database about ten times as fast as on a disk; and the room it needs. */
+const MEMORY = '/dev/shm';
+const ROOM_BYTES = 4 * 1024 ** 3;
 
 declare global {
   /** For jest/global-teardown.js. */
@@ -20,7 +24,7 @@ export async function startTestServers(): Promise<void> {
   const bundle = buildService();
   const stops: (() => unknown)[] = [() => rmSync(bundle, { recursive: true, force: true })];
   if (!process.env['TEST_DATABASE_URL']) {
-    const cluster = await startEphemeralCluster();
+    const cluster = await startEphemeralCluster({ parent: hasRoomInMemory() ? MEMORY : tmpdir() });
     process.env['TEST_DATABASE_URL'] = cluster.url('postgres');
     stops.push(() => cluster.stop());
   }
@@ -32,6 +36,12 @@ export async function startTestServers(): Promise<void> {
   globalThis.stopTestServers = async () => {
     for (const stop of stops) await stop();
   };
+}
+
+function hasRoomInMemory(): boolean {
+  if (!existsSync(MEMORY)) return false;
+  const { bavail, bsize } = statfsSync(MEMORY);
+  return bavail * bsize > ROOM_BYTES;
 }
 
 /**
