@@ -89,7 +89,7 @@ await bench(async ({ url }) => {
   const go = buildGoPeer();
   if (go) programs.push({ name: 'go', server: await Server.start(go, serviceSettings(url)), ...data });
   else console.log('no Go toolchain: the peer in Go is left out');
-  await compareAnswers(programs);
+  await compareResponses(programs);
 
   const logging = { LOG_LEVEL: 'info', RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_USER_PER_MINUTE: '1000000' };
   const logged = await startService(url, logging, program);
@@ -122,15 +122,15 @@ function list({ users }: Program): Request[] {
   return users.map((user) => get(user, '/entries?limit=20'));
 }
 
-/** All programs must give the same answer for one entry before any is measured. */
-async function compareAnswers(programs: readonly Program[]): Promise<void> {
-  const answers = await Promise.all(
+/** All programs must give the same response for one entry before any is measured. */
+async function compareResponses(programs: readonly Program[]): Promise<void> {
+  const responses = await Promise.all(
     programs.map(async ({ server, reads: [read] }) => {
       const response = await fetch(server.url + (read?.path ?? ''), { headers: read?.headers ?? {} });
       return JSON.stringify(Object.entries((await response.json()) as object).toSorted());
     }),
   );
-  const different = programs.filter((_, index) => answers[index] !== answers[0]);
+  const different = programs.filter((_, index) => responses[index] !== responses[0]);
   if (different.length > 0)
     throw new Error(`another answer from ${different.map(({ name }) => name).join(', ')}`);
 }

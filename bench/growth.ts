@@ -8,7 +8,7 @@ import { startService } from './harness/server.js';
 
 /**
  * How the time of a request grows with the number of entries that its user has. Each request differs a little from the
- * one before, so that no answer comes from the cache.
+ * one before, so that no response comes from the cache.
  */
 const { requests, sizes } = options({ requests: 200, sizes: '1000,100000,1000000' });
 const SIZES = sizes.split(',').map(Number);
@@ -80,8 +80,8 @@ async function deepPage(user: ApiClient, size: number): Promise<{ ids: string[];
   let cursor = '';
   const limit = Math.min(100, Math.floor(size / 10));
   for (let read = limit; read <= Math.min(20 * (DEEP_PAGE - 1), size - 20); read += limit) {
-    const answer = await user.get(`/entries?limit=${limit}${cursor && `&cursor=${cursor}`}`);
-    const { entries, nextCursor } = answer.body as { entries: { id: string }[]; nextCursor: string };
+    const response = await user.get(`/entries?limit=${limit}${cursor && `&cursor=${cursor}`}`);
+    const { entries, nextCursor } = response.body as { entries: { id: string }[]; nextCursor: string };
     ids.push(...entries.map(({ id }) => id));
     cursor = nextCursor;
   }

@@ -34,7 +34,7 @@ interface Phase {
   readonly seconds: number;
   readonly cpuMs: number;
   readonly peakMiB: number;
-  /** The longest answer of /health/live meanwhile. */
+  /** The longest response of /health/live meanwhile. */
   readonly liveMs: number;
 }
 
@@ -148,8 +148,8 @@ async function upload({ url, account }: ApiClient, format: Format, file: string)
     method: 'POST',
     headers: { authorization: `Bearer ${account.accessToken}`, 'content-type': MEDIA_TYPES[format] },
   });
-  const answered = once(post, 'response') as Promise<[IncomingMessage]>;
+  const responded = once(post, 'response') as Promise<[IncomingMessage]>;
   await pipeline(createReadStream(file), post);
-  const [answer] = await answered;
-  return json(answer);
+  const [response] = await responded;
+  return json(response);
 }

@@ -8,7 +8,7 @@ import { percentile } from './harness/report.js';
 import { startService } from './harness/server.js';
 
 /**
- * Ten times as many requests as the service can answer. Goodput counts the right answers within a second, as users do
+ * Ten times as many requests as the service can answer. Goodput counts the right responses within a second, as users do
  * not wait for longer. Exits 1 where goodput falls below 80 % of the peak, where the peak has not recovered 2 s later, or
  * where the service says meanwhile that it is not ready.
  *

@@ -12,7 +12,7 @@ export interface Request {
 }
 
 export interface Reply {
-  /** 0 where there was no answer. */
+  /** 0 where there was no response. */
   readonly status: number;
   readonly ms: number;
 }

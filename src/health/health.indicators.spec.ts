@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 
 describe('databaseAndMigrations', () => {
-  it('asks the database once for all probes that come while the answer is outstanding', async () => {
+  it('queries the database once for all probes that arrive before its reply', async () => {
     const pending = jest.fn(() => Promise.resolve([]));
     const indicators = indicatorsOf(pending);
     const results = await Promise.all([1, 2, 3].map(() => indicators.databaseAndMigrations()));

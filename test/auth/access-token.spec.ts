@@ -36,9 +36,9 @@ describe('an access token', () => {
   ] as const;
 
   it.each(PROTECTED)('is required by %s %s', async (method, path) => {
-    const answer = await anonymous.request(method, path);
-    expectProblem(answer, 401);
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    const response = await anonymous.request(method, path);
+    expectProblem(response, 401);
+    expect(response.headers.get('www-authenticate')).toBe('Bearer');
   });
 
   let ada: ApiClient;
@@ -114,9 +114,9 @@ describe('an access token', () => {
     // Signed again without a change, the token is valid: the change is the reason for the 401.
     expect((await anonymous.withToken(signJwt(header, claims)).get('/users/me')).status).toBe(200);
 
-    const answer = await anonymous.withToken(forge(header, claims)).get('/users/me');
-    expectProblem(answer, 401);
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    const response = await anonymous.withToken(forge(header, claims)).get('/users/me');
+    expectProblem(response, 401);
+    expect(response.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
   });
 
   it('is accepted up to 5 s after it expires, because clocks differ', async () => {

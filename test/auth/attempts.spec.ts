@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import { randomEmail, type Answer, type ApiClient } from '../harness/http/client.js';
+import { randomEmail, type ApiResponse, type ApiClient } from '../harness/http/client.js';
 import { expectProblem } from '../harness/http/problem.js';
 
 const PASSWORD = 'correct horse battery';
@@ -37,13 +37,13 @@ async function signUp(address: string): Promise<ApiClient> {
 }
 
 /** As many wrong passwords as an account bears without delay, each from elsewhere, and the one that begins the delay. */
-async function exhaust(email: string): Promise<Answer[]> {
+async function exhaust(email: string): Promise<ApiResponse[]> {
   return Promise.all(Array.from({ length: 11 }, () => login(email, newAddress())));
 }
 
-function expectDelay(answer: Answer): void {
-  const { detail } = expectProblem(answer, 429);
-  const seconds = answer.headers.get('retry-after');
+function expectDelay(response: ApiResponse): void {
+  const { detail } = expectProblem(response, 429);
+  const seconds = response.headers.get('retry-after');
   expect(seconds).toMatch(/^([1-9]|[1-5]\d|60)$/);
   expect(detail).toContain(`${seconds} s`);
 }
@@ -113,9 +113,9 @@ describe('the current password', () => {
       );
     const erase = (address: string) =>
       ada.request('DELETE', '/users/me', { body: { password: 'a guess' }, headers: from(address) });
-    const answers = [];
-    for (let n = 0; n < 11; n++) answers.push(await (n % 2 === 0 ? guess : erase)(newAddress()));
-    expect(answers.map(({ status }) => status)).toEqual(Array(11).fill(403));
+    const responses = [];
+    for (let n = 0; n < 11; n++) responses.push(await (n % 2 === 0 ? guess : erase)(newAddress()));
+    expect(responses.map(({ status }) => status)).toEqual(Array(11).fill(403));
     expectDelay(await guess(newAddress()));
     expectDelay(await erase(newAddress()));
     expectDelay(await login(ada.account.email, newAddress()));

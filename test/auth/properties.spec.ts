@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import { randomEmail, type Answer, type ApiClient } from '../harness/http/client.js';
+import { randomEmail, type ApiResponse, type ApiClient } from '../harness/http/client.js';
 import { sendRaw } from '../harness/http/raw-request.js';
 
 /** Requests a property: each is one round trip or two. */
@@ -91,11 +91,11 @@ describe('mass assignment', () => {
           fc.pre(!(path === '/users/me/password' && name === 'password'));
           // Written out by hand: an object literal would make __proto__ something else.
           const text = `${JSON.stringify(body).slice(0, -1)},${JSON.stringify(name)}:${JSON.stringify(value)}}`;
-          const answer = await mallory.request(method, path, { body: text });
+          const response = await mallory.request(method, path, { body: text });
           // Fastify itself refuses a key __proto__, and constructor.prototype.
-          expect([400, 422]).toContain(answer.status);
-          if (answer.status === 422) {
-            expect(answer.body.errors).toContainEqual({ path: name, message: 'is an unknown field' });
+          expect([400, 422]).toContain(response.status);
+          if (response.status === 422) {
+            expect(response.body.errors).toContainEqual({ path: name, message: 'is an unknown field' });
           } else expect(['__proto__', 'constructor']).toContain(name);
         },
       ),
@@ -127,9 +127,9 @@ describe('an id of another user', () => {
         fc.constantFrom(...ids.flatMap(spelt)),
         async ([method, path, rest = ''], id) => {
           const body = method === 'PATCH' ? { text: 'of Mallory' } : undefined;
-          const answer = await mallory.request(method, path + id + rest, { body });
-          expect([method, path, answer.status]).toEqual([method, path, 404]);
-          expect(answer.text).not.toContain('of Ada');
+          const response = await mallory.request(method, path + id + rest, { body });
+          expect([method, path, response.status]).toEqual([method, path, 404]);
+          expect(response.text).not.toContain('of Ada');
         },
       ),
       { numRuns: RUNS },
@@ -217,12 +217,12 @@ describe('overlong, deep or unexpected input', () => {
           const field = fields[at % fields.length]!;
           const rest = { ...body, [field]: 0 };
           const text = JSON.stringify(rest).replace(`"${field}":0`, () => `"${field}":${json}`);
-          const answer: Answer = await mallory.request(method, path, { body: text });
+          const response: ApiResponse = await mallory.request(method, path, { body: text });
           // A name may be null or short.
-          if (field === 'displayName' && answer.status === 200) return;
+          if (field === 'displayName' && response.status === 200) return;
           // A wrong password, or e-mail, that has the form of one.
-          expect([401, 403, 422]).toContain(answer.status);
-          expect(answer.text.length).toBeLessThan(20_000);
+          expect([401, 403, 422]).toContain(response.status);
+          expect(response.text.length).toBeLessThan(20_000);
         },
       ),
       { numRuns: RUNS * 2 },

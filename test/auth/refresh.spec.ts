@@ -83,8 +83,8 @@ describe('POST /auth/refresh', () => {
   it('lets one of two concurrent refreshes win, and keeps the session', async () => {
     for (let race = 0; race < RACES; race++) {
       const { account } = await service.signUp();
-      const answers = await Promise.all([refresh(account.refreshToken), refresh(account.refreshToken)]);
-      const [won, lost] = answers.sort((a, b) => a.status - b.status);
+      const responses = await Promise.all([refresh(account.refreshToken), refresh(account.refreshToken)]);
+      const [won, lost] = responses.sort((a, b) => a.status - b.status);
       expect(won.status).toBe(200);
       expectProblem(lost, 401);
       expect((await refresh(won.body.refreshToken)).status).toBe(200);

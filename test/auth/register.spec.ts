@@ -94,11 +94,11 @@ describe('POST /auth/register', () => {
   it('returns 201 to one of two concurrent registrations and 409 to the other', async () => {
     for (let race = 0; race < RACES; race++) {
       const email = randomEmail();
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         anonymous.post('/auth/register', { email, password: PASSWORD }),
         anonymous.post('/auth/register', { email: email.toUpperCase(), password: PASSWORD }),
       ]);
-      const [won, lost] = answers.sort((a, b) => a.status - b.status);
+      const [won, lost] = responses.sort((a, b) => a.status - b.status);
       expect(won.status).toBe(201);
       expectProblem(lost, 409);
       expect(await countUsers(email)).toBe(1);
@@ -147,12 +147,12 @@ describe('POST /auth/register', () => {
   });
 
   it('lists every invalid field', async () => {
-    const answer = await anonymous.post('/auth/register', {
+    const response = await anonymous.post('/auth/register', {
       email: 'nobody',
       password: 'short',
       role: 'admin',
     });
-    expect([...expectProblem(answer, 422).paths].sort()).toEqual(['email', 'password', 'role']);
+    expect([...expectProblem(response, 422).paths].sort()).toEqual(['email', 'password', 'role']);
   });
 
   it('never returns a password, not even in an error', async () => {

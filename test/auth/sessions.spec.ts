@@ -78,8 +78,8 @@ describe('DELETE /auth/sessions/:id', () => {
   it('returns 204 and ends that session at once, and no other', async () => {
     const ada = await service.signUp();
     const [stolen, phone] = [await ada.logIn(), await ada.logIn()];
-    const answer = await ada.delete(`/auth/sessions/${await currentOf(stolen)}`);
-    expect([answer.status, answer.text]).toEqual([204, '']);
+    const response = await ada.delete(`/auth/sessions/${await currentOf(stolen)}`);
+    expect([response.status, response.text]).toEqual([204, '']);
     await expectEnded(stolen);
     await expectAlive(ada);
     await expectAlive(phone);
@@ -210,13 +210,13 @@ describe('a session', () => {
 
   it('is refreshed by one of three concurrent refreshes', async () => {
     const { account } = await service.signUp();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 3 }, () =>
         anonymous.post('/auth/refresh', { refreshToken: account.refreshToken }),
       ),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
-    const won = answers.find(({ status }) => status === 200)!.body;
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+    const won = responses.find(({ status }) => status === 200)!.body;
     expect((await anonymous.post('/auth/refresh', { refreshToken: won.refreshToken })).status).toBe(200);
   });
 });

@@ -132,7 +132,7 @@ describe('GET /entries/export', () => {
 
   it('contains each entry once, whatever is written during the export', async () => {
     await insertLongEntries(service.database, ada);
-    const answer = await beginDownload(ada);
+    const response = await beginDownload(ada);
     const { rows } = {
       rows: await service.database.query<{ id: string }>('SELECT id FROM entries WHERE user_id = $1', [
         ada.account.userId,
@@ -145,8 +145,8 @@ describe('GET /entries/export', () => {
     );
     await ada.post('/entries', { text: 'new', mood: 5 });
     let text = '';
-    for await (const chunk of answer.setEncoding('utf8')) text += String(chunk);
-    expect(answer.complete).toBe(true);
+    for await (const chunk of response.setEncoding('utf8')) text += String(chunk);
+    expect(response.complete).toBe(true);
     const ids = text
       .split('\n')
       .slice(0, -1)
@@ -157,7 +157,7 @@ describe('GET /entries/export', () => {
 
   it('holds no database connection while the client does not read, and allows two exports per user', async () => {
     await insertLongEntries(service.database, ada);
-    const answers = [await beginDownload(ada), await beginDownload(ada)];
+    const responses = [await beginDownload(ada), await beginDownload(ada)];
     await until('nothing is under way', async () => {
       const busy = await service.database.query(
         `SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name = 'entries' AND state <> 'idle'`,
@@ -172,9 +172,9 @@ describe('GET /entries/export', () => {
     const eve = await service.signUp();
     expect(await canExport(eve)).toBe(true);
     // One is read to its end, the other is left.
-    expect(await endOf(answers[0]!)).toBe('whole');
+    expect(await endOf(responses[0]!)).toBe('whole');
     await until('one may begin', () => canExport());
-    answers[1]!.destroy();
+    responses[1]!.destroy();
     await until('two may begin', async () => {
       const both = await Promise.all([canExport(), canExport()]);
       return both.every(Boolean);
@@ -183,10 +183,10 @@ describe('GET /entries/export', () => {
 
   it('ends without its last chunk if it fails', async () => {
     await insertLongEntries(service.database, ada);
-    const answer = await beginDownload(ada);
+    const response = await beginDownload(ada);
     await service.database.query('ALTER TABLE entries RENAME COLUMN mood TO humour');
     try {
-      expect(await endOf(answer)).toBe('cut off');
+      expect(await endOf(response)).toBe('cut off');
     } finally {
       await service.database.query('ALTER TABLE entries RENAME COLUMN humour TO mood');
     }

@@ -67,11 +67,11 @@ describe('POST /entries with Idempotency-Key', () => {
   });
 
   it('creates one entry for 20 concurrent requests; the others get 409 or the first response', async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post('k')));
-    const made = answers.filter(({ status }) => status === 201);
+    const responses = await Promise.all(Array.from({ length: 20 }, () => post('k')));
+    const made = responses.filter(({ status }) => status === 201);
     expect(made.filter(({ headers }) => !headers.has('idempotency-replayed'))).toHaveLength(1);
     expect(new Set(made.map(({ text }) => text)).size).toBe(1);
-    for (const answer of answers.filter(({ status }) => status !== 201)) expectProblem(answer, 409);
+    for (const response of responses.filter(({ status }) => status !== 201)) expectProblem(response, 409);
     expect(await total()).toBe(1);
     expect((await post('k')).headers.get('idempotency-replayed')).toBe('true');
   });
@@ -194,9 +194,9 @@ describe('POST /entries/bulk with Idempotency-Key', () => {
     ada.post('/entries/bulk', { entries }, { 'idempotency-key': key });
 
   it('writes all of them once, of 20 at once too, and answers as the first time', async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => bulk('k', [BODY, BODY])));
+    const responses = await Promise.all(Array.from({ length: 20 }, () => bulk('k', [BODY, BODY])));
     expect(
-      answers.filter(({ status, headers }) => status === 201 && !headers.has('idempotency-replayed')),
+      responses.filter(({ status, headers }) => status === 201 && !headers.has('idempotency-replayed')),
     ).toHaveLength(1);
     expect(await total()).toBe(2);
     const again = await bulk('k', [BODY, BODY]);

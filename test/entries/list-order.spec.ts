@@ -84,10 +84,10 @@ describe.each(SORTS)('GET /entries?sort=%s', (sort) => {
     const written = await writeMany(20);
     const seen: string[] = [];
     for (let page = 1; page <= 7; page++) {
-      const answer = await list({ sort, limit: 3, page });
-      expect(answer).toMatchObject({ page, total: 20, limit: 3 });
-      expect(answer.nextCursor === null).toBe(page === 7);
-      seen.push(...answer.entries.map(({ id }) => id));
+      const response = await list({ sort, limit: 3, page });
+      expect(response).toMatchObject({ page, total: 20, limit: 3 });
+      expect(response.nextCursor === null).toBe(page === 7);
+      seen.push(...response.entries.map(({ id }) => id));
     }
     expect(seen).toEqual(inOrder(written, sort));
     expect((await list({ sort, limit: 3, page: 8 })).entries).toEqual([]);

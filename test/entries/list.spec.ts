@@ -36,9 +36,9 @@ describe('GET /entries', () => {
   it.each([1, 100])('accepts limit=%d', async (limit) => {
     await write();
     await write();
-    const answer = await list({ limit });
-    expect(answer.limit).toBe(limit);
-    expect(answer.entries).toHaveLength(Math.min(limit, 2));
+    const response = await list({ limit });
+    expect(response.limit).toBe(limit);
+    expect(response.entries).toHaveLength(Math.min(limit, 2));
   });
 
   it.each([

@@ -147,14 +147,14 @@ describe('PATCH /entries/:id by fifty at once', () => {
       Array.from({ length: 50 }, async (_, i) => {
         for (;;) {
           const { headers } = await ada.get(`/entries/${id}`);
-          const answer = await ada.patch(
+          const response = await ada.patch(
             `/entries/${id}`,
             { text: `by ${i}` },
             { 'if-match': headers.get('etag')! },
           );
-          if (answer.status === 200)
-            return [answer.body.version as number, answer.body.text as string] as const;
-          expect(`${answer.status} ${answer.text}`).toMatch(/^412 /);
+          if (response.status === 200)
+            return [response.body.version as number, response.body.text as string] as const;
+          expect(`${response.status} ${response.text}`).toMatch(/^412 /);
           lost += 1;
         }
       }),

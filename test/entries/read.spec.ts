@@ -148,7 +148,7 @@ describe("another user's entry", () => {
     const entry = await write({ text: 'mine' });
     const path = `/entries/${entry.id}`;
     await ada.get(path);
-    const answers = [
+    const responses = [
       await bob.get(path),
       await bob.get(path, { 'if-none-match': '*' }),
       await bob.patch(path, { text: 'yours' }),
@@ -159,13 +159,13 @@ describe("another user's entry", () => {
       await bob.delete(path, { 'if-match': '*' }),
       await bob.post(`${path}/restore`),
     ];
-    for (const answer of answers) {
-      expectProblem(answer, 404);
-      expect(answer.text).not.toContain('mine');
-      expect(answer.headers.has('etag')).toBe(false);
+    for (const response of responses) {
+      expectProblem(response, 404);
+      expect(response.text).not.toContain('mine');
+      expect(response.headers.has('etag')).toBe(false);
     }
     const absent = await bob.get(`/entries/${randomUUID()}`);
-    expect(answers[0]!.body.detail).toBe(absent.body.detail);
+    expect(responses[0]!.body.detail).toBe(absent.body.detail);
     expect((await ada.get(path)).body).toEqual(entry);
     const [row] = await service.database.query<{ same: boolean }>(
       'SELECT deleted_at IS NULL AND version = 1 AND user_id = $2 AS same FROM entries WHERE id = $1',

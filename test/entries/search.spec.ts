@@ -333,8 +333,8 @@ describe('paging through a search', () => {
       ['sea', nextCursor!],
       ['river', made],
     ] as const) {
-      const answer = await ada.get(`/entries?q=${q}&limit=1&cursor=${cursor}`);
-      expect(expectProblem(answer, 400).paths).toEqual(['cursor']);
+      const response = await ada.get(`/entries?q=${q}&limit=1&cursor=${cursor}`);
+      expect(expectProblem(response, 400).paths).toEqual(['cursor']);
     }
   });
 

@@ -52,8 +52,8 @@ describe('DELETE /entries/:id', () => {
 
   it('answers 204 once when it is asked ten times at the same instant', async () => {
     const { id } = await write();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => ada.delete(`/entries/${id}`)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([204, ...Array<number>(9).fill(404)]);
+    const responses = await Promise.all(Array.from({ length: 10 }, () => ada.delete(`/entries/${id}`)));
+    expect(responses.map(({ status }) => status).sort()).toEqual([204, ...Array<number>(9).fill(404)]);
   });
 
   it('keeps the row', async () => {
@@ -170,9 +170,9 @@ describe('POST /entries/:id/restore', () => {
   ])('answers to %j with %d', async (headers, status) => {
     const { id } = await write();
     await ada.delete(`/entries/${id}`);
-    const answer = await ada.post(`/entries/${id}/restore`, undefined, headers);
-    expect(answer.status).toBe(status);
-    if (status === 412) expectProblem(answer, 412);
+    const response = await ada.post(`/entries/${id}/restore`, undefined, headers);
+    expect(response.status).toBe(status);
+    if (status === 412) expectProblem(response, 412);
     expect((await ada.get(`/entries/${id}`)).status).toBe(status === 200 ? 200 : 404);
   });
 

@@ -161,14 +161,14 @@ describe('PATCH /entries/:id', () => {
 
     it('lets one of ten concurrent patches succeed', async () => {
       const entry = await write();
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 10 }, (_, i) =>
           ada.patch(`/entries/${entry.id}`, { mood: i + 1 }, { 'if-match': '"1"' }),
         ),
       );
-      const won = answers.filter(({ status }) => status === 200);
+      const won = responses.filter(({ status }) => status === 200);
       expect(won).toHaveLength(1);
-      for (const lost of answers.filter(({ status }) => status !== 200)) expectProblem(lost, 412);
+      for (const lost of responses.filter(({ status }) => status !== 200)) expectProblem(lost, 412);
       expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(won[0]!.body);
     });
   });
@@ -198,25 +198,25 @@ describe('PATCH /entries/:id', () => {
     const entry = await write();
     const last = { text: 'the last text', mood: 10, category: 'last', tags: ['last'] } as const;
     const fields = Object.keys(last) as (keyof typeof last)[];
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 30 }, (_, i) => {
         const field = fields[i % fields.length]!;
         return ada.patch(`/entries/${entry.id}`, { [field]: last[field] });
       }),
     );
-    expect(answers.map(({ status }) => status)).toEqual(Array(30).fill(200));
-    const versions = answers.map(({ body }) => Number(body.version)).sort((a, b) => a - b);
+    expect(responses.map(({ status }) => status)).toEqual(Array(30).fill(200));
+    const versions = responses.map(({ body }) => Number(body.version)).sort((a, b) => a - b);
     expect(versions).toEqual(Array.from({ length: 30 }, (_, i) => i + 2));
     expect((await ada.get(`/entries/${entry.id}`)).body).toMatchObject({ ...last, version: 31 });
   });
 
   it('returns a different state to each of many concurrent patches of one field', async () => {
     const entry = await write();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, (_, i) => ada.patch(`/entries/${entry.id}`, { text: `text ${i}` })),
     );
-    answers.forEach(({ body }, i) => expect(body.text).toBe(`text ${i}`));
-    const newest = answers.map(({ body }) => body).find(({ version }) => version === 11);
+    responses.forEach(({ body }, i) => expect(body.text).toBe(`text ${i}`));
+    const newest = responses.map(({ body }) => body).find(({ version }) => version === 11);
     expect((await ada.get(`/entries/${entry.id}`)).body).toEqual(newest);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import type { Answer, ApiClient } from '../harness/http/client.js';
+import type { ApiResponse, ApiClient } from '../harness/http/client.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { until } from '../harness/until.js';
 
@@ -13,17 +13,17 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-const countOf = (answers: readonly Answer[], status: number) =>
-  answers.filter((answer) => answer.status === status).length;
+const countOf = (responses: readonly ApiResponse[], status: number) =>
+  responses.filter((response) => response.status === status).length;
 
 describe('a rush', () => {
   it('serves 200 concurrent logins: none is refused', async () => {
     // Signing in again and again ends the oldest sessions.
     const { email, password } = (await service.signUp()).account;
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 200 }, () => service.anonymous.post('/auth/login', { email, password })),
     );
-    expect(new Set(answers.map(({ status, text }) => (status === 200 ? 'signed in' : text)))).toEqual(
+    expect(new Set(responses.map(({ status, text }) => (status === 200 ? 'signed in' : text)))).toEqual(
       new Set(['signed in']),
     );
   });
@@ -35,17 +35,17 @@ describe('a slow database', () => {
     lock.on('error', () => {});
     await lock.connect();
     await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
-    const refused: Answer[] = [];
+    const refused: ApiResponse[] = [];
     const write = async () => {
-      const answer = await ada.post('/entries', { text: 'under load', mood: 5 });
-      if (answer.status === 503) refused.push(answer);
-      return answer;
+      const response = await ada.post('/entries', { text: 'under load', mood: 5 });
+      if (response.status === 503) refused.push(response);
+      return response;
     };
     const writes = Array.from({ length: 600 }, write);
     await until('requests are shed', () => refused.length >= 50);
-    for (const answer of refused) {
-      expectProblem(answer, 503);
-      expect(answer.headers.get('retry-after')).toBe('1');
+    for (const response of refused) {
+      expectProblem(response, 503);
+      expect(response.headers.get('retry-after')).toBe('1');
     }
     expect((await service.anonymous.get('/health/live')).status).toBe(200);
     // All connections wait, and the database is there: no balancer is to leave all of it to the other replicas.
@@ -54,10 +54,10 @@ describe('a slow database', () => {
       details: { database: { status: 'up' }, migrations: { status: 'up' } },
     });
     await lock.end();
-    const answers = await Promise.all(writes);
-    expect(countOf(answers, 201) + refused.length).toBe(600);
+    const responses = await Promise.all(writes);
+    expect(countOf(responses, 201) + refused.length).toBe(600);
     const [row] = await service.database.query<{ count: number }>('SELECT count(*)::int FROM entries');
-    expect(row?.count).toBe(countOf(answers, 201));
+    expect(row?.count).toBe(countOf(responses, 201));
     expect((await write()).status).toBe(201);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import type { Answer, ApiClient } from '../harness/http/client.js';
+import type { ApiResponse, ApiClient } from '../harness/http/client.js';
 import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
 import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
@@ -29,13 +29,13 @@ describe('PostgreSQL', () => {
     await database.drop();
   });
 
-  async function write(): Promise<Answer> {
-    const answer = await client.post('/entries', { text: 'kept', mood: 5 });
-    if (answer.status === 201) acknowledged.push(answer.body.id);
-    return answer;
+  async function write(): Promise<ApiResponse> {
+    const response = await client.post('/entries', { text: 'kept', mood: 5 });
+    if (response.status === 201) acknowledged.push(response.body.id);
+    return response;
   }
 
-  const expectUnavailable = ({ status, headers, body, text }: Answer) => {
+  const expectUnavailable = ({ status, headers, body, text }: ApiResponse) => {
     expect(status).toBe(503);
     expect(headers.get('content-type')).toContain('application/problem+json');
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);

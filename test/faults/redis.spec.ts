@@ -166,8 +166,8 @@ describeWithRedis('Redis', () => {
       const reader = new ApiClient(direct.url, client.account);
       await client.post('/entries', { text: 'asked for', mood: 5 });
       const count = jest.spyOn(direct.app.get(EntriesRepository), 'count');
-      const answers = await Promise.all(Array.from({ length: 100 }, () => reader.get('/entries')));
-      expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+      const responses = await Promise.all(Array.from({ length: 100 }, () => reader.get('/entries')));
+      expect(new Set(responses.map(({ text }) => text)).size).toBe(1);
       expect(count).toHaveBeenCalledTimes(1);
     } finally {
       await direct.close();
@@ -180,10 +180,10 @@ describeWithRedis('Redis', () => {
     try {
       for (const each of both) await until('connected', () => isConnected(each));
       const clients = both.map(({ url }) => new ApiClient(url, client.account));
-      const answers = [];
-      for (let call = 0; call < 8; call += 1) answers.push(await clients[call % 2]!.get('/users/me'));
-      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200, 429, 429]);
-      expect(answers.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual([
+      const responses = [];
+      for (let call = 0; call < 8; call += 1) responses.push(await clients[call % 2]!.get('/users/me'));
+      expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200, 429, 429]);
+      expect(responses.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual([
         ...['5', '4', '3', '2', '1', '0'],
         ...['0', '0'],
       ]);

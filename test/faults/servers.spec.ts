@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import { ApiClient, type Answer } from '../harness/http/client.js';
+import { ApiClient, type ApiResponse } from '../harness/http/client.js';
 import type { TestDatabase } from '../harness/database/database.js';
 import { Ledger } from '../harness/entries/ledger.js';
 import { PostgresServer } from '../harness/servers/postgres-server.js';
@@ -95,7 +95,7 @@ describe('PostgreSQL itself', () => {
   it('hangs: 503 within the time limits, and success when it continues', async () => {
     const stop = keepWriting(ledger);
     postgres.hang();
-    let refused: Answer;
+    let refused: ApiResponse;
     try {
       refused = await client.get('/entries');
     } finally {
@@ -120,7 +120,7 @@ describe('PostgreSQL itself', () => {
         for (;;) await take();
       };
       await expect(everything()).rejects.toMatchObject({ code: '53300' });
-      let answer: Answer;
+      let response: ApiResponse;
       // Again where the service was faster to take a place that came free.
       await until('none is left for the service', async () => {
         await others[0]!.query(
@@ -128,10 +128,10 @@ describe('PostgreSQL itself', () => {
           [database.name],
         );
         await expect(everything()).rejects.toMatchObject({ code: '53300' });
-        answer = await ledger.write();
-        return answer.status === 503;
+        response = await ledger.write();
+        return response.status === 503;
       });
-      expectProblem(answer!, 503);
+      expectProblem(response!, 503);
     } finally {
       await Promise.all(others.map((other) => other.end().catch(() => {})));
     }
@@ -399,7 +399,7 @@ describe('a clock that is set back by an hour', () => {
       const ids: string[] = [];
       const write = async (by: ApiClient) =>
         ids.push((await by.post('/entries', { text: 'kept', mood: 5 })).body.id as string);
-      const idsOf = ({ body }: Answer) => (body.entries as { id: string }[]).map(({ id }) => id);
+      const idsOf = ({ body }: ApiResponse) => (body.entries as { id: string }[]).map(({ id }) => id);
       for (let turn = 0; turn < 6; turn += 1) await write(client);
       const query = '/entries?limit=3&sort=-createdAt';
       const page = await client.get(query);

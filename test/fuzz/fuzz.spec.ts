@@ -12,7 +12,7 @@ import {
   type Session,
 } from './requests.js';
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
@@ -63,14 +63,14 @@ describe(`${REQUESTS} valid, invalid and hostile requests for every operation of
         }
         const operation = operations[i % operations.length]!;
         const request = new RequestMaker(SEED + i, operation, document, session).make();
-        const answer = await send(request);
-        statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+        const response = await send(request);
+        statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
         faults.push(
-          ...faultsOf(answer, request, operation).map((fault) => describeFault(fault, request, answer)),
+          ...faultsOf(response, request, operation).map((fault) => describeFault(fault, request, response)),
         );
-        learn(answer, session);
+        learn(response, session);
         // The request signed the user out or erased the account.
-        if (answer.status === 401 && request.isSignedIn) session = await signUp();
+        if (response.status === 401 && request.isSignedIn) session = await signUp();
       }
       expect(faults).toEqual([]);
       // The requests neither all succeed nor all fail at the first check.
@@ -87,7 +87,7 @@ async function signUp(): Promise<Session> {
 }
 
 /** With headers that fetch would refuse. */
-function send({ method, path, headers, body }: FuzzRequest): Promise<Answer> {
+function send({ method, path, headers, body }: FuzzRequest): Promise<ApiResponse> {
   return new Promise((resolve, reject) => {
     const length = body && { 'content-length': String(body.length) };
     const options = { method, path, headers: { ...headers, ...length }, agent, timeout: 10_000 };
@@ -97,14 +97,14 @@ function send({ method, path, headers, body }: FuzzRequest): Promise<Answer> {
       response.once('error', reject);
       response.once('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }));
     });
-    request.once('timeout', () => request.destroy(new Error(`${method} ${path}: no answer within 10 s`)));
+    request.once('timeout', () => request.destroy(new Error(`${method} ${path}: no response within 10 s`)));
     request.once('error', reject);
     request.end(body);
   });
 }
 
 /** Keeps tokens, ids and cursors, so that later requests refer to something that exists. */
-function learn({ status, text }: Answer, session: Session): void {
+function learn({ status, text }: ApiResponse, session: Session): void {
   if (status >= 300 || !text.startsWith('{')) return;
   const body = JSON.parse(text.split('\n', 1)[0]!);
   if (body.accessToken && body.user.email === session.email) {
@@ -117,19 +117,19 @@ function learn({ status, text }: Answer, session: Session): void {
   for (const list of [session.ids, session.cursors]) list.splice(0, list.length - 20);
 }
 
-function faultsOf(answer: Answer, { mayMissRoute }: FuzzRequest, { responses }: Operation): string[] {
-  const { status, headers, text } = answer;
+function faultsOf(response: ApiResponse, { mayMissRoute }: FuzzRequest, { responses }: Operation): string[] {
+  const { status, headers, text } = response;
   const faults = faultsOfHeaders(headers);
-  const response = responses[status];
+  const documented = responses[status];
   const isDocumented = mayMissRoute
     ? STATUSES_OUTSIDE_OPERATIONS.has(status)
-    : response || status === TOO_LARGE;
+    : documented || status === TOO_LARGE;
   if (status >= 500 || !isDocumented) faults.push(`status ${status} is not documented`);
-  if (status >= 400) return [...faults, ...faultsOfProblem(answer)];
-  if (!response || mayMissRoute) return faults;
-  if (!response.content) return text === '' ? faults : [...faults, 'undocumented body'];
+  if (status >= 400) return [...faults, ...faultsOfProblem(response)];
+  if (!documented || mayMissRoute) return faults;
+  if (!documented.content) return text === '' ? faults : [...faults, 'undocumented body'];
   const mediaType = (headers['content-type'] ?? '').split(';', 1)[0]!;
-  const schema = response.content[mediaType]?.schema;
+  const schema = documented.content[mediaType]?.schema;
   if (!schema) return [...faults, `media type ${mediaType} is not documented`];
   return mediaType === 'application/json'
     ? [...faults, ...schemaFaults(JSON.parse(text), schema, document)]
@@ -146,7 +146,7 @@ function faultsOfHeaders(headers: IncomingHttpHeaders): string[] {
 }
 
 /** RFC 9457, and no word about the inside of the service. */
-function faultsOfProblem({ status, headers, text }: Answer): string[] {
+function faultsOfProblem({ status, headers, text }: ApiResponse): string[] {
   if (!/^application\/problem\+json\b/.test(headers['content-type'] ?? '')) return ['not a problem document'];
   const problem = JSON.parse(text);
   const faults = schemaFaults(problem, document.components.schemas['Problem']!, document);
@@ -174,7 +174,7 @@ function faultsOfRaw(received: string): string[] {
   return status < 400 ? [] : faultsOfProblem({ status, headers, text });
 }
 
-function describeFault(fault: string, request: FuzzRequest, { status, text }: Answer): string {
+function describeFault(fault: string, request: FuzzRequest, { status, text }: ApiResponse): string {
   const { authorization, ...headers } = request.headers;
   return [
     `${fault}: ${request.method} ${request.path.slice(0, 200)}`,

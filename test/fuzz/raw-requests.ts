@@ -42,7 +42,7 @@ export function sendRaw(url: string, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname);
     let received = '';
-    socket.setTimeout(5000, () => socket.destroy(new Error('no answer within 5 s')));
+    socket.setTimeout(5000, () => socket.destroy(new Error('no response within 5 s')));
     socket.setEncoding('latin1').on('data', (chunk: string) => (received += chunk));
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET') reject(error);

@@ -96,15 +96,15 @@ describe('a request body', () => {
 
   it('of 2 MiB returns 413 without a content-length too', async () => {
     const chunk = 'x'.repeat(64 * 1024);
-    const answer = await sendRaw(
+    const response = await sendRaw(
       service.url,
       `POST /entries HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n` +
         `transfer-encoding: chunked\r\n\r\n` +
         `${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(32) +
         '0\r\n\r\n',
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
-    expect(answer).toContain('content-type: application/problem+json');
+    expect(response).toMatch(/^HTTP\/1\.1 413 /);
+    expect(response).toContain('content-type: application/problem+json');
   });
 
   it.each([
@@ -122,13 +122,13 @@ describe('a request body', () => {
 
   it('without a type returns 415', async () => {
     const body = JSON.stringify(ENTRY);
-    const answer = await sendRaw(
+    const response = await sendRaw(
       service.url,
       `POST /entries HTTP/1.1\r\nhost: test\r\nconnection: close\r\nauthorization: Bearer ${ada.account.accessToken}\r\n` +
         `content-length: ${body.length}\r\n\r\n${body}`,
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 415 /);
-    expect(answer).toContain('content-type: application/problem+json');
+    expect(response).toMatch(/^HTTP\/1\.1 415 /);
+    expect(response).toContain('content-type: application/problem+json');
   });
 
   it.each([
@@ -148,7 +148,7 @@ describe('a request body of invalid UTF-8', () => {
       Buffer.from([0xc3, 0x28]),
       Buffer.from('","mood":5}'),
     ]);
-    const answer = await sendRaw(
+    const response = await sendRaw(
       service.url,
       Buffer.concat([
         Buffer.from(
@@ -158,8 +158,8 @@ describe('a request body of invalid UTF-8', () => {
         body,
       ]),
     );
-    expect(answer).toMatch(/^HTTP\/1.1 400 /);
-    expect(answer).toContain('The body is not valid UTF-8');
+    expect(response).toMatch(/^HTTP\/1.1 400 /);
+    expect(response).toContain('The body is not valid UTF-8');
   });
 });
 

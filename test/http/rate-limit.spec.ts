@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import { randomEmail, type Answer, type ApiClient } from '../harness/http/client.js';
+import { randomEmail, type ApiResponse, type ApiClient } from '../harness/http/client.js';
 import { expectProblem } from '../harness/http/problem.js';
 
 const LIMITS = {
@@ -46,24 +46,24 @@ async function signUp(): Promise<ApiClient> {
   return anonymous.as({ email, password: PASSWORD, userId: user.id, accessToken, refreshToken });
 }
 
-async function inTurn(count: number, request: () => Promise<Answer>): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  for (let i = 0; i < count; i++) answers.push(await request());
-  return answers;
+async function inTurn(count: number, request: () => Promise<ApiResponse>): Promise<ApiResponse[]> {
+  const responses: ApiResponse[] = [];
+  for (let i = 0; i < count; i++) responses.push(await request());
+  return responses;
 }
 
-const statusesOf = (answers: readonly Answer[]) => answers.map(({ status }) => status);
+const statusesOf = (responses: readonly ApiResponse[]) => responses.map(({ status }) => status);
 
-function expectTooMany(answer: Answer, limit: number): void {
-  const { detail } = expectProblem(answer, 429);
-  const retryAfter = answer.headers.get('retry-after');
+function expectTooMany(response: ApiResponse, limit: number): void {
+  const { detail } = expectProblem(response, 429);
+  const retryAfter = response.headers.get('retry-after');
   expect(retryAfter).toMatch(/^([1-9]|[1-5]\d|60)$/);
   expect(detail).toContain(`${retryAfter} s`);
-  expect(answer.headers.get('ratelimit-reset')).toBe(retryAfter);
-  expect(answer.headers.get('ratelimit-remaining')).toBe('0');
-  expect(answer.headers.get('ratelimit-limit')).toBe(String(limit));
-  expect(answer.headers.get('ratelimit-policy')).toMatch(new RegExp(`^"\\w+";q=${limit};w=60$`));
-  expect(answer.headers.get('ratelimit')).toMatch(new RegExp(`^"\\w+";r=0;t=${retryAfter}$`));
+  expect(response.headers.get('ratelimit-reset')).toBe(retryAfter);
+  expect(response.headers.get('ratelimit-remaining')).toBe('0');
+  expect(response.headers.get('ratelimit-limit')).toBe(String(limit));
+  expect(response.headers.get('ratelimit-policy')).toMatch(new RegExp(`^"\\w+";q=${limit};w=60$`));
+  expect(response.headers.get('ratelimit')).toMatch(new RegExp(`^"\\w+";r=0;t=${retryAfter}$`));
 }
 
 describe('the limit of an IP address without a token', () => {
@@ -71,16 +71,16 @@ describe('the limit of an IP address without a token', () => {
 
   it('is sent with each response, and refuses with 429 beyond it', async () => {
     const address = newAddress();
-    const answers = await inTurn(5, () => guess(from(address)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401]);
-    expect(answers.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual([
+    const responses = await inTurn(5, () => guess(from(address)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401]);
+    expect(responses.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual([
       '4',
       '3',
       '2',
       '1',
       '0',
     ]);
-    for (const { headers } of answers) {
+    for (const { headers } of responses) {
       expect(headers.get('ratelimit-limit')).toBe('5');
       expect(headers.get('ratelimit-policy')).toBe('"anonymous";q=5;w=60');
       expect(headers.get('ratelimit-reset')).toMatch(/^([1-9]|[1-5]\d|60)$/);
@@ -92,8 +92,8 @@ describe('the limit of an IP address without a token', () => {
 
   it('counts what arrives at the same instant', async () => {
     const address = newAddress();
-    const answers = await Promise.all(Array.from({ length: 12 }, () => guess(from(address))));
-    expect(statusesOf(answers).sort()).toEqual([
+    const responses = await Promise.all(Array.from({ length: 12 }, () => guess(from(address))));
+    expect(statusesOf(responses).sort()).toEqual([
       ...Array<number>(5).fill(401),
       ...Array<number>(7).fill(429),
     ]);
@@ -106,9 +106,10 @@ describe('the limit of an IP address without a token', () => {
   });
 
   it('is one for all addresses of an IPv6 network, however they are written, and another for the next', async () => {
-    const answers = [];
-    for (let host = 1; host <= 6; host += 1) answers.push(await guess(from(`2001:db8:7:1:${host}::${host}`)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = [];
+    for (let host = 1; host <= 6; host += 1)
+      responses.push(await guess(from(`2001:db8:7:1:${host}::${host}`)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
     expectTooMany(await guess(from('2001:0DB8:0007:0001::abcd')), 5);
     expect((await guess(from('2001:db8:7:2::1'))).status).toBe(401);
   });
@@ -135,27 +136,27 @@ describe('the limit of an IP address without a token', () => {
   });
 
   it('applies to invalid tokens from all addresses of an IPv6 network', async () => {
-    const answers = [];
+    const responses = [];
     for (let host = 1; host <= 6; host += 1) {
-      answers.push(
+      responses.push(
         await anonymous.withToken('a.forged.token').get('/users/me', from(`2001:db8:7:3::${host}`)),
       );
     }
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 
   it('is one for an IPv4 address and what it is in IPv6, with a port or without', async () => {
     const spellings = ['203.0.113.9', '::ffff:203.0.113.9', '::ffff:cb00:7109', '203.0.113.9:4711'];
-    const answers = [];
+    const responses = [];
     for (const spelling of [...spellings, '[::ffff:203.0.113.9]:4712', '203.0.113.9:4713'])
-      answers.push(await guess(from(spelling)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+      responses.push(await guess(from(spelling)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 
   it('is one for all that is no address', async () => {
-    const answers = [];
-    for (let word = 1; word <= 6; word += 1) answers.push(await guess(from(`word ${word}`)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = [];
+    for (let word = 1; word <= 6; word += 1) responses.push(await guess(from(`word ${word}`)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 
   it('refuses before anything is done', async () => {
@@ -172,9 +173,9 @@ describe('the limit of a user', () => {
 
   it('is sent with each response, and refuses with 429 beyond it', async () => {
     const ada = await signUp();
-    const answers = await inTurn(7, () => ada.get('/users/me'));
-    expect(statusesOf(answers)).toEqual(Array(7).fill(200));
-    expect(answers.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual([
+    const responses = await inTurn(7, () => ada.get('/users/me'));
+    expect(statusesOf(responses)).toEqual(Array(7).fill(200));
+    expect(responses.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual([
       '6',
       '5',
       '4',
@@ -228,9 +229,9 @@ describe('the limit of logins for an IP address and an e-mail', () => {
   it('refuses with 429 past it, the right password too', async () => {
     const { email } = (await signUp()).account;
     const address = newAddress();
-    const answers = await inTurn(3, () => login(email, address));
-    expect(statusesOf(answers)).toEqual([401, 401, 401]);
-    expect(answers.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual(['2', '1', '0']);
+    const responses = await inTurn(3, () => login(email, address));
+    expect(statusesOf(responses)).toEqual([401, 401, 401]);
+    expect(responses.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual(['2', '1', '0']);
     expectTooMany(await login(email, address), 3);
     expectTooMany(await login(email, address, PASSWORD), 3);
   });
@@ -263,9 +264,9 @@ describe('probes and scrapes', () => {
   serviceWith(LIMITS);
 
   it.each(['/health', '/health/live', '/metrics'])('are never limited: %s', async (path) => {
-    const answers = await inTurn(12, () => anonymous.get(path));
-    expect(statusesOf(answers)).toEqual(Array(12).fill(200));
-    for (const { headers } of answers) expect(headers.has('ratelimit-limit')).toBe(false);
+    const responses = await inTurn(12, () => anonymous.get(path));
+    expect(statusesOf(responses)).toEqual(Array(12).fill(200));
+    for (const { headers } of responses) expect(headers.has('ratelimit-limit')).toBe(false);
   });
 });
 
@@ -273,8 +274,8 @@ describe('X-Forwarded-For without TRUST_PROXY', () => {
   serviceWith(LIMITS);
 
   it('is not believed: other addresses do not help', async () => {
-    const answers = await inTurn(6, () => guess(from(newAddress())));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = await inTurn(6, () => guess(from(newAddress())));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 });
 
@@ -282,8 +283,8 @@ describe('X-Forwarded-For with TRUST_PROXY=on', () => {
   serviceWith({ ...LIMITS, TRUST_PROXY: 'on' });
 
   it('is believed: each address has its own limit, and the session keeps it', async () => {
-    const answers = await inTurn(6, () => guess(from(newAddress())));
-    expect(statusesOf(answers)).toEqual(Array(6).fill(401));
+    const responses = await inTurn(6, () => guess(from(newAddress())));
+    expect(statusesOf(responses)).toEqual(Array(6).fill(401));
     const address = newAddress();
     const account = { email: randomEmail(), password: PASSWORD };
     const { body } = await anonymous.post('/auth/register', account, from(address));
@@ -299,8 +300,8 @@ describe('X-Forwarded-For with TRUST_PROXY=127.0.0.0/8, 10.0.0.0/8', () => {
 
   it('is believed as far as the proxy that is trusted wrote it, and no further', async () => {
     const proxied = newAddress();
-    const answers = await inTurn(6, () => guess(from(`${newAddress()}, ${proxied}`)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = await inTurn(6, () => guess(from(`${newAddress()}, ${proxied}`)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
     expect((await guess(from(newAddress()))).status).toBe(401);
   });
 
@@ -309,16 +310,16 @@ describe('X-Forwarded-For with TRUST_PROXY=127.0.0.0/8, 10.0.0.0/8', () => {
     ['the second one as well, in IPv6', '::ffff:10.1.2.3'],
   ])('is believed through two proxies that are trusted: %s', async (_name, second) => {
     const client = newAddress();
-    const answers = await inTurn(6, () => guess(from(`${newAddress()}, ${client}, ${second}`)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = await inTurn(6, () => guess(from(`${newAddress()}, ${client}, ${second}`)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
     // Nor is it the proxy that is counted.
     expect((await guess(from(`${client}, ${newAddress()}, ${second}`))).status).toBe(401);
   });
 
   it('is not believed beyond a proxy that is not trusted', async () => {
     const stranger = newAddress();
-    const answers = await inTurn(6, () => guess(from(`${newAddress()}, 10.1.2.3, ${stranger}`)));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = await inTurn(6, () => guess(from(`${newAddress()}, 10.1.2.3, ${stranger}`)));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 });
 
@@ -326,8 +327,8 @@ describe('X-Forwarded-For with TRUST_PROXY=10.0.0.0/8', () => {
   serviceWith({ ...LIMITS, TRUST_PROXY: '10.0.0.0/8' });
 
   it('is not believed from an address outside of it', async () => {
-    const answers = await inTurn(6, () => guess(from(newAddress())));
-    expect(statusesOf(answers)).toEqual([401, 401, 401, 401, 401, 429]);
+    const responses = await inTurn(6, () => guess(from(newAddress())));
+    expect(statusesOf(responses)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 });
 
@@ -335,8 +336,8 @@ describe('RATE_LIMIT_ENABLED=false', () => {
   serviceWith({ ...LIMITS, RATE_LIMIT_ENABLED: 'false' });
 
   it('limits nothing and sends no limit headers', async () => {
-    const answers = await inTurn(12, () => guess({}));
-    expect(statusesOf(answers)).toEqual(Array(12).fill(401));
-    expect([...answers[0]!.headers.keys()].filter((name) => name.startsWith('ratelimit'))).toEqual([]);
+    const responses = await inTurn(12, () => guess({}));
+    expect(statusesOf(responses)).toEqual(Array(12).fill(401));
+    expect([...responses[0]!.headers.keys()].filter((name) => name.startsWith('ratelimit'))).toEqual([]);
   });
 });

@@ -69,10 +69,10 @@ describe('a method that the route does not have', () => {
     ['PROPFIND', '/entries', 'GET, HEAD, POST'],
   ])('%s %s returns 405 with Allow: %s, with and without a token', async (method, path, allow) => {
     for (const client of [anonymous, ada]) {
-      const answer = await client.request(method, path);
-      if (method === 'HEAD') expect(answer.status).toBe(405);
-      else expectProblem(answer, 405);
-      expect(answer.headers.get('allow')).toBe(allow);
+      const response = await client.request(method, path);
+      if (method === 'HEAD') expect(response.status).toBe(405);
+      else expectProblem(response, 405);
+      expect(response.headers.get('allow')).toBe(allow);
     }
   });
 });
@@ -105,8 +105,8 @@ describe('a malformed HTTP request', () => {
     ['a URL of 20 KiB', `GET /entries?q=${'a'.repeat(20_480)} HTTP/1.1\r\nhost: a\r\n\r\n`, 431],
     ['headers of 20 KiB', `GET / HTTP/1.1\r\nhost: a\r\nx-long: ${'a'.repeat(20_480)}\r\n\r\n`, 431],
   ])('of %s returns a problem, and the connection is closed', async (_name, bytes, status) => {
-    const answer = await sendRaw(service.url, bytes);
-    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    const response = await sendRaw(service.url, bytes);
+    const [head = '', body = ''] = response.split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(head).toContain('content-type: application/problem+json');
     expect(head).toContain('connection: close');
@@ -127,26 +127,26 @@ describe('the time limit of a client', () => {
 
 describe('a request that Node answers by default', () => {
   it('without a Host header returns a problem with status 400', async () => {
-    const answer = await sendRaw(service.url, 'GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n');
-    expect(answer).toMatch(/^HTTP\/1.1 400 /);
-    expect(answer).toContain('The Host header is missing');
+    const response = await sendRaw(service.url, 'GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n');
+    expect(response).toMatch(/^HTTP\/1.1 400 /);
+    expect(response).toContain('The Host header is missing');
   });
 
   it('with an unknown Expect header is served', async () => {
-    const answer = await sendRaw(
+    const response = await sendRaw(
       service.url,
       'GET /health/live HTTP/1.1\r\nhost: a\r\nexpect: tea\r\nconnection: close\r\n\r\n',
     );
-    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(response).toMatch(/^HTTP\/1.1 200 /);
   });
 });
 
 describe('a request that fails after its response', () => {
   it('has no second response, which the client could take for that of its next request', async () => {
-    const answer = await sendRaw(
+    const response = await sendRaw(
       service.url,
       'POST /entries HTTP/1.1\r\nhost: a\r\ntransfer-encoding: nonsense\r\n\r\n',
     );
-    expect(answer.match(/^HTTP\/1.1 \d+/gm)).toHaveLength(1);
+    expect(response.match(/^HTTP\/1.1 \d+/gm)).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import type { ApiClient, Answer } from '../harness/http/client.js';
+import type { ApiClient, ApiResponse } from '../harness/http/client.js';
 import { UUID_V7 } from '../harness/http/formats.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { sendRaw } from '../harness/http/raw-request.js';
@@ -41,7 +41,7 @@ describe('x-request-id', () => {
 
   it('is generated for each request without one, for any status', async () => {
     const { id } = (await ada.post('/entries', ENTRY)).body;
-    const answers = [
+    const responses = [
       await ada.get('/users/me'),
       await ada.get(`/entries/${id}`, { 'if-none-match': '*' }),
       await ada.delete(`/entries/${id}`),
@@ -53,11 +53,11 @@ describe('x-request-id', () => {
       await ada.post('/entries', { ...ENTRY, text: 'x'.repeat(2 * MIB) }),
       await anonymous.get('/health/live'),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 304, 204, 401, 404, 400, 405, 400, 413, 200]);
-    const ids = answers.map(({ headers }) => headers.get('x-request-id'));
+    expect(responses.map(({ status }) => status)).toEqual([200, 304, 204, 401, 404, 400, 405, 400, 413, 200]);
+    const ids = responses.map(({ headers }) => headers.get('x-request-id'));
     for (const each of ids) expect(each).toMatch(UUID_V7);
     expect(new Set(ids).size).toBe(ids.length);
-    for (const { headers } of answers) expect(headers.get('x-content-type-options')).toBe('nosniff');
+    for (const { headers } of responses) expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 });
 
@@ -75,17 +75,17 @@ describe('header injection', () => {
     ['by the host', '/users/me', 'x-forwarded-host: a%0d%0ax-injected: yes\r\n'],
   ])('%s has no effect', async (_name, path, header) => {
     const authorization = `authorization: Bearer ${ada.account.accessToken}\r\n`;
-    const answer = await sendRaw(
+    const response = await sendRaw(
       service.url,
       `GET ${path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n${authorization}${header}\r\n`,
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 [24]\d\d /);
-    expect(answer.split('\r\n\r\n', 1)[0]).not.toMatch(/x-injected/i);
+    expect(response).toMatch(/^HTTP\/1\.1 [24]\d\d /);
+    expect(response.split('\r\n\r\n', 1)[0]).not.toMatch(/x-injected/i);
   });
 });
 
 describe('every response', () => {
-  const answers = async (): Promise<Answer[]> => [
+  const responses = async (): Promise<ApiResponse[]> => [
     await ada.get('/users/me'),
     await anonymous.get('/health'),
     await anonymous.get('/users/me'),
@@ -95,7 +95,7 @@ describe('every response', () => {
   ];
 
   it('has the security headers', async () => {
-    for (const { headers } of await answers()) {
+    for (const { headers } of await responses()) {
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('content-security-policy')).toContain("default-src 'none'");
       expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
@@ -105,7 +105,7 @@ describe('every response', () => {
   });
 
   it('names no software, and allows no other origin', async () => {
-    for (const { headers } of await answers()) {
+    for (const { headers } of await responses()) {
       expect(headers.has('x-powered-by')).toBe(false);
       expect(headers.has('server')).toBe(false);
     }
@@ -119,14 +119,14 @@ describe('an unexpected failure', () => {
     await service.database.query('ALTER TABLE entries RENAME COLUMN mood TO moood');
     try {
       const { id } = { id: '01a20f82-9a69-74d9-ab45-fad434e8495e' };
-      for (const answer of [
+      for (const response of [
         await ada.get('/entries'),
         await ada.get(`/entries/${id}`),
         await ada.post('/entries', ENTRY),
         await ada.patch(`/entries/${id}`, { mood: 5 }),
       ]) {
-        const { detail } = expectProblem(answer, 500);
-        expect(answer.body.errors).toBeUndefined();
+        const { detail } = expectProblem(response, 500);
+        expect(response.body.errors).toBeUndefined();
         expect(detail).not.toMatch(/mood|entries|select|insert|column|\.[jt]s\b|\bat /i);
       }
     } finally {

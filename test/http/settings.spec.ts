@@ -54,7 +54,7 @@ describe('CORS_ORIGINS', () => {
     const from = (headers: Readonly<Record<string, string>> = {}) => ({ origin: ORIGIN, ...headers });
     const bob = await service.signUp();
     const created = await bob.post('/entries', ENTRY, from({ 'idempotency-key': 'once' }));
-    const answers = [
+    const responses = [
       created,
       await bob.post('/entries', ENTRY, from({ 'idempotency-key': 'once' })),
       await bob.get(`/entries/${created.body.id}`, from({ 'if-none-match': '*' })),
@@ -67,13 +67,13 @@ describe('CORS_ORIGINS', () => {
       await service.anonymous.get('/users/me', from()),
       await service.anonymous.get('/nothing', from()),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([
+    expect(responses.map(({ status }) => status)).toEqual([
       ...[201, 201, 304, 200, 200, 200, 204],
       ...[405, 413, 401, 404],
     ]);
-    const sent = new Set(answers.flatMap(({ headers }) => [...headers.keys()]));
-    const exposed = answers[0]!.headers.get('access-control-expose-headers')!.split(', ');
-    for (const { headers } of answers) {
+    const sent = new Set(responses.flatMap(({ headers }) => [...headers.keys()]));
+    const exposed = responses[0]!.headers.get('access-control-expose-headers')!.split(', ');
+    for (const { headers } of responses) {
       expect(headers.get('access-control-allow-origin')).toBe(ORIGIN);
       expect(headers.get('access-control-expose-headers')).toBe(exposed.join(', '));
     }

@@ -78,8 +78,8 @@ describe('GET /openapi.json', () => {
       const secured = CONTRACT[call as keyof typeof CONTRACT] === 'secured';
       expect([call, operation.security ?? []]).toEqual([call, secured ? [{ bearer: [] }] : []]);
       const [method = '', path = ''] = call.split(' ');
-      const answer = await anonymous.request(method, path.replace('{id}', randomUUID()));
-      expect([call, answer.status === 401]).toEqual([call, secured]);
+      const response = await anonymous.request(method, path.replace('{id}', randomUUID()));
+      expect([call, response.status === 401]).toEqual([call, secured]);
     }
   });
 

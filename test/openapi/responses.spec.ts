@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import { randomEmail, type ApiClient, type Answer } from '../harness/http/client.js';
+import { randomEmail, type ApiClient, type ApiResponse } from '../harness/http/client.js';
 import { schemaFaults } from '../harness/http/json-schema.js';
 import { OpenApi } from '../harness/http/openapi.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -21,13 +21,13 @@ describe('the OpenAPI document', () => {
     const seen = new Set<string>();
     const email = randomEmail();
     const password = 'correct horse battery';
-    const ask = async (client: ApiClient, call: string, options: AskOptions = {}): Promise<Answer> => {
+    const ask = async (client: ApiClient, call: string, options: AskOptions = {}): Promise<ApiResponse> => {
       const [method = '', path = ''] = call.split(' ');
       const { id = '', query = '', ...rest } = options;
-      const answer = await client.request(method, path.replace('{id}', id) + query, rest);
-      expect([call, answer.status, faultsOf(call, answer)]).toEqual([call, answer.status, []]);
-      seen.add(`${call} ${answer.status}`);
-      return answer;
+      const response = await client.request(method, path.replace('{id}', id) + query, rest);
+      expect([call, response.status, faultsOf(call, response)]).toEqual([call, response.status, []]);
+      seen.add(`${call} ${response.status}`);
+      return response;
     };
 
     await ask(anonymous, 'GET /health');
@@ -142,9 +142,9 @@ describe('the OpenAPI document', () => {
         ['text', { 'content-type': 'text/plain' }],
         ['x'.repeat(2_000_000), {}],
       ] as const) {
-        const answer = await ada.request(method, path.replace('{id}', randomUUID()), { body, headers });
-        expect([call, answer.status, faultsOf(call, answer)]).toEqual([call, answer.status, []]);
-        statuses.add(`${call} ${answer.status}`);
+        const response = await ada.request(method, path.replace('{id}', randomUUID()), { body, headers });
+        expect([call, response.status, faultsOf(call, response)]).toEqual([call, response.status, []]);
+        statuses.add(`${call} ${response.status}`);
       }
     }
     expect(statuses.size).toBe(18);
@@ -200,7 +200,7 @@ interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-function faultsOf(call: string, { status, headers, text, body }: Answer): string[] {
+function faultsOf(call: string, { status, headers, text, body }: ApiResponse): string[] {
   const response = api.operations.get(call)?.responses[status];
   if (!response) return [`${status} is not described`];
   const [mediaType = ''] = (headers.get('content-type') ?? '').split(';');

@@ -46,10 +46,10 @@ describe('a statement that exceeds DB_STATEMENT_TIMEOUT_MS', () => {
       const ada = await service.signUp();
       await lock.query('BEGIN; LOCK TABLE entries');
       for (const path of ['/entries', '/entries?q=river', '/entries/stats']) {
-        const answer = await ada.get(path);
-        expectProblem(answer, 504);
-        expect(answer.headers.has('retry-after')).toBe(false);
-        expect(answer.body.detail).toMatch(/^The query took too long/);
+        const response = await ada.get(path);
+        expectProblem(response, 504);
+        expect(response.headers.has('retry-after')).toBe(false);
+        expect(response.body.detail).toMatch(/^The query took too long/);
       }
       await lock.query('COMMIT');
       expect((await ada.get('/entries')).status).toBe(200);

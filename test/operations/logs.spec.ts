@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TEST_SECRET } from '../harness/test-secret.js';
-import { ApiClient, type Answer } from '../harness/http/client.js';
+import { ApiClient, type ApiResponse } from '../harness/http/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database/database.js';
 import { resolveReference, type JsonSchema } from '../harness/http/json-schema.js';
 import type { Document, Operation } from '../harness/http/openapi.js';
@@ -62,20 +62,20 @@ async function ask(
   method: string,
   path: string,
   options: { headers?: Readonly<Record<string, string>>; body?: unknown } = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   sent++;
-  const answer = await client.request(method, path, {
+  const response = await client.request(method, path, {
     ...options,
     headers: { ...HEADERS, ...options.headers },
   });
   for (const name of ['accessToken', 'refreshToken']) {
-    const token: unknown = answer.body?.[name];
+    const token: unknown = response.body?.[name];
     if (typeof token !== 'string') continue;
     secrets.add(token);
     // Of a JWT, each part by itself.
     for (const part of token.split('.').slice(1)) secrets.add(part);
   }
-  return answer;
+  return response;
 }
 
 async function signUp(): Promise<ApiClient> {
@@ -206,20 +206,20 @@ describe('the log at its most talkative', () => {
     const ada = await signUp();
     await ask(ada, 'POST', '/entries', { body: { text: CANARY, mood: 5 } });
     await ask(ada, 'GET', '/entries');
-    const answer = await ask(ada, 'GET', '/entries');
-    const [line] = await linesOf(answer.headers.get('x-request-id')!);
+    const response = await ask(ada, 'GET', '/entries');
+    const [line] = await linesOf(response.headers.get('x-request-id')!);
     expect(line).toEqual({
       level: 'info',
       time: expect.any(String),
       pid: program.process.pid,
       msg: 'request',
-      requestId: answer.headers.get('x-request-id'),
+      requestId: response.headers.get('x-request-id'),
       userId: ada.account.userId,
       method: 'GET',
       route: '/entries',
       status: 200,
       durationMs: expect.any(Number),
-      bytes: Buffer.byteLength(answer.text),
+      bytes: Buffer.byteLength(response.text),
       cacheHits: 1,
     });
   });
@@ -239,9 +239,9 @@ describe('the log at its most talkative', () => {
     ['a path that leads nowhere', `/${CANARY}/${CANARY}?${CANARY}`, 404],
     ['a segment that is too long', `/entries/${CANARY.repeat(30)}`, 404],
   ])('reports %s without it', async (_what, path, status) => {
-    const answer = await ask(anonymous, 'GET', path);
-    expect(answer.status).toBe(status);
-    const [line] = await linesOf(answer.headers.get('x-request-id')!);
+    const response = await ask(anonymous, 'GET', path);
+    expect(response.status).toBe(status);
+    const [line] = await linesOf(response.headers.get('x-request-id')!);
     expect(line).toMatchObject({ method: 'GET', status });
     expectNoSecret();
   });
@@ -298,9 +298,11 @@ describe('a failed statement in the log', () => {
     const ada = await signUp();
     await database.query(breakIt);
     try {
-      const answer = await ask(ada, 'POST', '/entries', { body: { text: CANARY, mood: 5, tags: [CANARY] } });
-      expect(answer.status).toBe(500);
-      const requestId = answer.headers.get('x-request-id')!;
+      const response = await ask(ada, 'POST', '/entries', {
+        body: { text: CANARY, mood: 5, tags: [CANARY] },
+      });
+      expect(response.status).toBe(500);
+      const requestId = response.headers.get('x-request-id')!;
       const lines = await linesOf(requestId);
       const failure = lines.find((line) => line['err'] !== undefined);
       expect(failure).toMatchObject({ level: 'error', requestId, userId: ada.account.userId, err });

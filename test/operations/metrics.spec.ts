@@ -204,7 +204,7 @@ describe('METRICS_PORT', () => {
   });
 });
 
-/** Sends requests one after the other on one connection, without waiting, and waits for all of the answers. */
+/** Sends requests one after the other on one connection, without waiting, and waits for all of the responses. */
 async function pipelined(requests: readonly string[]): Promise<void> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);

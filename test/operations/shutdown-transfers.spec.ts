@@ -40,9 +40,9 @@ describe('SIGTERM during transfers', () => {
     await program.said(/shutting down/);
     expect(await Promise.all(downloads.map(endOf))).toEqual(['whole', 'whole']);
     upload.end(numberedLines(1, { text: 'the last' }).join(''));
-    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
-    expect(answer.statusCode).toBe(200);
-    answer.resume();
+    const [response] = (await once(upload, 'response')) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    response.resume();
     expect(await program.exited).toEqual({ code: 0, signal: null });
     expect(await countEntries(database, client)).toBe(2000 + BATCH_ROWS + 1);
   });

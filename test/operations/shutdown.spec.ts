@@ -42,7 +42,7 @@ async function openConnection(url: string): Promise<{ ask(request: string): Prom
   let received = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => (received += chunk));
   socket.write('GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n');
-  await until('the first answer', () => received.includes('{"status":"ok"}'));
+  await until('the first response', () => received.includes('{"status":"ok"}'));
   return {
     ask: async (request) => {
       received = '';
@@ -80,7 +80,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     const agent = new Agent({ keepAlive: true });
     // A second connection, open and idle when the signal comes.
     const idle = await openConnection(url);
-    const answer = new Promise<IncomingMessage>((resolve, reject) => {
+    const response = new Promise<IncomingMessage>((resolve, reject) => {
       const request = httpRequest(
         `${url}/entries`,
         {
@@ -104,7 +104,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
       expect(refused).toMatch(/^connection: close\r$/im);
       expect(refused).toContain('"shutdown":{"status":"down"');
     }
-    const { statusCode, headers } = await answer;
+    const { statusCode, headers } = await response;
     expect(statusCode).toBe(201);
     expect(headers.connection).toBe('close');
     expect(await program.exited).toEqual({ code: 0, signal: null });
@@ -131,7 +131,7 @@ describe('SIGTERM', () => {
     const metrics = await program.said(/metrics on (http\S+?)"/);
     const client = await new ApiClient(url).signUp();
     lock = await lockEntries();
-    const answer = client.post('/entries', { text: 'in flight', mood: 5 });
+    const response = client.post('/entries', { text: 'in flight', mood: 5 });
     await until('the INSERT waits', waitingForLock);
     program.process.kill('SIGTERM');
     await until('the main port is closed', () =>
@@ -142,7 +142,7 @@ describe('SIGTERM', () => {
     );
     expect(await (await fetch(metrics)).text()).toContain('database_pool{state="size"}');
     await lock.query('COMMIT');
-    expect((await answer).status).toBe(201);
+    expect((await response).status).toBe(201);
     expect(await program.exited).toEqual({ code: 0, signal: null });
   });
 });
@@ -152,28 +152,28 @@ describe('SIGTERM with a request that does not end', () => {
     program = Program.start({ DATABASE_URL: database.url, SHUTDOWN_TIMEOUT_MS: '300' });
     const client = await new ApiClient(await program.listening()).signUp();
     lock = await lockEntries();
-    const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
+    const response = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
     await until('the INSERT waits', waitingForLock);
     expect(await program.stop()).toEqual({ code: 1, signal: null });
     expect(program.lines.at(-1)?.level).toBe('error');
     expect(program.stdout).toMatch(
       /not finished within 300 ms: exiting anyway; still open: POST \/entries \(\d+ ms\)/,
     );
-    await answer;
+    await response;
   });
 
   it('exits at once at a second signal', async () => {
     program = Program.start({ DATABASE_URL: database.url });
     const client = await new ApiClient(await program.listening()).signUp();
     lock = await lockEntries();
-    const answer = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
+    const response = client.post('/entries', { text: 'stuck', mood: 5 }).catch(() => undefined);
     await until('the INSERT waits', waitingForLock);
     program.process.kill('SIGTERM');
     await program.said(/shutting down/);
     program.process.kill('SIGTERM');
     expect(await program.exited).toEqual({ code: 1, signal: null });
     expect(program.stdout).toMatch(/SIGTERM again: exiting anyway; still open: POST \/entries \(\d+ ms\)/);
-    await answer;
+    await response;
   });
 });
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import { ApiClient, type Account, type Answer } from '../harness/http/client.js';
+import { ApiClient, type Account, type ApiResponse } from '../harness/http/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database/database.js';
 import { lastAccepted } from '../harness/http/last-accepted.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -16,11 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-function login({ email }: Account, password: string): Promise<Answer> {
+function login({ email }: Account, password: string): Promise<ApiResponse> {
   return service.anonymous.post('/auth/login', { email, password });
 }
 
-function deleteAccount(client: ApiClient, password = client.account.password): Promise<Answer> {
+function deleteAccount(client: ApiClient, password = client.account.password): Promise<ApiResponse> {
   return client.request('DELETE', '/users/me', { body: { password } });
 }
 
@@ -63,8 +63,8 @@ describe('DELETE /users/me', () => {
     ['nothing', undefined, ['']],
   ])('returns 422 for %s', async (_what, body, paths) => {
     const ada = await service.signUp();
-    const answer = await ada.request('DELETE', '/users/me', { body });
-    expect(expectProblem(answer, 422).paths).toEqual(paths);
+    const response = await ada.request('DELETE', '/users/me', { body });
+    expect(expectProblem(response, 422).paths).toEqual(paths);
     expect((await ada.get('/users/me')).status).toBe(200);
   });
 
@@ -83,14 +83,14 @@ describe('DELETE /users/me', () => {
   it('leaves no data behind when two deletions, a login and a new entry are concurrent', async () => {
     for (let race = 0; race < 3; race++) {
       const ada = await service.signUp();
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         deleteAccount(ada),
         deleteAccount(ada),
         login(ada.account, ada.account.password),
         ada.post('/entries', { text: 'at the last moment', mood: 5 }),
       ]);
-      expect(answers.map(({ status }) => status)).toContain(204);
-      expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
+      expect(responses.map(({ status }) => status)).toContain(204);
+      expect(responses.filter(({ status }) => status >= 500)).toEqual([]);
       expect(await tracesIn(service.database, [ada.account.userId, ada.account.email])).toEqual([]);
     }
   });

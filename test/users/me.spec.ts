@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
-import type { Account, Answer, ApiClient } from '../harness/http/client.js';
+import type { Account, ApiResponse, ApiClient } from '../harness/http/client.js';
 import { INSTANT } from '../harness/http/formats.js';
 import { expectProblem } from '../harness/http/problem.js';
 
@@ -143,7 +143,7 @@ describe('PATCH /users/me', () => {
 
 describe('PUT /users/me/password', () => {
   const NEW_PASSWORD = 'another horse battery';
-  function login({ email }: Account, password: string): Promise<Answer> {
+  function login({ email }: Account, password: string): Promise<ApiResponse> {
     return service.anonymous.post('/auth/login', { email, password });
   }
   const changePassword = (
@@ -179,9 +179,9 @@ describe('PUT /users/me/password', () => {
   it('returns 403 when the current password is wrong, and changes nothing', async () => {
     const ada = await service.signUp();
     const other = await ada.logIn();
-    const answer = await changePassword(ada, NEW_PASSWORD, 'a wrong password');
-    expectProblem(answer, 403);
-    expect(answer.headers.has('www-authenticate')).toBe(false);
+    const response = await changePassword(ada, NEW_PASSWORD, 'a wrong password');
+    expectProblem(response, 403);
+    expect(response.headers.has('www-authenticate')).toBe(false);
     expect((await other.get('/users/me')).status).toBe(200);
     expect((await login(ada.account, ada.account.password)).status).toBe(200);
   });
@@ -209,11 +209,11 @@ describe('PUT /users/me/password', () => {
   it('lets one of two concurrent changes win, and accepts only its password', async () => {
     const ada = await service.signUp();
     const passwords = ['the first new password', 'the other new password'];
-    const answers = await Promise.all(passwords.map((password) => changePassword(ada, password)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([204, 403]);
+    const responses = await Promise.all(passwords.map((password) => changePassword(ada, password)));
+    expect(responses.map(({ status }) => status).sort()).toEqual([204, 403]);
     const logins = await Promise.all(passwords.map((password) => login(ada.account, password)));
     expect(logins.map(({ status }) => (status === 200 ? 204 : 403))).toEqual(
-      answers.map(({ status }) => status),
+      responses.map(({ status }) => status),
     );
   });
 

@@ -125,7 +125,7 @@ describe('ProblemFilter', () => {
     ['an error that only looks like one of Fastify', Object.assign(new Error('x'), { statusCode: 400 })],
     ["a library's error of 5xx", Object.assign(new Error('x'), { statusCode: 502, code: 'BAD' })],
   ])(
-    'answers 500 to %s that nobody foresaw: the answer tells nothing, the log all',
+    'returns 500 for %s that is unexpected: the response says nothing about it, the log everything',
     async (_what, thrown) => {
       const answer = await answerTo(thrown);
       expect(answer.status).toBe(500);

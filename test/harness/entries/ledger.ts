@@ -1,4 +1,4 @@
-import type { Answer, ApiClient, RequestOptions } from '../http/client.js';
+import type { ApiResponse, ApiClient, RequestOptions } from '../http/client.js';
 
 interface Row {
   readonly id: string;
@@ -21,18 +21,18 @@ export class Ledger {
 
   constructor(private readonly client: ApiClient) {}
 
-  async write(headers: RequestOptions['headers'] = {}): Promise<Answer> {
+  async write(headers: RequestOptions['headers'] = {}): Promise<ApiResponse> {
     const body = { text: this.nextText(), mood: 5 };
-    const answer = await this.client.post('/entries', body, headers);
-    if (this.isTaken(answer, 201)) this.entries.set(answer.body.id as string, new Set([body.text]));
-    return answer;
+    const response = await this.client.post('/entries', body, headers);
+    if (this.isTaken(response, 201)) this.entries.set(response.body.id as string, new Set([body.text]));
+    return response;
   }
 
   /** Of an entry that nobody else changes meanwhile. */
   async change(id: string): Promise<void> {
     const text = this.nextText();
-    const answer = await this.client.patch(`/entries/${id}`, { text });
-    this.note(id, text, this.isTaken(answer, 200));
+    const response = await this.client.patch(`/entries/${id}`, { text });
+    this.note(id, text, this.isTaken(response, 200));
   }
 
   /** Into the trash; of an entry that nobody else changes meanwhile. */
@@ -66,7 +66,7 @@ export class Ledger {
     return `entry ${(this.texts += 1)}`;
   }
 
-  private isTaken({ status, text }: Answer, expected: number): boolean {
+  private isTaken({ status, text }: ApiResponse, expected: number): boolean {
     if (status !== expected && status !== 503) this.wrong.push(`${status} ${text}`);
     return status === expected;
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { expect } from '@jest/globals';
-import type { Answer, ApiClient } from '../http/client.js';
+import type { ApiResponse, ApiClient } from '../http/client.js';
 import type { TestDatabase } from '../database/database.js';
 
 export const NDJSON = 'application/x-ndjson';
@@ -31,7 +31,7 @@ export function upload(
   body: string | Buffer,
   type = NDJSON,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   return client.post('/entries/import', body, { 'content-type': type, ...headers });
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-export interface Answer {
+export interface ApiResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
@@ -60,27 +60,27 @@ export class ApiClient {
     return this.as({ email: '', password: '', userId: '', refreshToken: '', ...this.signedIn, accessToken });
   }
 
-  get(path: string, headers?: RequestOptions['headers']): Promise<Answer> {
+  get(path: string, headers?: RequestOptions['headers']): Promise<ApiResponse> {
     return this.request('GET', path, { ...(headers && { headers }) });
   }
 
-  post(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<Answer> {
+  post(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<ApiResponse> {
     return this.request('POST', path, { body, ...(headers && { headers }) });
   }
 
-  patch(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<Answer> {
+  patch(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<ApiResponse> {
     return this.request('PATCH', path, { body, ...(headers && { headers }) });
   }
 
-  put(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<Answer> {
+  put(path: string, body?: unknown, headers?: RequestOptions['headers']): Promise<ApiResponse> {
     return this.request('PUT', path, { body, ...(headers && { headers }) });
   }
 
-  delete(path: string, headers?: RequestOptions['headers']): Promise<Answer> {
+  delete(path: string, headers?: RequestOptions['headers']): Promise<ApiResponse> {
     return this.request('DELETE', path, { ...(headers && { headers }) });
   }
 
-  async request(method: string, path: string, { headers, body }: RequestOptions = {}): Promise<Answer> {
+  async request(method: string, path: string, { headers, body }: RequestOptions = {}): Promise<ApiResponse> {
     const response = await fetch(this.url + path, {
       method,
       redirect: 'manual',

@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import type { ApiClient } from './client.js';
 
 /**
- * The status of an answer to a request whose header of this name has a line for each value: fetch makes one of them.
+ * The status of the response to a request whose header of this name has a line for each value: fetch makes one of them.
  *
  * @param body JSON
  */
@@ -21,7 +21,7 @@ export async function statusOfHeaderLines(
     [name]: [...values],
   };
   const sent = request(url + path, { method, agent: false, headers }).end(JSON.stringify(body));
-  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-  answer.resume();
-  return answer.statusCode!;
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode!;
 }

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { expect } from '@jest/globals';
-import type { Answer } from './client.js';
+import type { ApiResponse } from './client.js';
 
 /** What `expectProblem` has checked. */
 export interface CheckedProblem {
@@ -12,18 +12,18 @@ export interface CheckedProblem {
   readonly paths: readonly string[];
 }
 
-/** Checks that an answer is an RFC 9457 problem of this status, with every member that the contract names and no other. */
-export function expectProblem(answer: Answer, status: number): CheckedProblem {
-  expect(`${answer.status} ${answer.text}`).toMatch(new RegExp(`^${status} `));
-  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
-  const { errors = [], ...problem } = answer.body as Partial<Omit<CheckedProblem, 'paths'>>;
+/** Checks that a response is an RFC 9457 problem of this status, with every member that the contract names and no other. */
+export function expectProblem(response: ApiResponse, status: number): CheckedProblem {
+  expect(`${response.status} ${response.text}`).toMatch(new RegExp(`^${status} `));
+  expect(response.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+  const { errors = [], ...problem } = response.body as Partial<Omit<CheckedProblem, 'paths'>>;
   expect(problem).toEqual({
     type: 'about:blank',
     title: STATUS_CODES[status],
     status,
     detail: expect.stringMatching(/\S/),
     instance: expect.stringMatching(/^\/[^?]*$/),
-    requestId: answer.headers.get('x-request-id'),
+    requestId: response.headers.get('x-request-id'),
   });
   for (const error of errors)
     expect(error).toEqual({ path: expect.any(String), message: expect.stringMatching(/\S/) });

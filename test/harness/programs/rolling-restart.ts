@@ -1,7 +1,7 @@
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiClient, type Answer } from '../http/client.js';
+import { ApiClient, type ApiResponse } from '../http/client.js';
 
 const PROBE_INTERVAL_MS = 50;
 const PROBE_TIMEOUT_MS = 1000;
@@ -54,9 +54,9 @@ export class ReadinessProxy {
   private async watch(url: string): Promise<void> {
     for (let server; (server = this.servers.get(url));) {
       try {
-        const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-        await answer.arrayBuffer();
-        server.ready = answer.ok;
+        const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+        await response.arrayBuffer();
+        server.ready = response.ok;
         server.silent = 0;
       } catch {
         server.silent += 1;
@@ -77,11 +77,11 @@ export class ReadinessProxy {
     const upstream = request(
       url + (incoming.url ?? ''),
       { method, headers, agent: server.agent },
-      (answer) => {
-        const answerHeaders = { ...answer.headers };
-        delete answerHeaders.connection;
-        outgoing.writeHead(answer.statusCode ?? 502, answerHeaders);
-        answer.pipe(outgoing);
+      (response) => {
+        const responseHeaders = { ...response.headers };
+        delete responseHeaders.connection;
+        outgoing.writeHead(response.statusCode ?? 502, responseHeaders);
+        response.pipe(outgoing);
       },
     );
     upstream.on('error', (error) => {
@@ -130,12 +130,12 @@ export class Clients {
     }
   }
 
-  private async send(status: number, request: () => Promise<Answer>): Promise<Answer | undefined> {
+  private async send(status: number, request: () => Promise<ApiResponse>): Promise<ApiResponse | undefined> {
     this.requests += 1;
     try {
-      const answer = await request();
-      if (answer.status === status) return answer;
-      this.fail(`${answer.status} ${answer.text}`);
+      const response = await request();
+      if (response.status === status) return response;
+      this.fail(`${response.status} ${response.text}`);
     } catch (error) {
       const { message, cause } = error as Error;
       // fetch gives the reason as the cause.
