@@ -52,6 +52,13 @@ export async function importFile(
   return report;
 }
 
+/** Whether the user may start an export: two transfers of a user may run at the same time. */
+export async function canExport(client: ApiClient): Promise<boolean> {
+  const { status } = await client.get('/entries/export?from=9000-01-01T00:00:00Z');
+  if (status !== 429) expect(status).toBe(200);
+  return status === 200;
+}
+
 export async function exportFile(client: ApiClient, query = ''): Promise<string> {
   const { status, text } = await client.get(`/entries/export${query}`);
   expect(`${status} ${text}`).toMatch(/^200 /);
