@@ -1,27 +1,58 @@
 import { connect } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { fastify, type FastifyInstance } from 'fastify';
+import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { until } from '../../../test/harness/until.js';
 import { queueRequests } from './overload.js';
 
 const CONNECTIONS = 4;
 /** As many as are at work at once. */
 const RUNNING = 8;
+/** ms, after which a waiting request is refused */
+const LONGEST_WAIT = 700;
 
 describe('queueRequests', () => {
   let server: FastifyInstance;
   let url: string;
   /** Ends the requests at work, the oldest first. */
   let working: { path: string; end: () => void }[];
+  /** Requests whose headers have arrived; whose turn it is to run or wait; and whose response is being sent. */
+  let seen: Record<'begun' | 'arrived' | 'answered', FastifyRequest[]>;
   const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
   beforeAll(() => Logger.overrideLogger(log));
   afterAll(() => Logger.overrideLogger(true));
   beforeEach(async () => {
     jest.clearAllMocks();
+    // Only the time limit of waiting requests.
+    jest.useFakeTimers({
+      doNotFake: [
+        'Date',
+        'performance',
+        'hrtime',
+        'nextTick',
+        'queueMicrotask',
+        'setImmediate',
+        'setInterval',
+      ],
+    });
     working = [];
     server = fastify({ forceCloseConnections: true });
+    // An earlier server may still be sending its last responses, so each has lists of its own.
+    const own = { begun: [], arrived: [], answered: [] } as typeof seen;
+    seen = own;
+    server.addHook('onRequest', (request, _reply, done) => {
+      own.begun.push(request);
+      done();
+    });
+    server.addHook('preHandler', (request, _reply, done) => {
+      own.arrived.push(request);
+      done();
+    });
     queueRequests(server, CONNECTIONS);
+    server.addHook('onSend', (request, _reply, payload, done) => {
+      own.answered.push(request);
+      done(null, payload);
+    });
     const work = (request: { url: string }) =>
       new Promise<string>((resolve) => working.push({ path: request.url, end: () => resolve('done') }));
     server.get('/', work);
@@ -34,6 +65,7 @@ describe('queueRequests', () => {
   afterEach(async () => {
     for (const { end } of working) end();
     await server.close();
+    jest.useRealTimers();
   });
 
   const ask = async (path = '/', signal?: AbortSignal) => {
@@ -46,11 +78,17 @@ describe('queueRequests', () => {
     await until('all are at work', () => working.length === count);
     return answers;
   };
+  const untilWaiting = (count: number) =>
+    until('they wait', () => seen.arrived.length - working.length === count);
 
   it('runs two requests per connection, and answers the others 503 with Retry-After', async () => {
     const running = await fill(RUNNING);
-    const late = await Promise.all([ask(), ask()]);
-    expect(late.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
+    const late = [ask(), ask()];
+    await untilWaiting(2);
+    jest.advanceTimersByTime(LONGEST_WAIT);
+    expect(
+      (await Promise.all(late)).map(({ status, headers }) => [status, headers.get('retry-after')]),
+    ).toEqual([
       [503, '1'],
       [503, '1'],
     ]);
@@ -67,9 +105,9 @@ describe('queueRequests', () => {
   it('serves the oldest first while few wait', async () => {
     const running = await fill(RUNNING);
     const older = ask('/?older');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilWaiting(1);
     const newer = ask('/?newer');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilWaiting(2);
     working[0]!.end();
     await until('one more is at work', () => working.length === RUNNING + 1);
     expect(working.at(-1)!.path).toBe('/?older');
@@ -84,9 +122,9 @@ describe('queueRequests', () => {
   it('serves the newest first when more wait than run', async () => {
     const running = await fill(RUNNING);
     const older = Array.from({ length: RUNNING }, () => ask('/?older'));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilWaiting(RUNNING);
     const newest = ask('/?newest');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilWaiting(RUNNING + 1);
     working[0]!.end();
     await until('one more is at work', () => working.length === RUNNING + 1);
     expect(working.at(-1)!.path).toBe('/?newest');
@@ -98,14 +136,14 @@ describe('queueRequests', () => {
 
   it('skips a waiting client that has disconnected', async () => {
     const running = await fill(RUNNING);
-    const waiting = ask('/?waiting');
-    await new Promise((resolve) => setTimeout(resolve, 100));
     const gone = new AbortController();
     const left = ask('/?gone', gone.signal).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilWaiting(1);
+    const waiting = ask('/?waiting');
+    await untilWaiting(2);
     gone.abort();
     await left;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until('the server knows', () => seen.arrived.at(-2)!.raw.socket.destroyed);
     working[0]!.end();
     await until('one more is at work', () => working.length === RUNNING + 1);
     expect(working.at(-1)!.path).toBe('/?waiting');
@@ -154,7 +192,7 @@ describe('queueRequests', () => {
       );
       return socket;
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until('their headers have arrived', () => seen.begun.length === RUNNING);
     const next = ask();
     await until('the next is at work', () => working.length === 1);
     working[0]!.end();
@@ -169,7 +207,7 @@ describe('queueRequests', () => {
       socket.write('GET /large HTTP/1.1\r\nhost: a\r\n\r\n');
       return socket;
     });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until('their responses are being sent', () => seen.answered.length === RUNNING);
     const next = ask();
     await until('the next is at work', () => working.length === 1);
     working[0]!.end();
@@ -180,11 +218,11 @@ describe('queueRequests', () => {
   it('skips hundreds of waiting requests of disconnected clients', async () => {
     const running = await fill(RUNNING);
     const waiting = ask('/?waiting');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilWaiting(1);
     const leave = pipeline(400);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await untilWaiting(401);
     leave();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until('the server knows', () => seen.arrived.at(-1)!.raw.socket.destroyed);
     working[0]!.end();
     await until('one more is at work', () => working.length === RUNNING + 1);
     expect(working.at(-1)!.path).toBe('/?waiting');
