@@ -131,14 +131,14 @@ export function afterSending(ms: number, callback: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   setImmediate(() => {
     const sentAt = performance.now();
-    const look = () => {
+    const check = () => {
       if (stopped) return;
       // A timer counts from the start of its turn, which may have been long.
       const left = sentAt + ms - performance.now();
-      if (left > 0) timer = setTimeout(look, Math.ceil(left));
+      if (left > 0) timer = setTimeout(check, Math.ceil(left));
       else setImmediate(() => stopped || callback());
     };
-    look();
+    check();
   });
   return () => {
     stopped = true;

@@ -13,7 +13,7 @@ export class HealthIndicators {
   private readonly logger = new Logger('Health');
   /** Names that were down at the last probe. */
   private readonly down = new Set<string>();
-  private asked: ReturnType<HealthIndicators['askDatabase']> | undefined;
+  private pendingQuery: ReturnType<HealthIndicators['queryDatabase']> | undefined;
 
   constructor(
     private readonly indicator: HealthIndicatorService,
@@ -29,11 +29,11 @@ export class HealthIndicators {
 
   /** One query for both; concurrent probes share it. */
   databaseAndMigrations() {
-    this.asked ??= this.askDatabase().finally(() => (this.asked = undefined));
-    return this.asked;
+    this.pendingQuery ??= this.queryDatabase().finally(() => (this.pendingQuery = undefined));
+    return this.pendingQuery;
   }
 
-  private async askDatabase() {
+  private async queryDatabase() {
     const database = this.indicator.check('database');
     const migrations = this.indicator.check('migrations');
     try {

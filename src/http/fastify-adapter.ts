@@ -7,23 +7,23 @@ import { requestIdOf } from './request-id.js';
 import type { RequestLogService } from './request-log.service.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
-/** Longer than any id: a path of more is no path of ours. */
+/** Longer than any id. */
 const MAX_PARAM_LENGTH = 200;
 
 /** ms. Longer than the idle timeout of the usual load balancers (60 s), so that the client side closes first. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
 /**
- * ms for the whole request to arrive: ends clients that send a byte now and then. A body that is streamed in has its own
- * limit, between two pieces.
+ * Time for the whole request to arrive, ms: disconnects clients that send a byte now and then. A streamed body has its
+ * own limit, between two chunks.
  */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** ms for the headers to arrive; and between two looks for who is too slow, by which an end may be late. */
+/** Time for the headers to arrive, ms; and the interval of the check for slow clients, which may be late by as much. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const SLOW_CLIENTS_EVERY_MS = 5000;
 
-/** @param log of the application, which is made with the adapter */
+/** @param log of the application, which is created with the adapter */
 export function createFastifyAdapter(config: Config, log: () => RequestLogService): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.BODY_LIMIT_BYTES,
@@ -34,22 +34,22 @@ export function createFastifyAdapter(config: Config, log: () => RequestLogServic
     requestTimeout: REQUEST_TIMEOUT_MS,
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       log().begin(request, reply);
-      // No hook runs for it.
+      // No hook runs for these errors.
       reply.headers(SECURITY_HEADERS);
       sendFrameworkProblem(error, request, reply);
     },
     clientErrorHandler: (error, socket) => {
       respondToClientError(error, socket, (id, status) => log().logMalformed(socket, id, status, error.code));
     },
-    // With a problem instead: missingHost.
+    // missingHost responds with a problem instead.
     http: {
       requireHostHeader: false,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: SLOW_CLIENTS_EVERY_MS,
     },
-    // What still comes is served: closeConnectionsPolitely.
+    // Late requests are served: closeConnectionsPolitely.
     return503OnClosing: false,
-    // Schemas are zod's, and responses are made by JSON.stringify: Ajv need not compile anything.
+    // Schemas are zod's, and responses are made by JSON.stringify: Ajv compiles nothing.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     // Nothing here is an Express middleware.
     skipMiddie: true,
@@ -57,7 +57,7 @@ export function createFastifyAdapter(config: Config, log: () => RequestLogServic
   });
 }
 
-/** Fastify asks for it at the start, and for what it compiles when a route has a schema of Fastify's own. */
+/** Fastify requests the compiler at the start, and calls it only for a route with a Fastify schema. */
 function noCompiler(): () => never {
   return () => {
     throw new Error('Routes are described by zod schemas, not by Fastify ones');

@@ -8,25 +8,25 @@ export function weakEtagOf(validator: string): string {
   return `W/"${validator}"`;
 }
 
-/** Whether `If-None-Match` names this validator, so that the client has what it asks for (RFC 9110 §13.1.2). */
+/** Whether `If-None-Match` names this validator, so the client has this representation (RFC 9110 §13.1.2). */
 export function hasValidator(header: string, validator: string): boolean {
   return isAny(header) || tagsOf(header).some(({ opaque }) => opaque === validator);
 }
 
-/** The versions for which a request is to be carried out: RFC 9110 §13.1.1 and §13.1.2. */
+/** The versions that a write applies to: RFC 9110 §13.1.1 and §13.1.2. */
 export interface Precondition {
   readonly oneOf?: readonly number[] | undefined;
   /** Undefined: any but those of `oneOf`. */
   readonly noneOf?: readonly number[] | undefined;
 }
 
-/** Of a request that changes something. `If-None-Match: *` lets no version through. */
+/** The precondition of a write. `If-None-Match: *` accepts no version. */
 export function preconditionOf(ifMatch: string | undefined, ifNoneMatch: string | undefined): Precondition {
   if (isAny(ifNoneMatch)) return { oneOf: [] };
   return { oneOf: versionsToMatch(ifMatch), noneOf: versionsOf(tagsOf(ifNoneMatch ?? '')) };
 }
 
-/** `If-None-Match` compares weakly (RFC 9110 §13.1.2): true when the client holds this version already. */
+/** `If-None-Match` compares weakly (RFC 9110 §13.1.2): true if the client already has this version. */
 export function matchesIfNoneMatch(header: string | undefined, version: number): boolean {
   return isAny(header) || versionsOf(tagsOf(header ?? '')).includes(version);
 }
@@ -48,7 +48,7 @@ interface Tag {
 /** A member of a list of entity tags, which may be empty (RFC 9110 §5.6.1), with the comma or the end after it. */
 const MEMBER = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)/y;
 
-/** None of a header that is no list of entity tags as a whole: what it asks for is not to be guessed. */
+/** @returns no tags if the header is malformed */
 function tagsOf(header: string): Tag[] {
   const tags: Tag[] = [];
   MEMBER.lastIndex = 0;

@@ -5,11 +5,11 @@ import type { MigratorOptions } from '../migrator-options.js';
 
 const EXIT_USAGE = 2;
 
-/** What a command has to say: `lines` for a person, `json` for a program. */
+/** The output of a command: `lines` for a person, `json` for a program. */
 export interface Report {
   readonly lines: readonly string[];
   readonly json: object;
-  /** 0 without one. */
+  /** Default: 0. */
   readonly exitCode?: number;
 }
 
@@ -19,22 +19,22 @@ export interface Context {
   readonly withOptions: <T>(work: (options: MigratorOptions) => Promise<T>) => Promise<T>;
 }
 
-/** Adds a command that prints what `run` reports. Its arguments and options are for the caller to add. */
+/** Adds a command that prints what `run` reports. The caller adds its arguments and options. */
 export type AddCommand = (
   name: string,
   description: string,
   run: (command: Command) => Promise<Report>,
 ) => Command;
 
-/** Commands that belong together: `operate`, or those that `develop` gives. */
+/** A group of commands: `operate`, or those of `develop`. */
 export type CommandGroup = (add: AddCommand, context: Context) => void;
 
 /**
- * Runs the command that `args` name. Reports go to the standard output, and what happens on the way to the log.
+ * Runs the command that `args` name. Reports go to the standard output, progress goes to the log.
  *
- * @param program how it is called, for the help
+ * @param program its name in the help
  * @returns the exit code
- * @throws what is no error of the migrator's
+ * @throws errors that are not the migrator's
  */
 export async function runCommand(
   program: string,

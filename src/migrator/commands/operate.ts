@@ -126,9 +126,10 @@ async function announceDown(config: MigratorOptions): Promise<Report> {
   const newest = (await appliedIn(config)).at(-1);
   if (!newest) return NONE_APPLIED;
   const losses = await lossesOf(newest.name, config);
-  const told = losses.length === 0 ? ['no stored data would be lost'] : losses.map((loss) => `lost: ${loss}`);
+  const lossLines =
+    losses.length === 0 ? ['no stored data would be lost'] : losses.map((loss) => `lost: ${loss}`);
   return {
-    lines: [`would revert ${newest.name}`, ...told, 'nothing was done: pass --yes to revert it'],
+    lines: [`would revert ${newest.name}`, ...lossLines, 'nothing was done: pass --yes to revert it'],
     json: { reverted: null, wouldRevert: newest.name, losses },
     exitCode: EXIT_UNCONFIRMED,
   };

@@ -2,10 +2,10 @@ import { Client } from 'pg';
 import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
 
 /**
- * The options of a project that names its database by a URL. What is not given has a default: statements of 30 s, a
- * minute's wait for the migration lock, a check for poolers, release `unknown`.
+ * The options of a project whose database is given as a URL. Defaults: a statement timeout of 30 s, a lock timeout of a
+ * minute, a check for poolers, release `unknown`.
  *
- * @param url as libpq reads it; what it leaves out comes from PGHOST, PGUSER, PGPASSWORD and so on
+ * @param url as libpq reads it; missing parts come from PGHOST, PGUSER, PGPASSWORD and so on
  */
 export function optionsFromUrl(
   url: string | undefined,
@@ -16,7 +16,7 @@ export function optionsFromUrl(
   return {
     database: {
       ...{ host, port, user, name: database, ssl: sslMode(client.ssl), statementTimeoutMs: 30_000 },
-      // null, where there is none.
+      // null if there is none.
       password: password ?? '',
     },
     lockTimeoutMs: 60_000,

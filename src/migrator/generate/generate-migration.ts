@@ -45,7 +45,7 @@ export async function generateMigration(
 ): Promise<Generated> {
   return withScratchDatabase(config.database, log, async ({ database }) => {
     await applyPresent(config, database, log);
-    // On a copy, because TypeORM's proposal changes the database and is not what is generated.
+    // On a copy, because reading the target runs TypeORM's proposal.
     const targetOf = () =>
       withScratchDatabase(
         database,

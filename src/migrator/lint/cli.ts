@@ -6,9 +6,10 @@ import { describeReport, type Finding } from './report.js';
 import { RULES } from './rules/rules.js';
 
 /**
- * `npm run migration:lint [-- --json] [-- <files…>]` finds what locks, rewrites or breaks in the SQL of the migrations,
- * without a database. It reads all of them, since each is judged by the schema that those before it have made; with
- * files named, it reports only what it finds in those. Exit code 1 for a finding that is not waived, 2 for an error.
+ * `npm run migration:lint [-- --json] [-- <files…>]` finds statements of the migrations that lock or rewrite
+ * tables or break a release, without a database. It reads all migrations, because a finding depends on the schema that
+ * earlier ones create, and reports only those of the named files, if any. Exit code 1 for a finding that is not waived,
+ * 2 for an error.
  */
 try {
   process.exitCode = await main();

@@ -8,11 +8,11 @@ export type Found = string | readonly string[] | false | undefined;
 
 export interface Rule {
   readonly name: string;
-  /** It hurts. */
+  /** The harm that it does. */
   readonly why: string;
   /** What to write instead. */
   readonly instead: string;
-  /** Where PostgreSQL says so. */
+  /** Documentation of it. */
   readonly source: string;
   readonly only?: 'up';
   /** For every statement. */
@@ -27,15 +27,15 @@ export interface Rule {
 
 export const POSTGRES_DOCS = 'https://www.postgresql.org/docs/current';
 
-/** Where a statement stands. */
+/** The context of a statement. */
 export interface Setting {
-  /** As it is before the statement. */
+  /** Before the statement. */
   readonly schema: Schema;
   readonly direction: 'up' | 'down';
   readonly inTransaction: boolean;
-  /** Those before it in this direction of this migration. */
+  /** Earlier statements of the migration in this direction. */
   readonly earlier: readonly Statement[];
-  /** Those of the same call of `queryRunner.query`. */
+  /** The statements of the same call of `queryRunner.query`. */
   readonly together: readonly Statement[];
   /** Tables that this transaction keeps others from writing to. */
   readonly locked: ReadonlySet<string>;

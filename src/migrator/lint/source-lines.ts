@@ -1,9 +1,9 @@
-/** So many characters tell one statement of a migration from another, where it is not written out as a whole. */
+/** Characters that distinguish a statement from the others, if the source does not contain all of it. */
 const ENOUGH = 24;
 
 /**
- * Finds the lines of a migration's source on which its statements begin. White space does not count, as a formatter
- * breaks and indents them. Statements are asked for in the order in which they are sent.
+ * Finds the lines of a migration's source on which its statements begin. White space is ignored, because a
+ * formatter changes it. Statements must be looked up in the order in which they are sent.
  */
 export class SourceLines {
   private readonly dense: string;

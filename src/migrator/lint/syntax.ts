@@ -103,7 +103,7 @@ export function nameOf(parts: readonly Node[] | undefined): string {
   return qualified(textsOf(parts));
 }
 
-/** The one name of a thing however it is written: what is in `public` is written without it. */
+/** A normalized name: without the schemas that need not be written. */
 export function qualified(parts: readonly string[]): string {
   const [first = '', ...rest] = parts;
   return ['public', 'pg_catalog'].includes(first) ? rest.join('.') : parts.join('.');

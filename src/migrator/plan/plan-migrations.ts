@@ -15,11 +15,11 @@ import { withScratchDatabase } from '../verify/scratch-database.js';
 /** What a statement does to a table that the database has. */
 export interface TableEffect {
   readonly table: string;
-  /** The strongest that it takes beyond those that its transaction holds; undefined: none. */
+  /** The strongest lock that the transaction did not hold before; undefined if there is none. */
   readonly lock: string | undefined;
   readonly rewrites: boolean;
   readonly scans: boolean;
-  /** PostgreSQL's estimate; undefined where the table was never analyzed. */
+  /** PostgreSQL's estimate; undefined if the table was never analyzed. */
   readonly rows: number | undefined;
   readonly bytes: number;
 }
@@ -70,8 +70,8 @@ interface Effect {
 }
 
 /**
- * What the next start would do. The applied migrations are run in a scratch database, then the pending ones, a statement at a
- * time, and PostgreSQL tells what each locks, scans and rewrites. Sizes are those of the database itself, which is not changed.
+ * What the next start would do. Runs the applied migrations in a scratch database, then the pending ones statement by
+ * statement, and reads from PostgreSQL what each locks, scans and rewrites. The database itself is only read, for sizes.
  *
  * @throws {MigrationError} if the scratch database cannot be created, or a migration fails in it
  */
@@ -138,7 +138,7 @@ function observed(
   };
   const query = async (sql: string, parameters?: unknown[]): Promise<unknown> => {
     const isTransaction = runner.isTransactionActive;
-    // Outside of a transaction its locks are gone with it; these two refuse one.
+    // In a transaction, so that its locks can be read after it. These two statements allow none.
     const isOwn = !isTransaction && !/\bCONCURRENTLY\b|^\s*DO\b/i.test(sql);
     if (isOwn) await runner.startTransaction();
     const old = await effects();
@@ -161,15 +161,15 @@ function observed(
 
 function changesBetween(old: readonly Effect[], now: readonly Effect[], sizes: Sizes): TableEffect[] {
   return now.flatMap(({ table, file, locks, scans }) => {
-    const was = old.find((each) => each.table === table);
-    const lock = strongest(locks.filter((mode) => !was?.locks.includes(mode)));
-    const rewrites = was !== undefined && was.file !== file;
+    const before = old.find((effect) => effect.table === table);
+    const lock = strongest(locks.filter((mode) => !before?.locks.includes(mode)));
+    const rewrites = before !== undefined && before.file !== file;
     if (lock === undefined && !rewrites) return [];
-    return [{ table, lock, rewrites, scans: scans > (was?.scans ?? 0), ...sizeOf(table, sizes) }];
+    return [{ table, lock, rewrites, scans: scans > (before?.scans ?? 0), ...sizeOf(table, sizes) }];
   });
 }
 
-/** Of what runs outside of a transaction, PostgreSQL's documentation tells. */
+/** The effects of a statement outside a transaction, as PostgreSQL's documentation describes them. */
 function announced(sql: string, tables: readonly string[], sizes: Sizes): TableEffect[] {
   const isIndex = /\bCONCURRENTLY\b/i.test(sql);
   return tables
@@ -185,7 +185,7 @@ function announced(sql: string, tables: readonly string[], sizes: Sizes): TableE
 
 function strongest(modes: readonly string[]): string | undefined {
   const [mode] = [...modes].sort((a, b) => LOCKS.indexOf(b) - LOCKS.indexOf(a));
-  // A look at the catalogs takes the weakest too.
+  // Reading the catalogs takes the weakest lock too.
   if (mode === undefined || mode === 'AccessShareLock') return undefined;
   return mode
     .replace(/Lock$/, '')

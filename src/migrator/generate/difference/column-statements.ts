@@ -6,7 +6,7 @@ import { type Statement, now, literal, elementType } from './statement.js';
 
 /** What to do with values that the new schema cannot hold. */
 export interface Losses {
-  /** SQL of the value for existing rows, by `table.column`; undefined if nobody gave one. */
+  /** SQL of the value for existing rows, by `table.column`; undefined if none was given. */
   readonly fill: (column: string, type: string) => string | undefined;
 }
 

@@ -113,7 +113,7 @@ function costOfChange({ name = '', def }: AlterTableCmd, site: TableSite): strin
   return index && `${change}: index ${index[0]} is rebuilt`;
 }
 
-/** Whether USING says no more than PostgreSQL would do by itself: the column, or its cast to the new type. */
+/** Whether USING is what PostgreSQL would do without it: the column, or its cast to the new type. */
 function isPlain(using: Node | undefined, column: string, to: Type): boolean {
   if (using === undefined) return true;
   const cast = as(using, 'TypeCast');

@@ -1,10 +1,10 @@
 import { POSTGRES_DOCS, type Rule } from '../rule.js';
-/** What is said of a migration as a whole: found by lint.js. */
 
 export const DOES_NOT_PARSE = 'does-not-parse';
 export const UNSEEN = 'unseen';
 export const MISSING_DOWN = 'missing-down';
 
+/** Rules that lint.ts checks itself. */
 export const WHOLE_MIGRATION_RULES: readonly Rule[] = [
   {
     name: DOES_NOT_PARSE,

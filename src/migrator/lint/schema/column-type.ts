@@ -30,7 +30,7 @@ const SAME_BYTES =
 /** Fractional digits of a second. */
 const FINEST = 6;
 
-/** How `interval` says that it keeps every field. */
+/** The modifier of an `interval` without a restriction to some fields. */
 const ALL_FIELDS = 0x7fff;
 
 export function typeOf(written: TypeName | undefined): Type & { readonly isSerial: boolean } {

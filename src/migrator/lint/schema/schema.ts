@@ -43,9 +43,9 @@ export interface Table {
   readonly namedSince: number;
 }
 
-/** What the migrations have made so far. What they did not make (an extension's tables, say) is not in it. */
+/** The schema that the migrations so far create. Objects of others, such as an extension's tables, are not in it. */
 export class Schema {
-  /** The migration at work, by its place in the order. */
+  /** Index of the current migration. */
   now = 0;
   readonly tables = new Map<string, Table>();
   readonly indexes = new Map<string, Index>();
@@ -176,18 +176,18 @@ export class Schema {
   }
 }
 
-/** The name of an index or the like, which is in the schema of its table. */
+/** The name of an object in the schema of its table, such as an index. */
 export function beside(table: string, name: string): string {
   return [...table.split('.').slice(0, -1), name].join('.');
 }
 
-/** As PostgreSQL names what is given no name, but for the number where that name is taken. */
+/** PostgreSQL's name for an unnamed object, without the number that it appends if the name is taken. */
 export function generatedName(table: string, columns: readonly string[], suffix: string): string {
   const ofTable = suffix === 'check' && columns.length !== 1;
   return [table.split('.').at(-1), ...(ofTable ? [] : columns), suffix].join('_');
 }
 
-/** The columns that hold no NULL where an expression holds. */
+/** The columns that are not NULL if the expression is true. */
 function provedNotNull(expression: Node | undefined): string[] {
   const test = as(expression, 'NullTest');
   if (test) {
