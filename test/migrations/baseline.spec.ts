@@ -1,23 +1,15 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { DataSource, EntitySchema } from 'typeorm';
 import { loadCommandConfig } from '../../src/config/config.js';
-import { MIGRATIONS } from '../../src/database/schema-files.js';
-import { applyMigrations } from '../../src/migrator/apply/apply-migrations.js';
 import { LOCK_KEY } from '../../src/migrator/apply/migration-lock.js';
 import { adoptDatabase } from '../../src/migrator/baseline/adopt-database.js';
-import { NO_ANSWERS } from '../../src/migrator/generate/answers.js';
-import { generateMigration } from '../../src/migrator/generate/generate-migration.js';
-import type { MigratorOptions } from '../../src/migrator/migrator-options.js';
 import { readCatalog } from '../../src/migrator/verify/catalog.js';
-import { ApiClient } from '../harness/http/client.js';
-import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
-import { Program } from '../harness/programs/program.js';
-import { copyProject } from '../harness/programs/project-copy.js';
+import { onServer, type TestDatabase } from '../harness/database/database.js';
+import { MigrationProject } from '../harness/database/migration-project.js';
 
 const SILENT = { info: () => {}, warn: () => {} };
 
@@ -42,40 +34,28 @@ const KEPT = [
   { title: 'Ångström', shelf: 'left' },
 ];
 
+let project: MigrationProject;
 let database: TestDatabase;
-let folder: string;
 
 beforeEach(async () => {
-  database = await createDatabase();
-  folder = mkdtempSync(resolve('.data/baseline-'));
+  project = await MigrationProject.create();
+  database = project.database;
   addMigration('9000000000001-CreateBooks', CREATE_BOOKS);
   addMigration('9000000000002-AddPages', ADD_PAGES);
 });
-afterEach(async () => {
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => project.remove());
 
 function addMigration(file: string, sql: string): void {
   const [timestamp, name] = file.split('-');
-  writeFileSync(
-    join(folder, `${file}.js`),
-    `export class ${name}${timestamp} { async up(runner) { await runner.query(${JSON.stringify(sql)}); } async down() {} }`,
-  );
+  const source = `export class ${name}${timestamp} { async up(runner) { await runner.query(${JSON.stringify(sql)}); } async down() {} }`;
+  project.write([{ file: `${file}.js`, source }]);
 }
 
-function options(entities: readonly EntitySchema[] = [], url = database.url): MigratorOptions {
-  return {
-    database: loadCommandConfig({ DATABASE_URL: url }).database,
-    migrations: folder,
-    entities,
-    lockTimeoutMs: 10_000,
-    direct: true,
-    release: 'test',
-  };
+function removeMigrations(): void {
+  for (const file of readdirSync(project.folder)) rmSync(join(project.folder, file));
 }
 
-const adopt = (migration?: string, ignore: string[] = [], config = options()) =>
+const adopt = (migration?: string, ignore: string[] = [], config = project.options()) =>
   adoptDatabase(config, SILENT, { migration, ignore });
 
 const history = () =>
@@ -119,7 +99,7 @@ describe('a database made by golang-migrate', () => {
       { name: 'CreateBooks9000000000001', timestamp: 9000000000001, release: 'test' },
       { name: 'AddPages9000000000002', timestamp: 9000000000002, release: 'test' },
     ]);
-    expect(await applyMigrations(options(), SILENT)).toEqual([]);
+    expect(await project.applyPending()).toEqual([]);
     expect(await database.query(BOOKS)).toEqual(KEPT);
     expect(await database.query('SELECT version, dirty FROM schema_migrations')).toEqual([
       { version: '2', dirty: false },
@@ -129,7 +109,7 @@ describe('a database made by golang-migrate', () => {
   it('gets the later migrations at the next start', async () => {
     await adopt();
     addMigration('9000000000003-CountPages', COUNT_PAGES);
-    expect(await applyMigrations(options(), SILENT)).toEqual(['CountPages9000000000003']);
+    expect(await project.applyPending()).toEqual(['CountPages9000000000003']);
     expect(await database.query(`SELECT pages FROM books WHERE title = 'Notes'`)).toEqual([{ pages: 100 }]);
   });
 
@@ -221,19 +201,9 @@ describe('a database made by synchronize', () => {
     columns: { id: { type: 'uuid' } },
   } as never);
 
-  async function generate(name: string, timestamp: number, entities: readonly EntitySchema[]): Promise<void> {
-    const { migrations } = await generateMigration(options(entities), SILENT, {
-      name,
-      timestamp,
-      answers: NO_ANSWERS,
-    });
-    for (const { file, source } of migrations) writeFileSync(join(folder, file), source);
-  }
-
   beforeEach(async () => {
-    rmSync(folder, { recursive: true });
-    folder = mkdtempSync(resolve('.data/baseline-'));
-    const { host, port, user, password, name } = options().database;
+    removeMigrations();
+    const { host, port, user, password, name } = project.options().database;
     const dataSource = new DataSource({
       type: 'postgres',
       ...{ host, port, username: user, password, database: name },
@@ -245,17 +215,15 @@ describe('a database made by synchronize', () => {
     await dataSource.initialize();
     await dataSource.getRepository('Book').insert([{ title: 'Notes' }, { title: 'Ångström', kind: 'essay' }]);
     await dataSource.destroy();
-    await generate('Start', 9_000_000_000_001, [book(), short]);
+    project.write((await project.generate([book(), short])).migrations);
   });
 
   it('is adopted, and later edits of the entities keep its rows', async () => {
-    expect(await adopt()).toMatchObject({ comparedWith: expect.stringMatching(/^Start/), unproven: [] });
+    expect(await adopt()).toMatchObject({ comparedWith: expect.stringMatching(/^Edit/), unproven: [] });
     expect((await history()).length).toBeGreaterThan(0);
-    await generate('Widen', 9_000_000_000_101, [
-      book({ subtitle: { type: 'varchar', length: 99, nullable: true } }),
-      short,
-    ]);
-    expect(await applyMigrations(options(), SILENT)).toEqual(['Widen9000000000101']);
+    const wider = book({ subtitle: { type: 'varchar', length: 99, nullable: true } });
+    project.write((await project.generate([wider, short])).migrations);
+    expect(await project.applyPending()).toEqual([expect.stringMatching(/^Edit\d+$/)]);
     expect(await database.query('SELECT title, kind, words FROM books ORDER BY title')).toEqual([
       { title: 'Notes', kind: 'novel', words: 5 },
       { title: 'Ångström', kind: 'essay', words: 8 },
@@ -294,7 +262,7 @@ describe('a database that an older migration has made', () => {
     'is adopted as %s, and migrated by the next start',
     async (name) => {
       expect((await adopt(name)).recorded).toEqual(['CreateBooks9000000000001']);
-      expect(await applyMigrations(options(), SILENT)).toEqual(['AddPages9000000000002']);
+      expect(await project.applyPending()).toEqual(['AddPages9000000000002']);
       expect(await database.query(BOOKS)).toEqual(KEPT);
     },
   );
@@ -322,7 +290,7 @@ describe('migrations that change rows alone', () => {
       });
     });
     expect((await adopt('AddPages')).unproven).toEqual([]);
-    expect(await applyMigrations(options(), SILENT)).toEqual(['CountPages9000000000003']);
+    expect(await project.applyPending()).toEqual(['CountPages9000000000003']);
   });
 
   it('are named where they are recorded, since nothing proves them', async () => {
@@ -347,16 +315,15 @@ describe('a database that cannot be adopted', () => {
   });
 
   it('has a history already', async () => {
-    await applyMigrations(options(), SILENT);
+    await project.applyPending();
     await expect(adopt()).rejects.toThrow(
       'The database has a history already, up to AddPages9000000000002: start normally',
     );
   });
 
   it('has a history of migrations that are no more, until that is put aside', async () => {
-    await applyMigrations(options(), SILENT);
-    rmSync(folder, { recursive: true });
-    folder = mkdtempSync(resolve('.data/baseline-'));
+    await project.applyPending();
+    removeMigrations();
     addMigration('9000000000009-Start', `${CREATE_BOOKS}; ${ADD_PAGES}`);
     await expect(adopt()).rejects.toThrow(
       /not in this build, up to AddPages9000000000002: to adopt it, rename/,
@@ -385,7 +352,7 @@ describe('a database that cannot be adopted', () => {
     await other.connect();
     try {
       await other.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
-      await expect(adopt(undefined, [], { ...options(), lockTimeoutMs: 100 })).rejects.toThrow(
+      await expect(adopt(undefined, [], { ...project.options(), lockTimeoutMs: 100 })).rejects.toThrow(
         /lock was not free/,
       );
     } finally {
@@ -400,92 +367,15 @@ describe('a database that cannot be adopted', () => {
       await database.query(`${CREATE_BOOKS}; ${ADD_PAGES}`);
       const url = Object.assign(new URL(database.url), { username: role, password: 'secret' }).href;
       await expectNothingWritten(() =>
-        expect(adopt(undefined, [], options([], url))).rejects.toThrow(`ALTER ROLE "${role}" CREATEDB`),
+        expect(
+          adopt(undefined, [], {
+            ...project.options(),
+            database: loadCommandConfig({ DATABASE_URL: url }).database,
+          }),
+        ).rejects.toThrow(`ALTER ROLE "${role}" CREATEDB`),
       );
     } finally {
       await onServer(`DROP ROLE ${role}`);
     }
   });
-});
-
-describe('the service on a database that was made by hand', () => {
-  const release = dirname(process.env['TEST_PROGRAM']!);
-
-  async function migrate(...args: string[]) {
-    const program = new Program(
-      spawn(process.execPath, [join(release, 'database/migrate.js'), ...args], {
-        env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: database.url },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      }),
-    );
-    const { code } = await program.exited;
-    return { code, stdout: program.stdout, stderr: program.stderr };
-  }
-
-  beforeEach(async () => {
-    await applyMigrations({ ...options(), migrations: MIGRATIONS }, SILENT);
-    await database.query('DROP TABLE migrations, migration_history, typeorm_metadata');
-    await database.query(
-      `INSERT INTO users (id, email, password_hash) VALUES (gen_random_uuid(), 'a@example.org', 'x')`,
-    );
-  });
-
-  it('says how to adopt it, adopts it, and starts', async () => {
-    const refused = Program.start({ DATABASE_URL: database.url, DB_POOL_SIZE: '2' });
-    expect((await refused.exited).code).toBe(1);
-    expect(refused.stdout).toContain('migrate.js baseline');
-
-    expect(await migrate('baseline')).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(
-        /^adopted: the schema is the one of \w+, and \d+ migrations are recorded/,
-      ),
-    });
-    const program = Program.start({ DATABASE_URL: database.url, DB_POOL_SIZE: '2' });
-    try {
-      const api = await new ApiClient(await program.listening()).signUp();
-      expect((await api.get('/users/me')).status).toBe(200);
-      expect(program.stdout).toContain('migrations: none pending');
-      expect(await database.query(`SELECT FROM users WHERE email = 'a@example.org'`)).toHaveLength(1);
-    } finally {
-      await program.stop();
-    }
-  }, 120_000);
-
-  it('exits 1, prints the differences and writes nothing if the schema differs', async () => {
-    await database.query('DROP INDEX entries_trash_idx; CREATE TABLE notes (id int)');
-    const first = await migrate('baseline');
-    expect(first.code).toBe(1);
-    expect(first.stdout).toMatch(/^ {2}- index public\.entries_trash_idx /m);
-    expect(first.stdout).toMatch(/^ {2}\+ table public\.notes$/m);
-    const { code, stdout } = await migrate('baseline', '--ignore', 'notes', '--json');
-    expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({
-      recorded: [],
-      differences: [expect.stringContaining('- index public.entries_trash_idx')],
-    });
-    expect(await database.query(`SELECT to_regclass('migrations') AS migrations`)).toEqual([
-      { migrations: null },
-    ]);
-  }, 120_000);
-
-  it('is adopted by npm run migration:baseline', async () => {
-    const project = copyProject();
-    try {
-      const program = new Program(
-        spawn(
-          process.execPath,
-          ['--import', 'tsx', join(project.folder, 'scripts/migration.ts'), 'baseline', 'DropEntryRollups'],
-          {
-            env: { PATH: process.env['PATH'], DATABASE_URL: database.url },
-            stdio: ['ignore', 'pipe', 'pipe'],
-          },
-        ),
-      );
-      expect((await program.exited).code).toBe(0);
-      expect(program.stdout).toContain('adopted: the schema is the one of DropEntryRollups1795765183000');
-    } finally {
-      project.remove();
-    }
-  }, 120_000);
 });

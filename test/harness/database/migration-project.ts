@@ -28,7 +28,7 @@ export class MigrationProject {
     return new MigrationProject(await createDatabase(), folder, namingStrategy);
   }
 
-  options(entities: readonly EntitySchema[]): MigratorOptions {
+  options(entities: readonly EntitySchema[] = []): MigratorOptions {
     const { database } = loadCommandConfig({ DATABASE_URL: this.database.url });
     return {
       database,
@@ -59,12 +59,21 @@ export class MigrationProject {
   }
 
   async apply(migrations: readonly MigrationSource[]): Promise<void> {
+    this.write(migrations);
+    await this.applyPending();
+  }
+
+  write(migrations: readonly MigrationSource[]): void {
     for (const { file, source } of migrations) writeFileSync(join(this.folder, file), source);
-    await applyMigrations(this.options([]), SILENT);
+  }
+
+  /** @returns names of the applied migrations */
+  applyPending(): Promise<string[]> {
+    return applyMigrations(this.options(), SILENT);
   }
 
   async revert(times: number): Promise<void> {
-    for (let done = 0; done < times; done += 1) await revertNewest(this.options([]), SILENT);
+    for (let done = 0; done < times; done += 1) await revertNewest(this.options(), SILENT);
   }
 
   catalog(): Promise<string[]> {
