@@ -2,7 +2,7 @@ import type { CommandConfig } from '../config/config.js';
 import { RELEASE } from '../config/release.js';
 import { NamingStrategy } from './naming-strategy.js';
 import { ENTITIES, MIGRATIONS } from './schema-files.js';
-import { MigrationError } from '../migrator/apply/apply-migrations.js';
+import { MigrationError } from '../migrator/migrator-errors.js';
 import type { MigratorOptions } from '../migrator/migrator-options.js';
 
 const ACCEPTED = {

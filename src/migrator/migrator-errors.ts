@@ -1,5 +1,9 @@
-import { MigrationError } from './apply/apply-migrations.js';
 import { MigrationLockError, MigrationLockTimeoutError } from './apply/migration-lock.js';
+
+/** Migrating failed. The message is for the operator. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+}
 
 const EXPLAINED = [MigrationError, MigrationLockError, MigrationLockTimeoutError];
 

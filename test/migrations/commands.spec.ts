@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
 import { Program } from '../harness/programs/program.js';
@@ -181,6 +182,42 @@ describe('npm run migration:generate', () => {
     expect(generated('Refused')).toEqual([]);
   });
 
+  describe('prints one line and writes nothing', () => {
+    const refused = async () => {
+      const { code, stdout, stderr } = await migration(['generate', `${MIGRATIONS}/Refused`]);
+      expect({ code, stdout, lines: stderr.split('\n').length - 1 }).toEqual({
+        code: 1,
+        stdout: '',
+        lines: 1,
+      });
+      expect(generated('Refused')).toEqual([]);
+      return stderr;
+    };
+
+    it('for an entity that TypeORM refuses', async () => {
+      const restore = editEntity("Column('smallint')", "Column('smallinteger')");
+      const stderr = await refused().finally(restore);
+      expect(stderr).toContain('The entities cannot be read: Data type "smallinteger" in "Entry.mood"');
+    });
+
+    it.each([
+      ['export class { up() {', 'cannot be loaded: SyntaxError: '],
+      ['export class Other {}', 'must export a class Broken1999999999999'],
+    ])('for the migration file %j', async (source, message) => {
+      const file = join(project.folder, 'dist/database/migrations/1999999999999-Broken.js');
+      writeFileSync(file, source);
+      const stderr = await refused().finally(() => rmSync(file));
+      expect(stderr).toContain('1999999999999-Broken.js');
+      expect(stderr).toContain(message);
+    });
+
+    it('for a role that may not create a database', async () => {
+      await onServer(`ALTER ROLE ${ROLE} NOCREATEDB`);
+      const stderr = await refused().finally(() => onServer(`ALTER ROLE ${ROLE} CREATEDB`));
+      expect(stderr).toContain(`ALTER ROLE "${ROLE}" CREATEDB`);
+    });
+  });
+
   it('says its usage when given an unknown flag', async () => {
     const { code, stderr } = await migration(['generate', `${MIGRATIONS}/Refused`, '--sideways']);
     expect(code).toBe(2);
@@ -219,4 +256,34 @@ describe('with a wrong setting', () => {
     expect(stderr).toContain('DATABASE_URL must be postgres://');
     expect(stderr).not.toMatch(/^\s+at /m);
   });
+});
+
+describe('npm run migration:generate where the sources do not compile', () => {
+  it('says where, and writes nothing', async () => {
+    const own = copyProject();
+    try {
+      const entity = join(own.folder, 'src/entries/entry.entity.ts');
+      writeFileSync(entity, readFileSync(entity, 'utf8').replace('mood!: number', 'mood!: nmber'));
+      const folder = join(own.folder, 'src/database/migrations');
+      writeFileSync(join(folder, '1999999999999-Broken.ts'), 'export class Broken1999999999999 { up( {');
+      const before = readdirSync(folder);
+      const program = new Program(
+        spawn('npm', ['run', '--silent', 'migration:generate', '--', 'src/database/migrations/Refused'], {
+          cwd: own.folder,
+          env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      );
+      expect((await program.exited).code).toBe(1);
+      const said = stripVTControlCharacters(program.stdout + program.stderr);
+      expect(said).toMatch(
+        /^src\/entries\/entry\.entity\.ts:\d+:\d+ - error TS2552: Cannot find name 'nmber'/m,
+      );
+      expect(said).toMatch(/^src\/database\/migrations\/1999999999999-Broken\.ts:1:\d+ - error TS/m);
+      expect(said).not.toMatch(/^\s+at /m);
+      expect(readdirSync(folder)).toEqual(before);
+    } finally {
+      own.remove();
+    }
+  }, 120_000);
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { DataSource, type Logger, type QueryRunner } from 'typeorm';
+import { MigrationError } from '../migrator-errors.js';
 import type { MigratorOptions } from '../migrator-options.js';
 import { resumable } from './concurrent-index.js';
 import { clientConfig, migrationDataSourceOptions } from '../connection/connection-options.js';
@@ -33,11 +34,6 @@ const LOCK_NOT_AVAILABLE = '55P03';
 
 /** SQLSTATE: the table exists already, so another tool has created the schema. */
 const DUPLICATE_TABLE = '42P07';
-
-/** Migrating failed. The message is for the operator. */
-export class MigrationError extends Error {
-  override readonly name = 'MigrationError';
-}
 
 export function noMigrationFound(): MigrationError {
   return new MigrationError('No migrations found: the build is incomplete, run npm run build');

@@ -1,5 +1,6 @@
 import { DataSource, MigrationExecutor } from 'typeorm';
-import { applyMigrations, MigrationError, noMigrationFound } from '../apply/apply-migrations.js';
+import { applyMigrations, noMigrationFound } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import { withMigrationLock, type MigrationLock } from '../apply/migration-lock.js';
 import { migrationDataSourceOptions } from '../connection/connection-options.js';
 import { withClient } from '../generate/target.js';

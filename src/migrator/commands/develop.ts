@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { MigrationError } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import { parseAnswers, type Answers, type Question } from '../generate/answers.js';
 import { generateMigration, type Generated } from '../generate/generate-migration.js';
 import type { MigrationLog } from '../migration-log.js';

@@ -1,4 +1,4 @@
-import { MigrationError } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import type { Query } from '../history/migration-history.js';
 import { worksWith } from './compatibility.js';
 import type { Expansion } from './replacement/expansions.js';

@@ -1,4 +1,5 @@
-import { applyMigrations, MigrationError } from '../apply/apply-migrations.js';
+import { applyMigrations } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import { createHistory, type Query } from '../history/migration-history.js';
 import { findMigrations } from '../history/migration-files.js';
 import type { MigrationLog } from '../migration-log.js';

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
 import { isDatabaseUnavailable } from '../connection/connection-errors.js';
 import { migrationDataSourceOptions, patientClientConfig } from '../connection/connection-options.js';
-import { MigrationError } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import type { Query } from '../history/migration-history.js';
 import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
 import { readCatalog } from '../verify/catalog.js';
@@ -46,7 +46,7 @@ export async function readTarget(config: MigratorOptions): Promise<Target> {
   const before = await withClient(database, readSnapshot);
   const dataSource = new DataSource({ ...migrationDataSourceOptions(config), entities: [...entities] });
   try {
-    await dataSource.initialize();
+    await dataSource.initialize().catch(refuseEntities);
     if (dataSource.entityMetadatas.length === 0) {
       throw new MigrationError(
         'No entity was found beside the program: the build is not whole, run npm run build',
@@ -77,4 +77,10 @@ export async function readTarget(config: MigratorOptions): Promise<Target> {
   } finally {
     if (dataSource.isInitialized) await dataSource.destroy();
   }
+}
+
+/** An entity cannot be imported, or TypeORM refuses it. */
+function refuseEntities(error: Error): never {
+  if (error instanceof QueryFailedError || isDatabaseUnavailable(error)) throw error;
+  throw new MigrationError(`The entities cannot be read: ${error.message}`, { cause: error });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import type { MigrationClass, MigrationDescription } from '../migration.js';
+import { MigrationError } from '../migrator-errors.js';
 import { checksumOf } from './recorded-statements.js';
 
 /** Written by `npm run bundle`, so that a start does not load the code of applied migrations. */
@@ -34,7 +35,7 @@ export interface MigrationFile extends MigrationDescription {
  * The migrations of a folder, oldest first. Migrations that are not in the manifest are loaded; a
  * build that is not bundled has no manifest.
  *
- * @throws {Error} if a file does not export the class that its name requires
+ * @throws {MigrationError} if a file cannot be loaded, or does not export the class that its name requires
  */
 export async function findMigrations(folder: string): Promise<MigrationFile[]> {
   if (!existsSync(folder)) return [];
@@ -68,10 +69,17 @@ function filesIn(folder: string): string[] {
 
 async function loadMigration(folder: string, file: string): Promise<MigrationClass> {
   const [, timestamp = '', name = ''] = FILE.exec(file) ?? [];
-  const module = (await import(pathToFileURL(join(folder, file)).href)) as Readonly<Record<string, unknown>>;
+  const path = join(folder, file);
+  const module = await (import(pathToFileURL(path).href) as Promise<Readonly<Record<string, unknown>>>).catch(
+    (error: unknown) => {
+      throw new MigrationError(`The migration file ${path} cannot be loaded: ${String(error)}`, {
+        cause: error,
+      });
+    },
+  );
   const exported = module[`${name}${timestamp}`];
   if (typeof exported !== 'function') {
-    throw new Error(`The migration file ${file} must export a class ${name}${timestamp}`);
+    throw new MigrationError(`The migration file ${file} must export a class ${name}${timestamp}`);
   }
   return exported as MigrationClass;
 }

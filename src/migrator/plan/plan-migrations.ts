@@ -1,5 +1,6 @@
 import { DataSource, type QueryRunner } from 'typeorm';
-import { appliedIn, MigrationError } from '../apply/apply-migrations.js';
+import { appliedIn } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import { migrationDataSourceOptions } from '../connection/connection-options.js';
 import { worksWith } from '../generate/compatibility.js';
 import { readSnapshot, type Snapshot } from '../generate/snapshot.js';

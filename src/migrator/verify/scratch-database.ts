@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { DatabaseOptions } from '../migrator-options.js';
-import { MigrationError } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import type { MigrationLog } from '../migration-log.js';
 import { patientClientConfig } from '../connection/connection-options.js';
 import { isDatabaseUnavailable } from '../connection/connection-errors.js';

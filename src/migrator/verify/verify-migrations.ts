@@ -1,7 +1,8 @@
 import { Client } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
 import type { MigratorOptions } from '../migrator-options.js';
-import { MigrationError, noMigrationFound } from '../apply/apply-migrations.js';
+import { noMigrationFound } from '../apply/apply-migrations.js';
+import { MigrationError } from '../migrator-errors.js';
 import type { MigrationLog } from '../migration-log.js';
 import { differences, readCatalog } from './catalog.js';
 import { resumable } from '../apply/concurrent-index.js';
