@@ -17,6 +17,8 @@ const NOBODY = 65_534;
 let project: ProjectCopy;
 let client: ApiClient;
 let entryId: string;
+/** What postmaster.pid had in it while PostgreSQL ran. */
+let postmasterFile: string;
 const started: Program[] = [];
 
 beforeAll(() => {
@@ -41,11 +43,11 @@ function npmStart(environment: Readonly<Record<string, string>> = {}): Program {
   return program;
 }
 
+const postmasterPath = () => join(project.folder, '.data/postgres/data/postmaster.pid');
+
 function postmasterPid(): number | undefined {
   try {
-    return Number(
-      readFileSync(join(project.folder, '.data/postgres/data/postmaster.pid'), 'utf8').split('\n')[0],
-    );
+    return Number(readFileSync(postmasterPath(), 'utf8').split('\n')[0]);
   } catch {
     return undefined;
   }
@@ -71,6 +73,7 @@ describe('npm start on a bare machine', () => {
       expect(program.stdout).toMatch(line);
     }
     const pid = postmasterPid();
+    postmasterFile = readFileSync(postmasterPath(), 'utf8');
     expect(await program.stop()).toEqual({ code: 0, signal: null });
     expect(program.stdout).toContain('data is kept in');
     expect(isRunning(pid!)).toBe(false);
@@ -117,12 +120,7 @@ describe('npm start on a bare machine', () => {
   });
 
   it('comes up when the process id in a stale postmaster.pid belongs to somebody else now', async () => {
-    const stopped = npmStart();
-    await stopped.listening();
-    const file = join(project.folder, '.data/postgres/data/postmaster.pid');
-    const lines = readFileSync(file, 'utf8').split('\n');
-    await stopped.stop();
-    writeFileSync(file, [process.pid, ...lines.slice(1)].join('\n'));
+    writeFileSync(postmasterPath(), postmasterFile.replace(/^\d+/, String(process.pid)));
     const program = npmStart();
     await expectEntryAt(await program.listening());
   });
