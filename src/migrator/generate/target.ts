@@ -8,6 +8,10 @@ import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
 import { readCatalog } from '../verify/catalog.js';
 import { readSnapshot, type Snapshot } from './snapshot.js';
 
+const CHECK = `
+  SELECT pg_get_expr(conbin, conrelid) AS definition FROM pg_constraint
+   WHERE conrelid = to_regclass($1) AND conname = $2 AND contype = 'c'`;
+
 /** The schema that the entities describe. */
 export interface Target {
   readonly snapshot: Snapshot;
@@ -52,6 +56,7 @@ export async function readTarget(config: MigratorOptions): Promise<Target> {
         'No entity was found beside the program: the build is not whole, run npm run build',
       );
     }
+    await dropChangedChecks(dataSource);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     for (const { query, parameters } of upQueries) await dataSource.query(query, parameters as unknown[]);
     // TypeORM creates it for gen_random_uuid(), which is built into PostgreSQL since version 13.
@@ -83,4 +88,26 @@ export async function readTarget(config: MigratorOptions): Promise<Target> {
 function refuseEntities(error: Error): never {
   if (error instanceof QueryFailedError || isDatabaseUnavailable(error)) throw error;
   throw new MigrationError(`The entities cannot be read: ${error.message}`, { cause: error });
+}
+
+/** TypeORM compares checks by name alone, and proposes those that are missing. */
+async function dropChangedChecks(dataSource: DataSource): Promise<void> {
+  for (const { tablePath, checks } of dataSource.entityMetadatas) {
+    const table = tablePath.replace(/[^.]+/g, '"$&"');
+    const definitionOf = async (name: string): Promise<string | undefined> => {
+      const rows: { definition: string }[] = await dataSource.query(CHECK, [table, name]);
+      return rows[0]?.definition;
+    };
+    for (const { name, expression } of checks) {
+      const present = await definitionOf(name);
+      if (present === undefined) continue;
+      const wanted = await dataSource
+        .query(`ALTER TABLE ${table} ADD CONSTRAINT migrator_probe CHECK (${expression}) NOT VALID`)
+        .then(() => definitionOf('migrator_probe'))
+        // A column that is new, or no SQL: the proposal tells.
+        .catch(() => undefined);
+      await dataSource.query(`ALTER TABLE ${table} DROP CONSTRAINT IF EXISTS migrator_probe`);
+      if (wanted !== present) await dataSource.query(`ALTER TABLE ${table} DROP CONSTRAINT "${name}"`);
+    }
+  }
 }
