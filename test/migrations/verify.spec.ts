@@ -44,15 +44,20 @@ function start(program: string, ...args: string[]): Program {
   );
 }
 
-/** @param without those of this release's migrations that do not matter to the case */
+/**
+ * @param without those of this release's migrations that do not matter to the case; what the entities miss is then left
+ *   out of the faults
+ */
 async function verify(migrations: MigrationSources, without?: RegExp) {
   const build = copyBuild(migrations, without);
   try {
     const program = start(build.program, '--json');
     const { code } = await program.exited;
     const { stdout, stderr } = program;
-    const report = stdout === '' ? undefined : (JSON.parse(stdout) as { verified: number; faults: string[] });
-    return { code, stderr, ...report };
+    if (stdout === '') return { code, stderr };
+    const { verified, faults } = JSON.parse(stdout) as { verified: number; faults: string[] };
+    const isOfCase = (fault: string) => !without || !fault.startsWith('missing for the entities');
+    return { code, stderr, verified, faults: faults.filter(isOfCase) };
   } finally {
     build.remove();
   }
@@ -84,57 +89,60 @@ describe('migrate verify, of migrations with faults and sound ones between them'
       code,
       verified,
       faults = [],
-    } = await verify({
-      '9000000000001-CreateThings':
-        sends('up', 'CREATE TABLE things (id integer PRIMARY KEY, note text)') +
-        sends('down', 'DROP TABLE things'),
-      '9000000000002-ForgetIndex':
-        sends(
-          'up',
-          'ALTER TABLE things ADD place text',
-          'CREATE INDEX things_note_idx ON things (note) WHERE id > 0',
-        ) + sends('down', 'ALTER TABLE things DROP place'),
-      '9000000000003-ForgetDefault':
-        sends('up', `ALTER TABLE things ALTER note SET DEFAULT 'none'`) + sends('down', 'SELECT 1'),
-      '9000000000004-FailDown':
-        sends('up', 'CREATE TABLE others (id integer)') +
-        sends('down', 'DROP TABLE others', 'DROP TABLE   no_such_table'),
-      '9000000000005-Unrepeatable':
-        sends('up', `INSERT INTO things VALUES (100, 'seed')`) + sends('down', 'SELECT 1'),
-      '9000000000006-DifferentAgain':
-        sends(
-          'up',
-          `DO $$ BEGIN
+    } = await verify(
+      {
+        '9000000000001-CreateThings':
+          sends('up', 'CREATE TABLE things (id integer PRIMARY KEY, note text)') +
+          sends('down', 'DROP TABLE things'),
+        '9000000000002-ForgetIndex':
+          sends(
+            'up',
+            'ALTER TABLE things ADD place text',
+            'CREATE INDEX things_note_idx ON things (note) WHERE id > 0',
+          ) + sends('down', 'ALTER TABLE things DROP place'),
+        '9000000000003-ForgetDefault':
+          sends('up', `ALTER TABLE things ALTER note SET DEFAULT 'none'`) + sends('down', 'SELECT 1'),
+        '9000000000004-FailDown':
+          sends('up', 'CREATE TABLE others (id integer)') +
+          sends('down', 'DROP TABLE others', 'DROP TABLE   no_such_table'),
+        '9000000000005-Unrepeatable':
+          sends('up', `INSERT INTO things VALUES (100, 'seed')`) + sends('down', 'SELECT 1'),
+        '9000000000006-DifferentAgain':
+          sends(
+            'up',
+            `DO $$ BEGIN
              IF EXISTS (SELECT FROM things WHERE id = 200) THEN ALTER TABLE things ADD mark integer;
              ELSE ALTER TABLE things ADD mark text; INSERT INTO things VALUES (200, 'seed'); END IF;
            END $$`,
-        ) + sends('down', 'ALTER TABLE things DROP mark'),
-      '9000000000007-IndexConcurrently':
-        'transaction = false;\n' +
-        sends('up', 'CREATE INDEX CONCURRENTLY "things_place_idx" ON "things" ("place")') +
-        sends('down', 'DROP INDEX CONCURRENTLY "public"."things_place_idx"'),
-      '9000000000008-FailDownOutside':
-        'transaction = false;\n' +
-        sends('up', 'CREATE INDEX CONCURRENTLY "others_id_idx" ON "others" ("id")') +
-        sends('down', 'DROP INDEX CONCURRENTLY "others_id_idx"', 'SELECT 1 / 0'),
-      // Builds on what each of those makes.
-      '9000000000009-BuildOnAll':
-        sends(
-          'up',
-          'ALTER INDEX things_note_idx RENAME TO things_note',
-          'ALTER INDEX things_place_idx RENAME TO things_place',
-          'ALTER INDEX others_id_idx RENAME TO others_id',
-          'ALTER TABLE things RENAME mark TO marks',
-          `UPDATE things SET note = note`,
-        ) +
-        sends(
-          'down',
-          'ALTER TABLE things RENAME marks TO mark',
-          'ALTER INDEX others_id RENAME TO others_id_idx',
-          'ALTER INDEX things_place RENAME TO things_place_idx',
-          'ALTER INDEX things_note RENAME TO things_note_idx',
-        ),
-    }));
+          ) + sends('down', 'ALTER TABLE things DROP mark'),
+        '9000000000007-IndexConcurrently':
+          'transaction = false;\n' +
+          sends('up', 'CREATE INDEX CONCURRENTLY "things_place_idx" ON "things" ("place")') +
+          sends('down', 'DROP INDEX CONCURRENTLY "public"."things_place_idx"'),
+        '9000000000008-FailDownOutside':
+          'transaction = false;\n' +
+          sends('up', 'CREATE INDEX CONCURRENTLY "others_id_idx" ON "others" ("id")') +
+          sends('down', 'DROP INDEX CONCURRENTLY "others_id_idx"', 'SELECT 1 / 0'),
+        // Builds on what each of those makes.
+        '9000000000009-BuildOnAll':
+          sends(
+            'up',
+            'ALTER INDEX things_note_idx RENAME TO things_note',
+            'ALTER INDEX things_place_idx RENAME TO things_place',
+            'ALTER INDEX others_id_idx RENAME TO others_id',
+            'ALTER TABLE things RENAME mark TO marks',
+            `UPDATE things SET note = note`,
+          ) +
+          sends(
+            'down',
+            'ALTER TABLE things RENAME marks TO mark',
+            'ALTER INDEX others_id RENAME TO others_id_idx',
+            'ALTER INDEX things_place RENAME TO things_place_idx',
+            'ALTER INDEX things_note RENAME TO things_note_idx',
+          ),
+      },
+      OWN,
+    ));
   }, 120_000);
 
   it.each<[what: string, fault: string]>([
@@ -175,7 +183,7 @@ describe('migrate verify, of migrations with faults and sound ones between them'
 
   it('finds no fault in the others, one that builds an index concurrently among them, and exits 1', () => {
     expect(faults).toHaveLength(6);
-    expect(verified).toBe(OWN_COUNT + 3);
+    expect(verified).toBe(3);
     expect(code).toBe(1);
   });
 });
@@ -186,45 +194,49 @@ describe('migrate verify, with rows of edge values', () => {
     `${direction} loses values, without "// lossy: <table.column>: <reason>" in its file:`;
 
   beforeAll(async () => {
-    ({ faults = [] } = await verify({
-      '9000000000001-CreateNotes':
-        sends(
-          'up',
-          `CREATE TYPE state AS ENUM ('open', 'done')`,
-          `CREATE TABLE notes (id integer PRIMARY KEY, title varchar(50), score numeric(6,2) CHECK (score >= 0), body text,
+    ({ faults = [] } = await verify(
+      {
+        '9000000000001-CreateNotes':
+          sends(
+            'up',
+            `CREATE TYPE state AS ENUM ('open', 'done')`,
+            `CREATE TABLE notes (id integer PRIMARY KEY, title varchar(50), score numeric(6,2) CHECK (score >= 0), body text,
              state state NOT NULL, at timestamp, tags text[])`,
-        ) + sends('down', 'DROP TABLE notes', 'DROP TYPE state'),
-      '9000000000002-ShortenTitle':
-        sends('up', 'ALTER TABLE notes ALTER title TYPE varchar(5) USING left(title, 5)') +
-        sends('down', 'ALTER TABLE notes ALTER title TYPE varchar(50)'),
-      '9000000000003-LowerBody':
-        '// lossy: notes.body: the search no longer tells cases apart\n' +
-        sends('up', 'UPDATE notes SET body = lower(body)') +
-        sends('down', 'SELECT 1'),
-      '9000000000004-RenameAll':
-        sends(
-          'up',
-          'ALTER TABLE notes RENAME title TO name',
-          `ALTER TYPE state RENAME VALUE 'done' TO 'closed'`,
-          'ALTER TABLE notes RENAME TO memos',
-        ) +
-        sends(
-          'down',
-          'ALTER TABLE memos RENAME TO notes',
-          `ALTER TYPE state RENAME VALUE 'closed' TO 'done'`,
-          'ALTER TABLE notes RENAME name TO title',
-        ),
-      '9000000000005-AddZone':
-        sends('up', `ALTER TABLE memos ALTER at TYPE timestamptz USING at AT TIME ZONE 'UTC'`) +
-        sends('down', `ALTER TABLE memos ALTER at TYPE timestamp USING at AT TIME ZONE 'UTC'`),
-      '9000000000006-DropAndAdd':
-        sends('up', 'ALTER TABLE memos DROP tags', 'ALTER TABLE memos ADD tags varchar[]') +
-        sends('down', 'ALTER TABLE memos DROP tags', 'ALTER TABLE memos ADD tags text[]'),
-      '9000000000007-ForgetState': sends('up', 'SELECT 1') + sends('down', `UPDATE memos SET state = 'open'`),
-      '9000000000008-RequireName':
-        sends('up', 'ALTER TABLE memos ALTER name SET NOT NULL') +
-        sends('down', 'ALTER TABLE memos ALTER name DROP NOT NULL'),
-    }));
+          ) + sends('down', 'DROP TABLE notes', 'DROP TYPE state'),
+        '9000000000002-ShortenTitle':
+          sends('up', 'ALTER TABLE notes ALTER title TYPE varchar(5) USING left(title, 5)') +
+          sends('down', 'ALTER TABLE notes ALTER title TYPE varchar(50)'),
+        '9000000000003-LowerBody':
+          '// lossy: notes.body: the search no longer tells cases apart\n' +
+          sends('up', 'UPDATE notes SET body = lower(body)') +
+          sends('down', 'SELECT 1'),
+        '9000000000004-RenameAll':
+          sends(
+            'up',
+            'ALTER TABLE notes RENAME title TO name',
+            `ALTER TYPE state RENAME VALUE 'done' TO 'closed'`,
+            'ALTER TABLE notes RENAME TO memos',
+          ) +
+          sends(
+            'down',
+            'ALTER TABLE memos RENAME TO notes',
+            `ALTER TYPE state RENAME VALUE 'closed' TO 'done'`,
+            'ALTER TABLE notes RENAME name TO title',
+          ),
+        '9000000000005-AddZone':
+          sends('up', `ALTER TABLE memos ALTER at TYPE timestamptz USING at AT TIME ZONE 'UTC'`) +
+          sends('down', `ALTER TABLE memos ALTER at TYPE timestamp USING at AT TIME ZONE 'UTC'`),
+        '9000000000006-DropAndAdd':
+          sends('up', 'ALTER TABLE memos DROP tags', 'ALTER TABLE memos ADD tags varchar[]') +
+          sends('down', 'ALTER TABLE memos DROP tags', 'ALTER TABLE memos ADD tags text[]'),
+        '9000000000007-ForgetState':
+          sends('up', 'SELECT 1') + sends('down', `UPDATE memos SET state = 'open'`),
+        '9000000000008-RequireName':
+          sends('up', 'ALTER TABLE memos ALTER name SET NOT NULL') +
+          sends('down', 'ALTER TABLE memos ALTER name DROP NOT NULL'),
+      },
+      OWN,
+    ));
   }, 120_000);
 
   it.each<[what: string, fault: RegExp]>([
