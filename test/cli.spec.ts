@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { TransferCommand } from '../src/cli/command-line.js';
+import type { ExportCommand, ImportCommand, TransferCommand } from '../src/cli/command-line.js';
 import { describeFailure, runCommand } from '../src/cli/run-command.js';
 import { loadCommandConfig } from '../src/config/config.js';
 import { startApp, type TestApp } from './harness/http/app.js';
@@ -211,14 +211,17 @@ describe('the command', () => {
 });
 
 describe('errors', () => {
-  async function failure(fields: Partial<TransferCommand>, url = service.database.url): Promise<string> {
+  async function failure(
+    fields: Partial<ImportCommand> | Partial<ExportCommand>,
+    url = service.database.url,
+  ): Promise<string> {
     const command = {
       action: 'import',
       email: ada.account.email,
       format: 'csv',
       file: '',
       ...fields,
-    } as const;
+    } as TransferCommand;
     const running = runCommand(
       command,
       loadCommandConfig({ DATABASE_URL: url }),

@@ -27,8 +27,21 @@ describe('the command line', () => {
     expect(await read('entries import --user Ada@Example.org entries.csv')).toEqual({
       action: 'import',
       email: 'ada@example.org',
-      format: 'csv',
       file: 'entries.csv',
+    });
+    const options = '--format daylio-csv --timezone Asia/Tokyo --moods Great:9,*:5 --ignore-unknown-columns';
+    expect(await read(`entries import --user ada@example.org ${options} --dry-run -`)).toEqual({
+      action: 'import',
+      email: 'ada@example.org',
+      file: '-',
+      format: 'daylio-csv',
+      timezone: 'Asia/Tokyo',
+      moods: new Map([
+        ['great', 9],
+        ['*', 5],
+      ]),
+      unknownColumns: 'ignore',
+      dryRun: true,
     });
     expect(await read('entries export --format ndjson --user ada@example.org -')).toMatchObject({
       format: 'ndjson',
@@ -54,8 +67,14 @@ describe('the command line', () => {
     ['entries import --user ada@example.org a.csv b.csv', 'too many arguments'],
     ['entries import a.csv', "required option '--user <email>' not specified"],
     ['entries import --user ada a.csv', "'ada' is invalid. It must be an e-mail address."],
-    ['entries import --user ada@example.org a.xlsx', 'the format of a.xlsx is unknown: set --format'],
-    ['entries import --user ada@example.org -', 'the format of - is unknown: set --format'],
+    ['entries import --user ada@example.org --timezone Mars a.csv', "'Mars' is invalid. It must be an IANA"],
+    ['entries import --user ada@example.org --moods rad a.csv', "'rad' is invalid. It must be like rad:10"],
+    [
+      'entries import --user ada@example.org --format xml a.csv',
+      'Allowed choices are day-one, daylio-backup,',
+    ],
+    ['entries export --user ada@example.org a.xlsx', 'the format of a.xlsx is unknown: set --format'],
+    ['entries export --user ada@example.org -', 'the format of - is unknown: set --format'],
     ['entries export --user ada@example.org --format xml -', 'Allowed choices are ndjson, csv.'],
     ['entries export --user ada@example.org --loud -', "unknown option '--loud'"],
   ])('is refused, and prints help: %s', async (line, reason) => {

@@ -1,17 +1,38 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { IMPORT_FORMAT_NAMES, type ImportFormatName } from '../entries/transfer/formats/formats.js';
+import { parseMoods } from '../entries/transfer/mood-names.js';
 import { FORMATS, type Format } from '../entries/transfer/transfer.schemas.js';
-import { EmailSchema } from '../users/users.schemas.js';
+import { EmailSchema, TimezoneSchema } from '../users/users.schemas.js';
 
 const EXTENSIONS: Readonly<Record<string, Format>> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv' };
 
 const EXIT_CODES =
-  '\nExit code: 0 done, 1 failed, 2 usage error, 3 some lines are invalid, 78 configuration error';
+  '\nExit code: 0 done, 1 failed, 2 usage error, 3 some entries are invalid, 78 configuration error';
 
-export interface TransferCommand {
-  readonly action: 'import' | 'export';
+export interface ImportCommand {
+  readonly action: 'import';
   readonly email: string;
-  readonly format: Format;
   readonly file: string;
+  /** Without it, the content shows it. */
+  readonly format?: ImportFormatName;
+  readonly timezone?: string;
+  readonly moods?: ReadonlyMap<string, number>;
+  readonly unknownColumns?: 'ignore';
+  readonly dryRun?: true;
+}
+
+export interface ExportCommand {
+  readonly action: 'export';
+  readonly email: string;
+  readonly file: string;
+  readonly format: Format;
+}
+
+export type TransferCommand = ImportCommand | ExportCommand;
+
+interface ImportFlags extends Omit<ImportCommand, 'action' | 'email' | 'file' | 'unknownColumns'> {
+  readonly user: string;
+  readonly ignoreUnknownColumns?: true;
 }
 
 /**
@@ -25,19 +46,38 @@ export function createCommandLine(run: (command: TransferCommand) => Promise<voi
     .showHelpAfterError()
     .addHelpText('afterAll', EXIT_CODES);
   const entries = program.command('entries').description('import or export the entries of a user');
-  for (const action of ['import', 'export'] as const) {
-    entries
-      .command(action)
-      .description(`${action} the entries of a user`)
-      .argument('<file>', `a file, or - for standard ${action === 'import' ? 'input' : 'output'}`)
-      .requiredOption('--user <email>', "the user's e-mail address", emailOf)
-      .addOption(new Option('--format <format>', 'default: by the extension of the file').choices(FORMATS))
-      .action((file: string, options: { user: string; format?: Format }, command: Command) => {
-        const format = options.format ?? formatOf(file);
-        if (!format) command.error(`error: the format of ${file} is unknown: set --format`);
-        return run({ action, email: options.user, format, file });
-      });
-  }
+  entries
+    .command('import')
+    .description('import the entries of a user, from an export of this service, of Daylio or of Day One')
+    .argument('<file>', 'a file, or - for standard input')
+    .requiredOption('--user <email>', "the user's e-mail address", emailOf)
+    .addOption(
+      new Option('--format <format>', 'default: by the content of the file').choices(IMPORT_FORMAT_NAMES),
+    )
+    .option('--timezone <zone>', "time zone of times without one (default: the user's)", timezoneOf)
+    .option('--moods <name:mood,...>', "moods for the file's names, as in great:9,*:5", moodsOf)
+    .option('--ignore-unknown-columns', 'leave out columns that entries do not have')
+    .option('--dry-run', 'report, and write nothing')
+    .action((file: string, { user, ignoreUnknownColumns, ...options }: ImportFlags) =>
+      run({
+        action: 'import',
+        email: user,
+        file,
+        ...(ignoreUnknownColumns && { unknownColumns: 'ignore' }),
+        ...options,
+      }),
+    );
+  entries
+    .command('export')
+    .description('export the entries of a user')
+    .argument('<file>', 'a file, or - for standard output')
+    .requiredOption('--user <email>', "the user's e-mail address", emailOf)
+    .addOption(new Option('--format <format>', 'default: by the extension of the file').choices(FORMATS))
+    .action((file: string, options: { user: string; format?: Format }, command: Command) => {
+      const format = options.format ?? formatOf(file);
+      if (!format) command.error(`error: the format of ${file} is unknown: set --format`);
+      return run({ action: 'export', email: options.user, format, file });
+    });
   return program;
 }
 
@@ -45,6 +85,18 @@ function emailOf(value: string): string {
   const { success, data } = EmailSchema.safeParse(value);
   if (!success) throw new InvalidArgumentError('It must be an e-mail address.');
   return data;
+}
+
+function timezoneOf(value: string): string {
+  const { success, data } = TimezoneSchema.safeParse(value);
+  if (!success) throw new InvalidArgumentError('It must be an IANA time zone, such as Europe/Vienna.');
+  return data;
+}
+
+function moodsOf(value: string): ReadonlyMap<string, number> {
+  const moods = parseMoods(value);
+  if (!moods) throw new InvalidArgumentError('It must be like rad:10,good:8, with moods from 1 to 10.');
+  return moods;
 }
 
 function formatOf(file: string): Format | undefined {

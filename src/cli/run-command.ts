@@ -8,6 +8,7 @@ import { MigrationStatus } from '../database/migration-status.js';
 import { ExportService } from '../entries/transfer/export.service.js';
 import { ImportService } from '../entries/transfer/import.service.js';
 import { EntriesRepository } from '../entries/entries.repository.js';
+import type { ImportReport } from '../entries/transfer/transfer.schemas.js';
 import { TransferModule } from '../entries/transfer/transfer.module.js';
 import { messageOf } from '../observability/error-description.js';
 import { UsersModule } from '../users/users.module.js';
@@ -68,21 +69,45 @@ export async function runCommand(
     }
     const user = await app.get(UsersService).findByEmail(command.email);
     if (!user) throw new CommandError(`no user has the e-mail address ${command.email}`);
-    const { format, file } = command;
-    const transfer: Transfer = { userId: user.id, format, file, screen: process.stderr, signal };
+    const { file } = command;
+    const transfer: Transfer = { userId: user.id, file, screen: process.stderr, signal };
     if (command.action === 'export') {
-      const rows = await exportFile(app.get(ExportService), app.get(EntriesRepository), transfer);
+      const rows = await exportFile(
+        app.get(ExportService),
+        app.get(EntriesRepository),
+        transfer,
+        command.format,
+      );
       console.error(`exported ${rows} entries${file === STANDARD ? '' : ` to ${file}`}`);
       return 0;
     }
-    const { imported, skipped, failed, errors } = await importFile(app.get(ImportService), transfer);
-    console.log(`imported ${imported}, skipped ${skipped} existing, rejected ${failed}`);
-    for (const { line, message } of errors) console.error(`line ${line}: ${message}`);
+    const report = await importFile(app.get(ImportService), transfer, {
+      timezone: user.timezone,
+      ...command,
+    });
+    for (const line of linesOf(report, command.dryRun)) console.log(line);
+    const { failed, errors } = report;
+    for (const { line, entry, message } of errors)
+      console.error(`${line === undefined ? `entry ${entry}` : `line ${line}`}: ${message}`);
     if (failed > errors.length) console.error(`and ${failed - errors.length} more`);
     return failed > 0 ? EXIT_REFUSED_LINES : 0;
   } finally {
     await app.close();
   }
+}
+
+function linesOf(report: ImportReport, dryRun = false): string[] {
+  const { format, imported, skipped, failed, ignored, unknownMoods = {}, adjustedTimes } = report;
+  const counts = `imported ${imported}, skipped ${skipped} existing, rejected ${failed}`;
+  const lines = [dryRun ? `dry run, nothing is written (${format}): ${counts}` : counts];
+  for (const [what, count] of Object.entries(ignored)) lines.push(`left out: ${what} (${count})`);
+  for (const [name, count] of Object.entries(unknownMoods))
+    lines.push(`mood without a value: ${name || '(none)'} (${count}); set it with --moods`);
+  if (adjustedTimes) {
+    const { skipped: gap, repeated } = adjustedTimes;
+    lines.push(`times on days when the clocks change: ${gap} did not exist, ${repeated} were twice`);
+  }
+  return lines;
 }
 
 /** A plain message for errors that the user can fix; otherwise the stack. */

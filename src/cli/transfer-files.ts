@@ -4,7 +4,7 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { addAbortSignal, type Writable } from 'node:stream';
 import type { ExportService } from '../entries/transfer/export.service.js';
-import type { ImportService } from '../entries/transfer/import.service.js';
+import type { ImportOptions, ImportService } from '../entries/transfer/import.service.js';
 import type { EntriesRepository } from '../entries/entries.repository.js';
 import type { Format, ImportReport } from '../entries/transfer/transfer.schemas.js';
 import { Progress, type Screen } from './progress.js';
@@ -16,11 +16,10 @@ export const STANDARD = '-';
 const FILE_MODE = 0o600;
 
 /** The default of BODY_LIMIT_BYTES, the limit over HTTP. */
-const MAX_LINE_BYTES = 1_048_576;
+const MAX_ENTRY_BYTES = 1_048_576;
 
 export interface Transfer {
   readonly userId: string;
-  readonly format: Format;
   readonly file: string;
   readonly screen: Screen;
   readonly signal: AbortSignal;
@@ -28,7 +27,8 @@ export interface Transfer {
 
 export async function importFile(
   entries: ImportService,
-  { userId, format, file, screen, signal }: Transfer,
+  { userId, file, screen, signal }: Transfer,
+  options: Omit<ImportOptions, 'maxEntryBytes'>,
 ): Promise<ImportReport> {
   const source = addAbortSignal(signal, file === STANDARD ? process.stdin : createReadStream(file));
   const size = file === STANDARD ? undefined : (await stat(file)).size;
@@ -41,8 +41,9 @@ export async function importFile(
     }
   }
   try {
-    return await entries.run(userId, format, chunks(), {
-      maxLineBytes: MAX_LINE_BYTES,
+    return await entries.run(userId, chunks(), {
+      ...options,
+      maxEntryBytes: MAX_ENTRY_BYTES,
       onProgress: ({ imported, skipped }) => progress.update(bytes, imported + skipped),
     });
   } finally {
@@ -59,7 +60,8 @@ export async function importFile(
 export async function exportFile(
   entries: ExportService,
   queries: EntriesRepository,
-  { userId, format, file, screen, signal }: Transfer,
+  { userId, file, screen, signal }: Transfer,
+  format: Format,
 ): Promise<number> {
   const progress = new Progress(screen, await queries.count({ userId, filters: {}, trash: false }));
   const { target, keep, discard } = await openTarget(file);

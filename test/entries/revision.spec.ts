@@ -103,7 +103,7 @@ const WRITES: readonly (readonly [
       })();
       await writer.app
         .get(ImportService, { strict: false })
-        .run(userId, 'ndjson', file, { maxLineBytes: 10_000 });
+        .run(userId, file, { timezone: 'UTC', maxEntryBytes: 10_000 });
     },
   ],
   [

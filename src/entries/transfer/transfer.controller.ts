@@ -21,6 +21,7 @@ import {
   StreamedBody,
   type StreamedMediaType,
 } from '../../http/streaming/streamed-body.js';
+import { UsersService } from '../../users/users.service.js';
 import { EntriesService } from '../entries.service.js';
 import { ExportService, type ExportBatch } from './export.service.js';
 import { ImportService } from './import.service.js';
@@ -30,9 +31,11 @@ import {
   EntryBulkResultSchema,
   EntryBulkSchema,
   EntryExportQuerySchema,
+  EntryImportQuerySchema,
   ImportReportSchema,
   type EntryBulk,
   type EntryExportQuery,
+  type EntryImportQuery,
   type Format,
   type ImportReport,
 } from './transfer.schemas.js';
@@ -43,6 +46,15 @@ const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
   csv: 'text/csv',
 };
 
+const IMPORT_MEDIA_TYPES: readonly StreamedMediaType[] = [
+  MEDIA_TYPES.ndjson,
+  MEDIA_TYPES.csv,
+  'application/json',
+  'application/zip',
+  'application/octet-stream',
+  'multipart/form-data',
+];
+
 @ApiTags('Entries')
 @ApiBearerAuth()
 @Controller('entries')
@@ -52,6 +64,7 @@ export class TransferController {
     private readonly idempotency: IdempotencyService,
     private readonly exports: ExportService,
     private readonly imports: ImportService,
+    private readonly users: UsersService,
     private readonly admission: TransferAdmission,
     private readonly requests: OpenRequests,
     private readonly config: Config,
@@ -139,29 +152,34 @@ export class TransferController {
 
   @Post('import')
   @HttpCode(200)
-  @StreamedBody('application/x-ndjson', 'text/csv')
+  @StreamedBody(...IMPORT_MEDIA_TYPES)
   @ApiOperation({
     summary: 'Import entries',
     description:
-      'The file may have any length; each line must fit the body limit. Invalid lines are reported and skipped. ' +
-      'Existing entries are skipped, so that an interrupted import can be retried: entries are identified by id ' +
-      'or, without an id, by content.',
+      'NDJSON or CSV as an export has them, a Daylio CSV or backup, or a Day One JSON or zip: the content shows which. ' +
+      'The file may have any length; each entry must fit the body limit. Invalid entries are reported and skipped. ' +
+      'Existing entries are skipped, so that an interrupted import can be retried, and a later export of the same ' +
+      'diary adds what is new.',
   })
-  @ApiConsumes(MEDIA_TYPES.ndjson, MEDIA_TYPES.csv)
-  @ApiBody({ schema: { type: 'string' }, description: 'the format of an export; text and mood are required' })
+  @ApiConsumes(...IMPORT_MEDIA_TYPES)
+  @ApiBody({
+    schema: { type: 'string', format: 'binary' },
+    description: 'the file, or a form with one file; may be compressed (Content-Encoding: gzip)',
+  })
   @ApiOkResponse({ standardSchema: ImportReportSchema })
   @ApiProblems(400, 401, 408, 415, 422, 429, 503)
   async import(
     @CurrentUser() { userId }: Principal,
+    @Query({ schema: EntryImportQuerySchema }) query: EntryImportQuery,
     @Req() request: FastifyRequest,
   ): Promise<ImportReport | undefined> {
     const transfer = this.admission.admit(userId);
     try {
       const { mediaType, chunks } = receiveBody(request, this.requests.abortSignal);
       const { turn } = transfer;
-      const maxLineBytes = this.config.BODY_LIMIT_BYTES;
-      const format = mediaType === MEDIA_TYPES.csv ? 'csv' : 'ndjson';
-      return await this.imports.run(userId, format, chunks, { maxLineBytes, turn });
+      const maxEntryBytes = this.config.BODY_LIMIT_BYTES;
+      const timezone = query.timezone ?? (await this.users.get(userId)).timezone;
+      return await this.imports.run(userId, chunks, { ...query, timezone, mediaType, maxEntryBytes, turn });
     } catch (error) {
       if (error instanceof ConnectionCutError) return undefined;
       throw error;

@@ -35,6 +35,7 @@ const STATEMENTS = {
   insertMissing: `
     WITH created AS (${INSERT} ON CONFLICT (id) DO NOTHING RETURNING user_id), bumped AS (${bumpRevisions('created')})
     SELECT count(*)::int FROM created`,
+  owners: 'SELECT id, user_id FROM entries WHERE id = ANY ($1::uuid[])',
   ownIds: 'SELECT id FROM entries WHERE id = ANY ($2::uuid[]) AND user_id = $1',
 } as const;
 
@@ -80,6 +81,13 @@ export class TransferRepository {
       ids,
     ]);
     return new Set(rows.map(([id]) => id));
+  }
+
+  /** The user of each entry that exists, including the trash, by its id. */
+  async owners(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return new Map(
+      await this.sql.queryArrays<[id: string, userId: string]>('entries-owners', STATEMENTS.owners, [ids]),
+    );
   }
 
   /**

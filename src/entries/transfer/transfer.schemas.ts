@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { TimezoneSchema } from '../../users/users.schemas.js';
+import { IMPORT_FORMAT_NAMES } from './formats/formats.js';
+import { parseMoods } from './mood-names.js';
 import { EntryCreateSchema, EntryIdSchema, EntrySchema, filters, InstantSchema } from '../entries.schemas.js';
 
 const MAX_BULK = 1000;
@@ -45,14 +48,71 @@ export const EntryImportSchema = EntryCreateSchema.extend({
 });
 export type EntryImportFields = z.infer<typeof EntryImportSchema>;
 
+export const EntryImportQuerySchema = z.strictObject({
+  format: z
+    .enum(IMPORT_FORMAT_NAMES, `must be ${IMPORT_FORMAT_NAMES.join(', ')}`)
+    .optional()
+    .meta({ description: 'by default, the content of the file shows it' }),
+  timezone: TimezoneSchema.optional().meta({
+    description: "IANA time zone of times without one; defaults to the user's",
+    example: 'Europe/Vienna',
+  }),
+  moods: z
+    .string()
+    .max(5000, 'must have at most 5000 characters')
+    .transform((given, context) => {
+      const values = parseMoods(given);
+      if (values) return values;
+      context.addIssue({ code: 'custom', message: 'must be like rad:10,good:8, with moods from 1 to 10' });
+      return z.NEVER;
+    })
+    .optional()
+    .meta({
+      description: "moods for the file's names; that of * is for every other name",
+      example: 'great:9,*:5',
+    }),
+  unknownColumns: z
+    .enum(['refuse', 'ignore'], 'must be refuse or ignore')
+    .default('refuse')
+    .meta({ description: 'columns of a CSV that entries do not have' }),
+  dryRun: z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((value) => value === 'true')
+    .default(false)
+    .meta({ description: 'report, and write nothing' }),
+});
+export type EntryImportQuery = z.infer<typeof EntryImportQuerySchema>;
+
+const countsByName = z.record(z.string(), z.int());
+
 export const ImportReportSchema = z
   .object({
+    format: z.enum(IMPORT_FORMAT_NAMES),
     imported: z.int().meta({ description: 'new entries' }),
-    skipped: z.int().meta({ description: 'lines whose entry already exists, even in the trash' }),
-    failed: z.int().meta({ description: 'invalid lines' }),
+    skipped: z.int().meta({ description: 'entries that already exist, even in the trash' }),
+    failed: z.int().meta({ description: 'invalid entries' }),
     errors: z
-      .array(z.object({ line: z.int().meta({ description: '1-based' }), message: z.string() }))
+      .array(
+        z.object({
+          line: z.int().optional().meta({ description: '1-based, in a file of lines' }),
+          entry: z.int().optional().meta({ description: '1-based, in any other file' }),
+          message: z.string(),
+        }),
+      )
       .meta({ description: 'reasons for the first 100' }),
+    ignored: countsByName.meta({
+      description: 'what the file has and an entry has not',
+      example: { photos: 12 },
+    }),
+    unknownMoods: countsByName
+      .optional()
+      .meta({ description: 'names of moods without a value, with the number of their entries' }),
+    adjustedTimes: z
+      .object({
+        skipped: z.int().meta({ description: 'times that a change of the clocks skips, moved on' }),
+        repeated: z.int().meta({ description: 'times that occur twice, taken as the first' }),
+      })
+      .optional(),
   })
   .meta({ id: 'ImportReport' });
 export type ImportReport = z.infer<typeof ImportReportSchema>;

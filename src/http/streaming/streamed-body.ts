@@ -6,6 +6,8 @@ import {
   type CustomDecorator,
 } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { gunzip } from './compressed-body.js';
+import { fileOfForm } from './multipart-body.js';
 import { isUtf8 } from '../validation/charset.js';
 import { allowLongUpload } from './long-upload.js';
 import { Unqueued } from '../overload/unqueued.decorator.js';
@@ -13,7 +15,14 @@ import { Unqueued } from '../overload/unqueued.decorator.js';
 /** Idle timeout between two chunks of a body, ms. */
 const SILENCE_MS = 30_000;
 
-const MEDIA_TYPES = ['application/x-ndjson', 'text/csv'] as const;
+const MEDIA_TYPES = [
+  'application/x-ndjson',
+  'text/csv',
+  'application/json',
+  'application/zip',
+  'application/octet-stream',
+  'multipart/form-data',
+] as const;
 export type StreamedMediaType = (typeof MEDIA_TYPES)[number];
 
 interface StreamedRouteConfig {
@@ -27,7 +36,17 @@ export function StreamedBody(...mediaTypes: StreamedMediaType[]): CustomDecorato
 
 /** Passes bodies of these media types unread to routes with {@link StreamedBody}. Other routes answer 415. */
 export function acceptStreamedBodies(fastify: FastifyInstance): void {
-  fastify.addContentTypeParser([...MEDIA_TYPES], (request, payload, done) => {
+  fastify.addHook('onRoute', (route) => {
+    if (!route.config || !('streamedMediaTypes' in route.config)) return;
+    // JSON has one parser for all routes, and it reads the whole body.
+    route.onRequest = (request, _reply, done) => {
+      if (mediaTypeOf(request) === 'application/json')
+        request.headers = { 'content-type': 'application/octet-stream' };
+      done();
+    };
+  });
+  const types = MEDIA_TYPES.filter((type) => type !== 'application/json');
+  fastify.addContentTypeParser(types, (request, payload, done) => {
     if (streamedMediaTypeOf(request)) done(null, payload);
     else done(new UnsupportedMediaTypeException('Unsupported media type'));
   });
@@ -42,19 +61,24 @@ export interface ReceivedBody {
   readonly chunks: AsyncIterable<Buffer>;
 }
 
-/** @throws {UnsupportedMediaTypeException} for other media types, encodings and charsets than UTF-8 */
+/**
+ * The body, or the file of a form, without its `Content-Encoding`.
+ *
+ * @throws {UnsupportedMediaTypeException} for other media types, encodings and charsets
+ */
 export function receiveBody(request: FastifyRequest, signal: AbortSignal): ReceivedBody {
   const mediaType = streamedMediaTypeOf(request);
   if (!mediaType)
     throw new UnsupportedMediaTypeException(`Send the body as ${takenBy(request).join(' or ')}`);
-  // RFC 9110 §8.4. Refusing encodings rules out compression bombs.
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding.trim().toLowerCase() !== 'identity') {
-    throw new UnsupportedMediaTypeException('Send the body without Content-Encoding');
-  }
-  if (!isUtf8(request.headers['content-type']))
-    throw new UnsupportedMediaTypeException('Send the body in UTF-8');
-  return { mediaType, chunks: chunksOf(request.raw, signal) };
+  const contentType = request.headers['content-type'] ?? '';
+  if (!isUtf8(contentType)) throw new UnsupportedMediaTypeException('Send the body in UTF-8');
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'identity' && encoding !== 'gzip')
+    throw new UnsupportedMediaTypeException('Send the body without Content-Encoding, or with gzip');
+  let chunks: AsyncIterable<Buffer> = chunksOf(request.raw, signal);
+  if (encoding === 'gzip') chunks = gunzip(chunks);
+  if (mediaType === 'multipart/form-data') chunks = fileOfForm(chunks, contentType);
+  return { mediaType, chunks };
 }
 
 async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -105,8 +129,12 @@ export class ConnectionCutError extends Error {
 }
 
 function streamedMediaTypeOf(request: FastifyRequest): StreamedMediaType | undefined {
-  const given = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
+  const given = mediaTypeOf(request);
   return takenBy(request).find((mediaType) => mediaType === given);
+}
+
+function mediaTypeOf(request: FastifyRequest): string | undefined {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
 }
 
 function takenBy(request: FastifyRequest): readonly StreamedMediaType[] {

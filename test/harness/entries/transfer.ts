@@ -39,7 +39,11 @@ export interface ImportReport {
   readonly imported: number;
   readonly skipped: number;
   readonly failed: number;
-  readonly errors: readonly { readonly line: number; readonly message: string }[];
+  readonly format: string;
+  readonly errors: readonly { readonly line?: number; readonly entry?: number; readonly message: string }[];
+  readonly ignored: Readonly<Record<string, number>>;
+  readonly unknownMoods?: Readonly<Record<string, number>>;
+  readonly adjustedTimes?: { readonly skipped: number; readonly repeated: number };
 }
 
 export async function importFile(

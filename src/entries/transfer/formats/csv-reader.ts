@@ -1,4 +1,10 @@
-import type { Line } from './line-splitter.js';
+import { linesOf, type Line } from './line-splitter.js';
+
+/** Against a line of commas. */
+const MOST_CELLS = 200;
+
+const SEPARATORS = [',', ';', '\t'] as const;
+type Separator = (typeof SEPARATORS)[number];
 
 /** The cells of a CSV record, or the reason why it is invalid. */
 export interface CsvRecord {
@@ -6,6 +12,34 @@ export interface CsvRecord {
   readonly line: number;
   readonly cells: readonly string[];
   readonly fault?: string;
+}
+
+/** Reads the records of a CSV file as it arrives, the header first. Its first line shows what separates the cells. */
+export async function* csvRecords(
+  file: AsyncIterable<Buffer>,
+  maxLength: number,
+): AsyncGenerator<CsvRecord[]> {
+  let reader: CsvReader | undefined;
+  for await (const lines of linesOf(file, maxLength)) {
+    const [first] = lines;
+    if (!first) continue;
+    reader ??= new CsvReader(maxLength, MOST_CELLS, separatorOf(first.text));
+    const records: CsvRecord[] = [];
+    for (const line of lines) {
+      const record = reader.push(line);
+      if (record) records.push(record);
+    }
+    yield records;
+  }
+  const unfinished = reader?.end();
+  if (unfinished) yield [unfinished];
+}
+
+/** The most frequent one outside quotes: spreadsheets write semicolons where the comma is the decimal sign. */
+function separatorOf(header: string): Separator {
+  const bare = header.replace(/"[^"]*"/g, '');
+  const count = (separator: Separator) => bare.split(separator).length;
+  return SEPARATORS.toSorted((a, b) => count(b) - count(a))[0] ?? ',';
 }
 
 /**
@@ -22,6 +56,7 @@ export class CsvReader {
   constructor(
     private readonly maxLength: number,
     private readonly maxCells: number,
+    private readonly separator: Separator = ',',
   ) {}
 
   /** @returns the record that ends with this line; undefined in a quoted cell and for an empty line */
@@ -37,7 +72,7 @@ export class CsvReader {
     const bare = text.endsWith('\r') ? text.slice(0, -1) : text;
     if (this.open === undefined) {
       if (bare === '') return undefined;
-      if (!bare.includes('"')) return { line: number, cells: bare.split(',', this.maxCells) };
+      if (!bare.includes('"')) return { line: number, cells: bare.split(this.separator, this.maxCells) };
     }
     return this.read(text);
   }
@@ -55,15 +90,15 @@ export class CsvReader {
         if (after === -1) return undefined;
         at = after;
       } else {
-        const comma = text.indexOf(',', at);
-        const end = comma === -1 ? endOf(text) : comma;
+        const next = text.indexOf(this.separator, at);
+        const end = next === -1 ? endOf(text) : next;
         const cell = text.slice(at, end);
         if (cell.includes('"')) return this.faulty('has a quote in an unquoted cell');
         this.add(cell);
         at = end;
       }
       if (at >= endOf(text)) return { line: this.line, cells: this.cells };
-      if (text[at] !== ',') return this.faulty('has text after a closing quote');
+      if (text[at] !== this.separator) return this.faulty('has text after a closing quote');
       at += 1;
       if (at >= endOf(text)) {
         this.add('');

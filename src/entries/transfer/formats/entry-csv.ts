@@ -1,9 +1,10 @@
 import type { Entry } from '../../entry-row.js';
+import { ImportFileError, type ReadOptions } from './format.js';
 
 /** Makes spreadsheets read CSV as UTF-8. Optional in an import. */
 export const BYTE_ORDER_MARK = '\ufeff';
 
-const COLUMNS = [
+export const KNOWN_COLUMNS = [
   'id',
   'text',
   'mood',
@@ -14,24 +15,20 @@ const COLUMNS = [
   'updatedAt',
   'version',
 ] as const satisfies readonly (keyof Entry)[];
-type Column = (typeof COLUMNS)[number];
+export type Column = (typeof KNOWN_COLUMNS)[number];
+
+/** Unknown columns in a message. */
+const MOST_LISTED = 10;
 
 const REQUIRED: readonly Column[] = ['text', 'mood'];
 const NUMBERS: ReadonlySet<Column> = new Set<Column>(['mood', 'version']);
 /** User-written text, which may look like a formula. */
 const WRITTEN: ReadonlySet<Column> = new Set<Column>(['text', 'category', 'tags']);
 
-export const CSV_HEADER = `${COLUMNS.join(',')}\r\n`;
-
-/** One more than there are columns, which is enough to detect a record with too many cells. */
-export const MAX_CELLS = COLUMNS.length + 1;
-
-export class CsvHeaderError extends Error {
-  override readonly name = 'CsvHeaderError';
-}
+export const CSV_HEADER = `${KNOWN_COLUMNS.join(',')}\r\n`;
 
 export function csvLine(entry: Entry): string {
-  const cells = COLUMNS.map((column) => {
+  const cells = KNOWN_COLUMNS.map((column) => {
     const value = entry[column];
     const cell = typeof value === 'object' ? joinTags(value) : String(value);
     return quote(WRITTEN.has(column) ? escapeFormula(cell) : cell);
@@ -41,31 +38,41 @@ export function csvLine(entry: Entry): string {
 
 /**
  * @param cells of the header
- * @returns the columns in the order of the file
- * @throws {CsvHeaderError}
+ * @returns the columns in the order of the file; undefined for one that is ignored
+ * @throws {ImportFileError}
  */
-export function columnsOf(cells: readonly string[]): readonly Column[] {
-  const columns = cells.map((cell) => {
-    const name = cell.trim();
-    const column = COLUMNS.find((candidate) => candidate === name);
-    if (column) return column;
-    throw new CsvHeaderError(
-      `Unknown column ${JSON.stringify(name.slice(0, 50))}; ` + `known columns: ${COLUMNS.join(', ')}`,
+export function columnsOf(
+  cells: readonly string[],
+  unknownColumns: ReadOptions['unknownColumns'],
+  ignore: ReadOptions['ignore'],
+): readonly (Column | undefined)[] {
+  const names = cells.map((cell) => cell.trim());
+  const columns = names.map((name) => KNOWN_COLUMNS.find((column) => column === name));
+  const unknown = names.filter((_, index) => columns[index] === undefined);
+  if (unknown.length > 0 && unknownColumns === 'refuse') {
+    const quoted = unknown.slice(0, MOST_LISTED).map((name) => JSON.stringify(name.slice(0, 50)));
+    throw new ImportFileError(
+      `Unknown column ${quoted.join(', ')}; known columns: ${KNOWN_COLUMNS.join(', ')}; unknownColumns=ignore leaves others out`,
     );
-  });
-  const repeated = columns.find((column, index) => columns.indexOf(column) !== index);
-  if (repeated) throw new CsvHeaderError(`Duplicate column ${repeated}`);
+  }
+  for (const name of unknown) ignore(`column ${name.slice(0, 50)}`);
+  const repeated = columns.find((column, index) => column && columns.indexOf(column) !== index);
+  if (repeated) throw new ImportFileError(`Duplicate column ${repeated}`);
   const missing = REQUIRED.find((column) => !columns.includes(column));
-  if (missing) throw new CsvHeaderError(`Missing column ${missing}`);
+  if (missing) throw new ImportFileError(`Missing column ${missing}`);
   return columns;
 }
 
 /** Maps cells to fields, which are not yet validated. An empty cell is an omitted field. */
-export function fieldsOf(columns: readonly Column[], cells: readonly string[]): Record<string, unknown> {
+export function fieldsOf(
+  columns: readonly (Column | undefined)[],
+  cells: readonly string[],
+): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [index, column] of columns.entries()) {
     const cell = cells[index] ?? '';
-    if (column === 'text') fields[column] = unescapeFormula(cell);
+    if (column === undefined) continue;
+    else if (column === 'text') fields[column] = unescapeFormula(cell);
     else if (cell.trim() === '') continue;
     else if (column === 'tags') fields[column] = splitTags(unescapeFormula(cell));
     else if (NUMBERS.has(column)) fields[column] = /^\s*\d{1,10}\s*$/.test(cell) ? Number(cell) : NaN;

@@ -12,6 +12,13 @@ export interface Line {
   readonly fault?: string;
 }
 
+/** Splits a file into lines as it arrives, and buffers at most one line. */
+export async function* linesOf(file: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Line[]> {
+  const splitter = new LineSplitter(maxBytes);
+  for await (const chunk of file) yield splitter.push(chunk);
+  yield splitter.end();
+}
+
 export class LineSplitter {
   /** Buffered beginning of an incomplete line. */
   private start = Buffer.alloc(0);
