@@ -246,7 +246,7 @@ describe('errors', () => {
       /^no such file: .+a\.csv\.[0-9a-f]+\.partial$/,
     );
     const file = join(folder, 'semicolons.csv');
-    writeFileSync(file, 'text;mood\na;1\n');
+    writeFileSync(file, 'text,weather\na,fair\n');
     expect(await failure({ file })).toContain('Unknown column');
   });
 

@@ -223,7 +223,7 @@ describe('an export that is imported', () => {
         const [first] = JSON.parse(text).entries;
         await ada.patch(`/entries/${first.id}`, { mood: 11 - first.mood });
         const file = await exportFile(ada, `?format=${format}`);
-        expect(await importFile(ada, file, type)).toEqual({
+        expect(await importFile(ada, file, type)).toMatchObject({
           imported: 0,
           skipped: entries.length,
           failed: 0,
@@ -255,7 +255,7 @@ describe('an export that is imported', () => {
     const [first] = await exportEntries(ada);
     const eve = await service.signUp();
     const forged = file.replaceAll('entry ', 'eve ');
-    expect(await importFile(eve, forged)).toEqual({
+    expect(await importFile(eve, forged)).toMatchObject({
       imported: 3,
       skipped: 0,
       failed: 0,

@@ -116,6 +116,8 @@ async function* chunksOf(request: IncomingMessage, signal: AbortSignal): AsyncGe
     clearTimeout(silence);
     signal.removeEventListener('abort', abort);
     endOfLongUpload();
+    // The rest is dropped as it comes: without that, the client's next request on the connection would wait behind it.
+    void iterator.return?.().then(() => request.resume());
   }
 }
 

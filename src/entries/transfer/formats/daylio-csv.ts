@@ -77,7 +77,7 @@ function recordOf(row: Row, { moods, times }: ReadOptions): Partial<EntryRecord>
 /** @returns `2026-03-01` */
 function dateOf({ full_date: fullDate, year = '', date = '' }: Row): string | undefined {
   if (fullDate !== undefined) return /^\d{4}-\d{2}-\d{2}$/.exec(fullDate.trim())?.[0];
-  const day = /(?<!\d)\d{1,2}(?!\d)/.exec(date)?.[0];
+  const day = /(?<!\d)\d{1,2}(?!\d|\s*[月월])/.exec(date)?.[0];
   const month = monthOf(date);
   if (!/^\d{4}$/.test(year.trim()) || day === undefined || month === undefined) return undefined;
   return `${year.trim()}-${String(month).padStart(2, '0')}-${day.padStart(2, '0')}`;

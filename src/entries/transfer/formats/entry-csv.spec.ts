@@ -5,13 +5,13 @@ import { LocalTimes } from '../local-times.js';
 import { MoodNames } from '../mood-names.js';
 import { csv } from './csv.js';
 import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './entry-csv.js';
-import { ImportFileError, type EntryRecord, type ImportFormat } from './format.js';
+import { ImportFileError, type EntryRecord } from './format.js';
 import { ndjson } from './ndjson.js';
 import type { Entry } from '../../entry-row.js';
 
 async function read(
   file: string | Buffer,
-  { maxEntryBytes = 1_048_576, chunkBytes = 65_536, format = csv as ImportFormat } = {},
+  { maxEntryBytes = 1_048_576, chunkBytes = 65_536, format = csv } = {},
 ): Promise<EntryRecord[]> {
   const bytes = Buffer.from(file as string);
   async function* chunks() {

@@ -88,11 +88,19 @@ function monthNames(): Map<string, number> {
 
 function halfNames(): Map<string, boolean> {
   const names = new Map([
+    // As phones write them; Node's tables have only AM and PM for Korean.
+    ['오전', false],
+    ['오후', true],
     ['am', false],
     ['pm', true],
   ]);
   for (const language of LANGUAGES) {
-    const formatter = new Intl.DateTimeFormat(language, { hour: 'numeric', hour12: true, timeZone: 'UTC' });
+    const formatter = new Intl.DateTimeFormat(language, {
+      hour: 'numeric',
+      minute: 'numeric',
+      hour12: true,
+      timeZone: 'UTC',
+    });
     for (const hour of [9, 21]) {
       const parts = formatter.formatToParts(Date.UTC(2026, 0, 1, hour));
       const name = plain(parts.find(({ type }) => type === 'dayPeriod')?.value ?? '');
