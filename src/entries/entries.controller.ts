@@ -259,9 +259,9 @@ export class EntriesController {
     reply: FastifyReply,
   ): Promise<EntryList | undefined> {
     const isKnown =
-      ifNoneMatch === undefined ? undefined : (revision: string) => hasValidator(ifNoneMatch, revision);
-    const { revision, list } = await this.entries.list(userId, query, { trash, isKnown });
-    reply.header('etag', weakEtagOf(revision));
+      ifNoneMatch === undefined ? undefined : (validator: string) => hasValidator(ifNoneMatch, validator);
+    const { validator, list } = await this.entries.list(userId, query, { trash, isKnown });
+    reply.header('etag', weakEtagOf(validator));
     if (!list) reply.code(304);
     return list;
   }

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { OpenRequestsModule } from '../http/connections/open-requests.module.js';
 import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { DateFilters } from './date-filters.js';
 import { EntriesController } from './entries.controller.js';
 import { EntriesService } from './entries.service.js';
 import { Entry } from './entry.entity.js';
@@ -26,6 +27,7 @@ import { TrashPurge } from './trash.purge.js';
   ],
   controllers: [EntriesController, TransferController],
   providers: [
+    DateFilters,
     EntriesService,
     EntriesPersonalData,
     EntriesRepository,

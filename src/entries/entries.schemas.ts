@@ -8,7 +8,7 @@ const LABEL_MAX = 50;
 /** Deepest row of page mode, because OFFSET reads the rows that it skips. Cursors have no limit. */
 const MAX_OFFSET = 10_000;
 
-const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z');
+export const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z');
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Trimmed, lower-case and in Unicode NFC, so that one word typed in two ways is one tag. */
@@ -31,6 +31,11 @@ export const InstantSchema = z.iso
     context.addIssue({ code: 'custom', message: 'must be in the years 1 to 9999' });
     return z.NEVER;
   });
+
+/** A date stands for the beginning of its day in a time zone: see DateFilters. */
+const DATE_OR_INSTANT =
+  'must be an ISO 8601 instant, such as 2026-03-01T08:30:00Z, or a date, such as 2026-03-01';
+const DateOrInstantSchema = z.union([z.iso.date(DATE_OR_INSTANT), InstantSchema], DATE_OR_INSTANT);
 
 const EntryTextSchema = text(1, 10_000).meta({ example: 'Walked by the river.' });
 const MoodSchema = z
@@ -121,8 +126,10 @@ export const filters = {
   mood,
   moodMin: mood,
   moodMax: mood,
-  from: InstantSchema.optional().meta({ description: 'occurredAt at or after' }),
-  to: InstantSchema.optional().meta({ description: 'occurredAt before' }),
+  from: DateOrInstantSchema.optional().meta({
+    description: "occurredAt at or after; a date begins at midnight in the user's time zone",
+  }),
+  to: DateOrInstantSchema.optional().meta({ description: 'occurredAt before' }),
 };
 
 export const EntryListQuerySchema = z
@@ -160,8 +167,10 @@ export type EntryList = z.infer<typeof EntryListSchema>;
 export const BUCKETS = ['day', 'week', 'month'] as const;
 
 export const EntryStatsQuerySchema = z.strictObject({
-  from: InstantSchema.optional().meta({ description: 'inclusive; defaults to the first entry' }),
-  to: InstantSchema.optional().meta({
+  from: DateOrInstantSchema.optional().meta({
+    description: 'inclusive; defaults to the first entry; a date begins at midnight in the time zone',
+  }),
+  to: DateOrInstantSchema.optional().meta({
     description: 'exclusive; defaults to the last entry',
   }),
   bucket: z

@@ -5,6 +5,7 @@ import { CacheService } from '../cache/cache.service.js';
 import { decodeCursor, encodeCursor } from '../http/paging/cursor.js';
 import type { Statements } from '../database/sql.js';
 import { refuseErasedUser } from '../users/users.service.js';
+import { DateFilters } from './date-filters.js';
 import type { Entry } from './entry-row.js';
 import type { EntrySelection } from './entry-selection.js';
 import { EntriesRepository, type VersionCondition } from './entries.repository.js';
@@ -13,13 +14,13 @@ import { TransferRepository } from './transfer/transfer.repository.js';
 
 export interface ListOptions {
   readonly trash?: boolean;
-  /** Whether the client already has the list of this revision; if so, it is not read. */
-  readonly isKnown?: ((revision: string) => boolean) | undefined;
+  /** Whether the client already has the list with this validator; if so, it is not read. */
+  readonly isKnown?: ((validator: string) => boolean) | undefined;
 }
 
 export interface ListResult {
-  /** Revision of the journal when the list was read. */
-  readonly revision: string;
+  /** Changes whenever the list may change. */
+  readonly validator: string;
   /** Undefined if the client already has it. */
   readonly list: EntryList | undefined;
 }
@@ -31,6 +32,7 @@ export class EntriesService {
     private readonly entries: EntriesRepository,
     private readonly manyEntries: TransferRepository,
     private readonly cache: CacheService,
+    private readonly dates: DateFilters,
   ) {}
 
   /**
@@ -64,7 +66,9 @@ export class EntriesService {
     query: EntryListQuery,
     { trash = false, isKnown }: ListOptions = {},
   ): Promise<ListResult> {
-    const { limit, page, sort, cursor, ...filters } = query;
+    const { limit, page, sort, cursor, ...given } = query;
+    const { filters, timezone } = await this.dates.resolve(userId, given);
+    const validatorOf = (revision: string) => (timezone === undefined ? revision : `${revision}-${timezone}`);
     const selection: EntrySelection = { userId, filters, trash };
     const key = totalKey(selection);
     const boundTo = [userId, sort, trash, filters];
@@ -74,12 +78,16 @@ export class EntriesService {
         : { offset: (page - 1) * limit };
     if (isKnown) {
       const revision = await this.entries.revision(userId);
-      if (isKnown(revision)) return { revision, list: undefined };
+      const validator = validatorOf(revision);
+      if (isKnown(validator)) return { validator, list: undefined };
     }
     const { entries, last, revision } = await this.entries.list(selection, sort, limit, position);
     const total = await this.cache.read(userId, revision, key, () => this.entries.count(selection));
     const nextCursor = last ? encodeCursor(last, boundTo) : null;
-    return { revision, list: { entries, total, limit, ...(page !== undefined && { page }), nextCursor } };
+    return {
+      validator: validatorOf(revision),
+      list: { entries, total, limit, ...(page !== undefined && { page }), nextCursor },
+    };
   }
 
   /**

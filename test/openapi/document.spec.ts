@@ -161,7 +161,13 @@ describe('GET /openapi.json', () => {
     const mediaTypes = ['application/x-ndjson', 'text/csv'];
     const { requestBody } = api.operation('POST /entries/import');
     expect(requestBody!.required).toBe(true);
-    expect(Object.keys(requestBody!.content).sort()).toEqual(mediaTypes);
+    const uploads = [
+      'application/json',
+      'application/octet-stream',
+      'application/zip',
+      'multipart/form-data',
+    ];
+    expect(Object.keys(requestBody!.content).sort()).toEqual([...mediaTypes, ...uploads].sort());
     const { content } = api.operation('GET /entries/export').responses['200']!;
     expect(Object.keys(content!).sort()).toEqual(mediaTypes);
   });
@@ -199,6 +205,12 @@ describe('GET /openapi.json', () => {
   describe.each(['GET /entries', 'GET /entries/trash'])('of %s', (call) => {
     const label = { type: 'string', minLength: 1, maxLength: 50 };
     const mood = { type: 'integer', minimum: 1, maximum: 10 };
+    const dateOrInstant = {
+      anyOf: [
+        expect.objectContaining({ type: 'string', format: 'date' }),
+        expect.objectContaining({ type: 'string', format: 'date-time' }),
+      ],
+    };
     it.each([
       ['limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }],
       ['page', { type: 'integer', minimum: 1, maximum: 10_000 }],
@@ -213,8 +225,8 @@ describe('GET /openapi.json', () => {
       ['mood', mood],
       ['moodMin', mood],
       ['moodMax', mood],
-      ['from', { type: 'string', format: 'date-time' }],
-      ['to', { type: 'string', format: 'date-time' }],
+      ['from', dateOrInstant],
+      ['to', dateOrInstant],
     ])('describes the limits of the optional parameter %s', (name, bounds) => {
       const parameter = api.operation(call).parameters.find((each) => each.name === name);
       expect(parameter).toMatchObject({ in: 'query', required: false, schema: bounds });

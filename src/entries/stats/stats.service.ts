@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { BadRequestException, Injectable } from '@nestjs/common';
 import { CacheService } from '../../cache/cache.service.js';
 import { userNoLongerExists } from '../../users/users.service.js';
+import { DateFilters } from '../date-filters.js';
 import { StatsRepository, type DayNumber, type StatsContext, type StatsGroup } from './stats.repository.js';
 import type { EntryStats, EntryStatsQuery } from '../entries.schemas.js';
 
@@ -29,6 +30,7 @@ export class StatsService {
   constructor(
     private readonly stats: StatsRepository,
     private readonly cache: CacheService,
+    private readonly dates: DateFilters,
   ) {}
 
   /**
@@ -37,7 +39,8 @@ export class StatsService {
    * @throws {BadRequestException} for a time zone that PostgreSQL does not know
    * @throws {UnauthorizedException} if the user was erased
    */
-  async prepare(userId: string, query: EntryStatsQuery): Promise<PreparedStats> {
+  async prepare(userId: string, given: EntryStatsQuery): Promise<PreparedStats> {
+    const { filters: query } = await this.dates.resolve(userId, given, given.timezone);
     const context = await this.stats.context(userId, query).catch((error: unknown) => {
       if ((error as { code?: string }).code !== INVALID_PARAMETER_VALUE) throw error;
       throw refused('timezone', 'is not known to the database');

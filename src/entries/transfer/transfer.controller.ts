@@ -22,6 +22,7 @@ import {
   type StreamedMediaType,
 } from '../../http/streaming/streamed-body.js';
 import { UsersService } from '../../users/users.service.js';
+import { DateFilters } from '../date-filters.js';
 import { EntriesService } from '../entries.service.js';
 import { ExportService, type ExportBatch } from './export.service.js';
 import { ImportService } from './import.service.js';
@@ -65,6 +66,7 @@ export class TransferController {
     private readonly exports: ExportService,
     private readonly imports: ImportService,
     private readonly users: UsersService,
+    private readonly dates: DateFilters,
     private readonly admission: TransferAdmission,
     private readonly requests: OpenRequests,
     private readonly config: Config,
@@ -115,7 +117,7 @@ export class TransferController {
   @ApiProblems(400, 401, 429, 503)
   async export(
     @CurrentUser() { userId }: Principal,
-    @Query({ schema: EntryExportQuerySchema }) { format, ...filters }: EntryExportQuery,
+    @Query({ schema: EntryExportQuerySchema }) { format, ...given }: EntryExportQuery,
     @Req() request: FastifyRequest,
     // No passthrough: Nest would wrap the stream and notice an abort only when the client reads on.
     @Res() reply: FastifyReply,
@@ -131,6 +133,7 @@ export class TransferController {
       await reply.send();
       return;
     }
+    const { filters } = await this.dates.resolve(userId, given);
     const transfer = this.admission.admit(userId);
     const batches = this.exports.run(userId, filters, format, transfer.turn);
     let first: IteratorResult<ExportBatch, void>;
