@@ -67,7 +67,8 @@ export class Statements {
   }
 }
 
-async function withoutStale<T>(work: () => Promise<T>): Promise<T> {
+/** Does the work once more if it met a stale prepared statement. */
+export async function withoutStale<T>(work: () => Promise<T>): Promise<T> {
   const prepared = generation;
   try {
     return await work();
@@ -125,7 +126,7 @@ export class Sql extends Statements {
     return { size: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
-  private get pool(): Pool {
+  get pool(): Pool {
     return (this.dataSource.driver as unknown as { master: Pool }).master;
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { PipelinedReads } from '../database/connection/pipelined-reads.js';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/paging/cursor.js';
 import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
@@ -87,7 +88,10 @@ const STATEMENTS = {
 /** Statements on the `entries` table. Every WHERE clause names the owner. */
 @Injectable()
 export class EntriesRepository {
-  constructor(private readonly sql: Sql) {}
+  constructor(
+    private readonly sql: Sql,
+    private readonly reads: PipelinedReads,
+  ) {}
 
   /** @param statements of the surrounding transaction, if any */
   async insert(
@@ -103,7 +107,7 @@ export class EntriesRepository {
   }
 
   find(id: string, userId: string): Promise<Entry | undefined> {
-    return this.one('find', [id, userId]);
+    return this.one('find', [id, userId], this.reads);
   }
 
   update(
@@ -150,7 +154,7 @@ export class EntriesRepository {
 
   /** Revision of the user's journal. */
   async revision(userId: string): Promise<string> {
-    const [row] = await this.sql.queryTexts<[string]>('entries-revision', STATEMENTS.revision, [userId]);
+    const [row] = await this.reads.queryTexts<[string]>('entries-revision', STATEMENTS.revision, [userId]);
     return row?.[0] ?? '0';
   }
 
@@ -192,7 +196,9 @@ export class EntriesRepository {
     const name = hasFilters(filters)
       ? undefined
       : `entries-list-${trash}-${sort}-${after ? 'after' : offset > 0 ? 'offset' : 'first'}`;
-    let rows = await this.sql.queryTexts<EntryRow>(
+    // Filters and an offset may read many rows for one page.
+    const statements = name === undefined || offset > 0 ? this.sql : this.reads;
+    let rows = await statements.queryTexts<EntryRow>(
       name,
       `SELECT ${ENTRY_COLUMNS}, ${REVISION} FROM entries WHERE ${where} ${end}`,
       parameters.values,
@@ -201,7 +207,7 @@ export class EntriesRepository {
     if (rows.length === 0) {
       // Page and revision must come from one snapshot, or the ETag of an empty list could outlive the first entry. This
       // join does that; for every list it would cost PostgreSQL a sixth more time.
-      const joined = await this.sql.queryTexts<EntryRow>(
+      const joined = await statements.queryTexts<EntryRow>(
         name && `${name}-empty`,
         `SELECT entry.*, revision FROM (SELECT ${REVISION} AS revision) AS journal
            LEFT JOIN LATERAL (SELECT ${ENTRY_COLUMNS} FROM entries WHERE ${where} ${end}) AS entry ON true ${order}`,

@@ -30,7 +30,7 @@ export function dataSourceOptions(database: DatabaseConfig) {
  * or is cut off in a transaction. Timestamps in ISO 8601 and UTC need no parsing. Set by a statement, because a pooler
  * refuses startup parameters.
  */
-async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
+export async function prepareSession(client: ClientBase, timeoutMs: number): Promise<void> {
   await client.query(
     `SET jit = off; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET idle_in_transaction_session_timeout = ${timeoutMs}`,
   );
