@@ -21,14 +21,14 @@ afterEach(() => {
   jest.clearAllMocks();
 });
 
-async function* textsOf(...texts: string[]): AsyncGenerator<string> {
+async function* textsOf<Content>(...texts: Content[]): AsyncGenerator<Content> {
   for (const text of texts) {
     read += 1;
     yield await Promise.resolve(text);
   }
 }
 
-const responseOf = (texts: AsyncIterable<string>) =>
+const responseOf = (texts: AsyncIterable<string | Uint8Array>) =>
   streamResponse(texts, { abortSignal: abortController.signal, ended });
 
 describe('streamResponse', () => {
@@ -40,6 +40,13 @@ describe('streamResponse', () => {
     for (const piece of pieces as string[]) expect(piece.isWellFormed()).toBe(true);
     expect(ended).toHaveBeenCalledTimes(1);
     expect(log.warn).not.toHaveBeenCalled();
+  });
+
+  it('sends bytes in chunks', async () => {
+    const bytes = Buffer.alloc(200_000, 'abc');
+    const pieces = (await responseOf(textsOf(bytes)).toArray()) as Buffer[];
+    expect(Buffer.concat(pieces)).toEqual(bytes);
+    expect(pieces.map(({ length }) => length)).toEqual([65_536, 65_536, 65_536, 3392]);
   });
 
   it('is aborted when the client reads nothing for 60 s, without reading ahead', async () => {

@@ -5,27 +5,27 @@ import { messageOf } from '../../observability/error-description.js';
 
 const logger = new Logger('Stream');
 
-/** Size of a chunk, and ms for the client to read it: at least about 1 KiB/s. */
-const PIECE_CHARACTERS = 64 * 1024;
+/** Characters or bytes of a chunk, and ms for the client to read it: at least about 1 KiB/s. */
+const PIECE_LENGTH = 64 * 1024;
 const PIECE_MS = 60_000;
 
 /**
  * A streamed response at the speed of the client. An error, a client that stops reading, or a shutdown destroys the
  * stream and the connection, so the client notices that the last chunk is missing.
  *
- * @param texts of any length
+ * @param contents of any length
  * @param abortSignal aborted if the app stops before the response is complete
  * @param ended called once, on success and on failure
  */
 export function streamResponse(
-  texts: AsyncIterable<string>,
+  contents: AsyncIterable<string | Uint8Array>,
   { abortSignal, ended }: { readonly abortSignal: AbortSignal; readonly ended: () => void },
 ): Readable {
   const giveUp = () => stream.destroy(new Error(`the client read nothing for ${PIECE_MS / 1000} s`));
   const stop = () => stream.destroy(abortSignal.reason as Error);
   async function* pieces() {
-    for await (const text of texts) {
-      for (const piece of piecesOf(text)) {
+    for await (const content of contents) {
+      for (const piece of piecesOf(content)) {
         const timer = setTimeout(giveUp, PIECE_MS);
         try {
           yield piece;
@@ -49,12 +49,12 @@ export function streamResponse(
   return stream;
 }
 
-function* piecesOf(text: string): Generator<string> {
-  for (let from = 0; from < text.length;) {
-    let to = Math.min(from + PIECE_CHARACTERS, text.length);
+function* piecesOf(content: string | Uint8Array): Generator<string | Uint8Array> {
+  for (let from = 0; from < content.length;) {
+    let to = Math.min(from + PIECE_LENGTH, content.length);
     // Do not split surrogate pairs: each half would be sent as U+FFFD.
-    if (/[\ud800-\udbff]/.test(text.charAt(to - 1))) to += 1;
-    yield text.slice(from, to);
+    if (typeof content === 'string' && /[\ud800-\udbff]/.test(content.charAt(to - 1))) to += 1;
+    yield content.slice(from, to);
     from = to;
   }
 }
