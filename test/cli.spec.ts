@@ -17,6 +17,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { ExportCommand, ImportCommand, TransferCommand } from '../src/cli/command-line.js';
 import { describeFailure, runCommand } from '../src/cli/run-command.js';
 import { loadCommandConfig } from '../src/config/config.js';
+import { exportMarkdown, unzipTexts } from './harness/entries/transfer.js';
 import { startApp, type TestApp } from './harness/http/app.js';
 import type { ApiClient } from './harness/http/client.js';
 import { createDatabase } from './harness/database/database.js';
@@ -88,6 +89,30 @@ describe('entries export and import', () => {
       stderr: '',
     });
     expect((await ada.get('/entries/export')).text).toBe(exported);
+  });
+
+  it('write Markdown into a zip, with the days of the user', async () => {
+    await ada.patch('/users/me', { timezone: 'Asia/Tokyo' });
+    await ada.post('/entries/bulk', {
+      entries: [
+        { text: '# mine\r\n😀', mood: 7, tags: ['a b'], occurredAt: '2026-03-01T14:59:00Z' },
+        { text: 'b', mood: 8, occurredAt: '2026-03-01T15:00:00Z' },
+      ],
+    });
+    const file = join(folder, 'diary.zip');
+    const out = await entriesCommand('export', '--user', ada.account.email, file);
+    expect(out).toEqual({ code: 0, stdout: '', stderr: `exported 2 entries to ${file}\n` });
+    const texts = unzipTexts(readFileSync(file));
+    expect(texts).toEqual(await exportMarkdown(ada));
+    expect(texts.map(([name]) => name)).toEqual(['2026/2026-03-01.md', '2026/2026-03-02.md']);
+    expect(texts[0]![1]).toMatch(/\n\n#a-b\n\n# mine\r\n😀\n$/);
+    // It is for people: an import refuses it.
+    const refused = await entriesCommand('import', '--user', ada.account.email, file);
+    expect(refused).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('The zip has neither'),
+    });
   });
 
   it('take - for standard input and output, and write nothing else there', async () => {

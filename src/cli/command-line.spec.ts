@@ -48,6 +48,10 @@ describe('the command line', () => {
       file: '-',
     });
     expect(await read('entries export --user ada@example.org a.b.JSONL')).toMatchObject({ format: 'ndjson' });
+    expect(await read('entries export --user ada@example.org a.zip')).toMatchObject({ format: 'markdown' });
+    expect(await read('entries export --user ada@example.org - --format markdown')).toMatchObject({
+      format: 'markdown',
+    });
     expect(await read('entries export --user ada@example.org a.csv --format ndjson')).toMatchObject({
       format: 'ndjson',
     });
@@ -75,7 +79,7 @@ describe('the command line', () => {
     ],
     ['entries export --user ada@example.org a.xlsx', 'the format of a.xlsx is unknown: set --format'],
     ['entries export --user ada@example.org -', 'the format of - is unknown: set --format'],
-    ['entries export --user ada@example.org --format xml -', 'Allowed choices are ndjson, csv.'],
+    ['entries export --user ada@example.org --format xml -', 'Allowed choices are ndjson, csv, markdown.'],
     ['entries export --user ada@example.org --loud -', "unknown option '--loud'"],
   ])('is refused, and prints help: %s', async (line, reason) => {
     await expect(read(line)).rejects.toMatchObject({ exitCode: 1 });

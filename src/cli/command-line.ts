@@ -1,10 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { IMPORT_FORMAT_NAMES, type ImportFormatName } from '../entries/transfer/formats/formats.js';
 import { parseMoods } from '../entries/transfer/mood-names.js';
-import { FORMATS, type Format } from '../entries/transfer/transfer.schemas.js';
+import { EXPORT_FORMATS, type ExportFormat } from '../entries/transfer/transfer.schemas.js';
 import { EmailSchema, TimezoneSchema } from '../users/users.schemas.js';
 
-const EXTENSIONS: Readonly<Record<string, Format>> = { ndjson: 'ndjson', jsonl: 'ndjson', csv: 'csv' };
+const EXTENSIONS: Readonly<Record<string, ExportFormat>> = {
+  ndjson: 'ndjson',
+  jsonl: 'ndjson',
+  csv: 'csv',
+  zip: 'markdown',
+};
 
 const EXIT_CODES =
   '\nExit code: 0 done, 1 failed, 2 usage error, 3 some entries are invalid, 78 configuration error';
@@ -25,7 +30,7 @@ export interface ExportCommand {
   readonly action: 'export';
   readonly email: string;
   readonly file: string;
-  readonly format: Format;
+  readonly format: ExportFormat;
 }
 
 export type TransferCommand = ImportCommand | ExportCommand;
@@ -72,8 +77,10 @@ export function createCommandLine(run: (command: TransferCommand) => Promise<voi
     .description('export the entries of a user')
     .argument('<file>', 'a file, or - for standard output')
     .requiredOption('--user <email>', "the user's e-mail address", emailOf)
-    .addOption(new Option('--format <format>', 'default: by the extension of the file').choices(FORMATS))
-    .action((file: string, options: { user: string; format?: Format }, command: Command) => {
+    .addOption(
+      new Option('--format <format>', 'default: by the extension of the file').choices(EXPORT_FORMATS),
+    )
+    .action((file: string, options: { user: string; format?: ExportFormat }, command: Command) => {
       const format = options.format ?? formatOf(file);
       if (!format) command.error(`error: the format of ${file} is unknown: set --format`);
       return run({ action: 'export', email: options.user, format, file });
@@ -99,6 +106,6 @@ function moodsOf(value: string): ReadonlyMap<string, number> {
   return moods;
 }
 
-function formatOf(file: string): Format | undefined {
+function formatOf(file: string): ExportFormat | undefined {
   return EXTENSIONS[/\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? ''];
 }

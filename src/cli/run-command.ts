@@ -72,12 +72,10 @@ export async function runCommand(
     const { file } = command;
     const transfer: Transfer = { userId: user.id, file, screen: process.stderr, signal };
     if (command.action === 'export') {
-      const rows = await exportFile(
-        app.get(ExportService),
-        app.get(EntriesRepository),
-        transfer,
-        command.format,
-      );
+      const rows = await exportFile(app.get(ExportService), app.get(EntriesRepository), transfer, {
+        format: command.format,
+        timezone: user.timezone,
+      });
       console.error(`exported ${rows} entries${file === STANDARD ? '' : ` to ${file}`}`);
       return 0;
     }

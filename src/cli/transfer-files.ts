@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { addAbortSignal, type Writable } from 'node:stream';
-import type { ExportService } from '../entries/transfer/export.service.js';
+import type { ExportOptions, ExportService } from '../entries/transfer/export.service.js';
 import type { ImportOptions, ImportService } from '../entries/transfer/import.service.js';
 import type { EntriesRepository } from '../entries/entries.repository.js';
-import type { Format, ImportReport } from '../entries/transfer/transfer.schemas.js';
+import type { ImportReport } from '../entries/transfer/transfer.schemas.js';
 import { Progress, type Screen } from './progress.js';
 
 /** File name of standard input and output. */
@@ -61,7 +61,7 @@ export async function exportFile(
   entries: ExportService,
   queries: EntriesRepository,
   { userId, file, screen, signal }: Transfer,
-  format: Format,
+  options: Omit<ExportOptions, 'turn'>,
 ): Promise<number> {
   const progress = new Progress(screen, await queries.count({ userId, filters: {}, trash: false }));
   const { target, keep, discard } = await openTarget(file);
@@ -69,11 +69,11 @@ export async function exportFile(
   failed.catch(() => {});
   let rows = 0;
   try {
-    for await (const batch of entries.run(userId, {}, format)) {
+    for await (const batch of entries.run(userId, {}, options)) {
       signal.throwIfAborted();
       // Unlike a drain event, the callback also runs when the stream has failed.
       await new Promise<void>((resolve, reject) => {
-        target.write(batch.text, (error) => (error ? reject(error) : resolve()));
+        target.write(batch.data, (error) => (error ? reject(error) : resolve()));
       });
       rows += batch.rows;
       progress.update(rows, rows);

@@ -169,7 +169,7 @@ describe('GET /openapi.json', () => {
     ];
     expect(Object.keys(requestBody!.content).sort()).toEqual([...mediaTypes, ...uploads].sort());
     const { content } = api.operation('GET /entries/export').responses['200']!;
-    expect(Object.keys(content!).sort()).toEqual(mediaTypes);
+    expect(Object.keys(content!).sort()).toEqual([...mediaTypes, 'application/zip'].sort());
   });
 
   it.each([

@@ -64,6 +64,7 @@ describe('the OpenAPI document', () => {
     await ask(ada, 'POST /entries/bulk', { body: { entries: [] } });
     await ask(ada, 'GET /entries/export');
     await ask(ada, 'GET /entries/export', { query: '?format=csv&tag=c' });
+    await ask(ada, 'GET /entries/export', { query: '?format=markdown' });
     await ask(ada, 'GET /entries/export', { query: '?format=xlsx' });
     const line = JSON.stringify(full);
     await ask(ada, 'POST /entries/import', {

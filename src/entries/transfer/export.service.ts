@@ -1,55 +1,64 @@
 import { Injectable } from '@nestjs/common';
 import type { CursorPosition } from '../../http/paging/cursor.js';
-import { BYTE_ORDER_MARK, CSV_HEADER, csvLine } from './formats/entry-csv.js';
 import type { Entry } from '../entry-row.js';
-import { TransferRepository } from './transfer.repository.js';
 import type { EntryFilters } from '../entries.schemas.js';
-import type { Format } from './transfer.schemas.js';
-import { atOnce } from './transfer-admission.js';
+import { openExportFile } from './export-file.js';
+import { TransferRepository } from './transfer.repository.js';
+import type { ExportFormat } from './transfer.schemas.js';
+import { atOnce, type Turn } from './transfer-admission.js';
 
 /** Target size of a batch. It keeps an export at a few MiB of memory. */
 const BATCH_CHARACTERS = 64 * 1024;
 const FIRST_BATCH_ROWS = 100;
 const MAX_BATCH_ROWS = 250;
 
+/** What an entry takes in a batch besides its text, about. */
+const ENTRY_CHARACTERS = 250;
+
+export interface ExportOptions {
+  readonly format: ExportFormat;
+  /** Of the days in Markdown. */
+  readonly timezone: string;
+  readonly turn?: Turn;
+}
+
 @Injectable()
 export class ExportService {
   constructor(private readonly entries: TransferRepository) {}
 
   /**
-   * Yields entries outside the trash, ordered by creation time, in batches that are read on demand. No connection or
-   * snapshot is held between batches. An entry that exists throughout the export appears exactly once.
+   * Yields a file of the entries outside the trash, in batches that are read on demand. No connection or snapshot is
+   * held between batches. In order of creation, an entry that exists throughout the export appears exactly once; in
+   * order of time, which Markdown needs, only one whose time stays the same.
    */
   async *run(
     userId: string,
     filters: EntryFilters,
-    format: Format,
-    turn = atOnce,
+    { format, timezone, turn = atOnce }: ExportOptions,
   ): AsyncGenerator<ExportBatch, void> {
     const selection = { userId, filters, trash: false };
+    const file = openExportFile(format, timezone);
     let after: CursorPosition | undefined;
     let limit = FIRST_BATCH_ROWS;
-    let head = format === 'csv' ? BYTE_ORDER_MARK + CSV_HEADER : '';
     for (;;) {
       const requested = limit;
-      const entries = await turn(() => this.entries.next(selection, after, requested));
-      const text = head + entries.map(format === 'csv' ? csvLine : jsonLine).join('');
-      head = '';
-      yield { text, rows: entries.length };
+      const entries = await turn(() => this.entries.next(selection, file.order, after, requested));
+      yield { data: await file.add(entries), rows: entries.length };
       const last = entries.at(-1);
-      if (last === undefined || entries.length < requested) return;
-      after = { id: last.id, key: last.createdAt };
-      const rowLength = text.length / entries.length;
-      limit = Math.max(1, Math.min(MAX_BATCH_ROWS, requested * 4, Math.floor(BATCH_CHARACTERS / rowLength)));
+      if (last === undefined || entries.length < requested) break;
+      after = { id: last.id, key: last[file.order] };
+      const rows = Math.floor(BATCH_CHARACTERS / averageCharacters(entries));
+      limit = Math.max(1, Math.min(MAX_BATCH_ROWS, requested * 4, rows));
     }
+    yield { data: file.end(), rows: 0 };
   }
 }
 
 export interface ExportBatch {
-  readonly text: string;
+  readonly data: string | Uint8Array;
   readonly rows: number;
 }
 
-function jsonLine(entry: Entry): string {
-  return `${JSON.stringify(entry)}\n`;
+function averageCharacters(entries: readonly Entry[]): number {
+  return ENTRY_CHARACTERS + entries.reduce((sum, { text }) => sum + text.length, 0) / entries.length;
 }

@@ -37,14 +37,21 @@ import {
   type EntryBulk,
   type EntryExportQuery,
   type EntryImportQuery,
-  type Format,
+  type ExportFormat,
   type ImportReport,
 } from './transfer.schemas.js';
 import { TransferAdmission } from './transfer-admission.js';
 
-const MEDIA_TYPES: Readonly<Record<Format, StreamedMediaType>> = {
+const MEDIA_TYPES = {
   ndjson: 'application/x-ndjson',
   csv: 'text/csv',
+  markdown: 'application/zip',
+} as const satisfies Readonly<Record<ExportFormat, StreamedMediaType>>;
+
+const EXPORT_FILES: Readonly<Record<ExportFormat, { contentType: string; extension: string }>> = {
+  ndjson: { contentType: `${MEDIA_TYPES.ndjson}; charset=utf-8`, extension: 'ndjson' },
+  csv: { contentType: `${MEDIA_TYPES.csv}; charset=utf-8`, extension: 'csv' },
+  markdown: { contentType: MEDIA_TYPES.markdown, extension: 'zip' },
 };
 
 const IMPORT_MEDIA_TYPES: readonly StreamedMediaType[] = [
@@ -99,7 +106,9 @@ export class TransferController {
   @Unqueued()
   @ApiOperation({
     summary: 'Export the entries that match the filters, without the trash',
-    description: 'Sorted by createdAt. If the export fails, the connection closes without the last chunk.',
+    description:
+      'Sorted by createdAt, Markdown by occurredAt: an entry whose occurredAt changes during a Markdown export can be ' +
+      'missing or appear twice. If the export fails, the connection closes without the last chunk.',
   })
   @ApiOkResponse({
     content: {
@@ -109,6 +118,13 @@ export class TransferController {
           type: 'string',
           description:
             'RFC 4180, UTF-8 with a byte-order mark; text that looks like a formula starts with an apostrophe',
+        },
+      },
+      [MEDIA_TYPES.markdown]: {
+        schema: {
+          type: 'string',
+          format: 'binary',
+          description: 'one Markdown file per day with entries, such as 2026/2026-03-01.md',
         },
       },
     },
@@ -124,8 +140,9 @@ export class TransferController {
   ): Promise<void> {
     const describe = () => {
       const today = new Date().toISOString().slice(0, 10);
-      reply.header('content-type', `${MEDIA_TYPES[format]}; charset=utf-8`);
-      reply.header('content-disposition', `attachment; filename="entries-${today}.${format}"`);
+      const { contentType, extension } = EXPORT_FILES[format];
+      reply.header('content-type', contentType);
+      reply.header('content-disposition', `attachment; filename="entries-${today}.${extension}"`);
       reply.header('cache-control', 'private, no-store');
     };
     if (request.method === 'HEAD') {
@@ -133,9 +150,10 @@ export class TransferController {
       await reply.send();
       return;
     }
-    const { filters } = await this.dates.resolve(userId, given);
+    const { timezone } = await this.users.get(userId);
+    const { filters } = await this.dates.resolve(userId, given, timezone);
     const transfer = this.admission.admit(userId);
-    const batches = this.exports.run(userId, filters, format, transfer.turn);
+    const batches = this.exports.run(userId, filters, { format, timezone, turn: transfer.turn });
     let first: IteratorResult<ExportBatch, void>;
     try {
       // Read before the status is sent, so that an unavailable database is still a 503.
@@ -146,7 +164,7 @@ export class TransferController {
     }
     describe();
     await reply.send(
-      streamResponse(textsOf(first, batches), {
+      streamResponse(dataOf(first, batches), {
         abortSignal: this.requests.abortSignal,
         ended: transfer.close,
       }),
@@ -192,9 +210,9 @@ export class TransferController {
   }
 }
 
-async function* textsOf(
+async function* dataOf(
   first: IteratorResult<ExportBatch, void>,
   rest: AsyncGenerator<ExportBatch, void>,
-): AsyncGenerator<string> {
-  for (let batch = first; !batch.done; batch = await rest.next()) yield batch.value.text;
+): AsyncGenerator<string | Uint8Array> {
+  for (let batch = first; !batch.done; batch = await rest.next()) yield batch.value.data;
 }

@@ -19,6 +19,9 @@ export interface NewEntry {
   readonly version?: number | undefined;
 }
 
+const ORDER_COLUMNS = { createdAt: 'created_at', occurredAt: 'occurred_at' } as const;
+export type ExportOrder = keyof typeof ORDER_COLUMNS;
+
 /** One array parameter per column. Tags are text, because nested arrays must be rectangular. */
 const INSERT = `
   INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at, created_at, updated_at, version)
@@ -91,20 +94,26 @@ export class TransferRepository {
   }
 
   /**
-   * The next `limit` rows of a selection, ordered by creation time and id. Neither ever changes, so paging sees each
-   * row once despite concurrent writes.
+   * The next `limit` rows of a selection, ordered by a time and id. The time of creation and the id never change, so
+   * paging by them sees each row once despite concurrent writes.
    */
-  async next(selection: EntrySelection, after: CursorPosition | undefined, limit: number): Promise<Entry[]> {
+  async next(
+    selection: EntrySelection,
+    order: ExportOrder,
+    after: CursorPosition | undefined,
+    limit: number,
+  ): Promise<Entry[]> {
+    const column = ORDER_COLUMNS[order];
     const parameters = new Parameters(selection.userId);
     const where = whereOf(selection, parameters);
     const keyset = after
-      ? ` AND (created_at, id) > (${parameters.add(after.key)}::timestamptz, ${parameters.add(after.id)}::uuid)`
+      ? ` AND (${column}, id) > (${parameters.add(after.key)}::timestamptz, ${parameters.add(after.id)}::uuid)`
       : '';
     const rows = await this.sql.queryTexts<EntryRow>(
-      // Unfiltered exports have two texts, which are worth preparing.
-      hasFilters(selection.filters) ? undefined : `entries-export-${after ? 'after' : 'first'}`,
+      // Unfiltered exports have two texts per order, which are worth preparing.
+      hasFilters(selection.filters) ? undefined : `entries-export-${column}-${after ? 'after' : 'first'}`,
       `SELECT ${ENTRY_COLUMNS} FROM entries WHERE ${where}${keyset}
-        ORDER BY created_at, id LIMIT ${parameters.add(limit)}`,
+        ORDER BY ${column}, id LIMIT ${parameters.add(limit)}`,
       parameters.values,
     );
     return rows.map(toEntry);

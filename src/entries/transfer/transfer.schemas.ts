@@ -23,14 +23,18 @@ export const EntryBulkResultSchema = z
   .object({ entries: z.array(EntrySchema).meta({ description: 'in the order of the request' }) })
   .meta({ id: 'EntryBulkResult' });
 
-export const FORMATS = ['ndjson', 'csv'] as const;
-export type Format = (typeof FORMATS)[number];
+export const EXPORT_FORMATS = ['ndjson', 'csv', 'markdown'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 export const EntryExportQuerySchema = z.strictObject({
   format: z
-    .enum(FORMATS, `must be ${FORMATS.join(' or ')}`)
+    .enum(EXPORT_FORMATS, `must be ${EXPORT_FORMATS.join(', ')}`)
     .default('ndjson')
-    .meta({ description: 'csv is for spreadsheets, ndjson for programs; both can be imported' }),
+    .meta({
+      description:
+        'csv is for spreadsheets, ndjson for programs; both can be imported. markdown is for people: a zip with one ' +
+        "file per day in the user's time zone",
+    }),
   ...filters,
 });
 export type EntryExportQuery = z.infer<typeof EntryExportQuerySchema>;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { expect } from '@jest/globals';
+import { strFromU8, unzipSync } from 'fflate';
 import type { ApiResponse, ApiClient } from '../http/client.js';
 import type { TestDatabase } from '../database/database.js';
 
@@ -75,6 +76,19 @@ export async function exportEntries(client: ApiClient, query = ''): Promise<any[
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
+}
+
+/** The files of an export as Markdown: their texts by name, in the order of the zip. */
+export async function exportMarkdown(client: ApiClient, query = ''): Promise<[name: string, text: string][]> {
+  const response = await fetch(`${client.url}/entries/export?format=markdown${query}`, {
+    headers: { authorization: `Bearer ${client.account.accessToken}` },
+  });
+  expect(response.status).toBe(200);
+  return unzipTexts(Buffer.from(await response.arrayBuffer()));
+}
+
+export function unzipTexts(zip: Buffer): [name: string, text: string][] {
+  return Object.entries(unzipSync(zip)).map(([name, bytes]) => [name, strFromU8(bytes)]);
 }
 
 /** A request whose body is written, or whose response is read, bit by bit. */
