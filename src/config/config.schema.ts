@@ -72,7 +72,9 @@ export const commandSchema = z.object({
   DB_SSL: oneOf(['off', 'require', 'verify-full'])
     .prefault('off')
     .describe('TLS to PostgreSQL: `require` encrypts, `verify-full` also checks the certificate.'),
-  DB_POOL_SIZE: integer(1, 1000).prefault('10').describe('Most connections. Health checks use one more.'),
+  DB_POOL_SIZE: integer(1, 1000)
+    .prefault('10')
+    .describe('Most connections. Health checks and short reads use one more each.'),
   DB_STATEMENT_TIMEOUT_MS: timeout.prefault('10000').describe('Time limit of a statement.'),
   MIGRATIONS_RUN: boolean.prefault('true').describe('Apply pending migrations at start.'),
   MIGRATIONS_DATABASE_URL: secret(
