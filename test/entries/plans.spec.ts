@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { DataSource } from 'typeorm';
+import { Statements } from '../../src/database/sql.js';
 import { startApp, type TestApp } from '../harness/http/app.js';
 import type { ApiClient } from '../harness/http/client.js';
 
 let service: TestApp;
 let ada: ApiClient;
+interface Sent {
+  readonly text: string;
+  readonly values?: unknown[];
+}
+
 /** What the service has sent to PostgreSQL. */
-let sent: { text: string; values?: unknown[] }[] = [];
+let sent: Sent[] = [];
 
 interface Plan {
   readonly 'Node Type': string;
@@ -37,13 +42,12 @@ beforeAll(async () => {
     [ada.account.userId, others.account.userId],
   );
   await service.database.query('VACUUM ANALYZE');
-  const pool = (
-    service.app.get(DataSource).driver as unknown as { master: { query: (...args: never[]) => unknown } }
-  ).master;
-  const query = pool.query.bind(pool) as (...args: unknown[]) => unknown;
-  pool.query = (statement: { text: string; values?: unknown[] }) => {
+  // Of both the pool and the connection of short reads.
+  const statements = Statements.prototype as unknown as { send: (name: string, sent: Sent) => unknown };
+  const { send } = statements;
+  statements.send = function (name, statement) {
     sent.push(statement);
-    return query(statement);
+    return send.call(this, name, statement);
   };
 });
 afterAll(() => service.close());
@@ -168,6 +172,18 @@ describe('the query plans for a user with 16 000 entries', () => {
   });
 
   it.each([
+    ['ndjson', 'entries_user_id_created_at_idx'],
+    ['markdown', 'entries_user_id_occurred_at_idx'],
+  ])('GET /entries/export?format=%s: by %s, and no more than a batch at a time', async (format, index) => {
+    const nodes = onEntries(await plansOf(`/entries/export?format=${format}`));
+    expect(nodes.map((plan) => plan['Node Type'])).not.toContain('Seq Scan');
+    for (const plan of nodes) {
+      // The planner sorts a last rest that is little more than a batch.
+      expect([plan['Index Name'] ?? index, rowsOf(plan) <= 500]).toEqual([index, true]);
+    }
+  });
+
+  it.each([
     ['?category=work', 'entries_category_idx', 0],
     ['?tag=rare', 'entries_search_text_idx', 30],
     ['?q=zanzibar', 'entries_search_text_idx', 30],
@@ -215,7 +231,7 @@ describe('the query plans for a user with 16 000 entries', () => {
 });
 
 /** Carries a statement out again, with what it has written undone, and its own row where it makes one. */
-async function readsOf({ text, values = [] }: { text: string; values?: unknown[] }): Promise<Reads[]> {
+async function readsOf({ text, values = [] }: Sent): Promise<Reads[]> {
   const client = new Client({ connectionString: service.database.url });
   await client.connect();
   try {
