@@ -192,6 +192,14 @@ describe('a Day One journal', () => {
     expect(counts(await reportOf(json.replaceAll('Snow.', 'Ice.'), '?moods=*:7'))).toEqual([0, 2, 0]);
   });
 
+  it('with a megabyte of brackets takes no longer than one of text', async () => {
+    const entries = ['![', '![](dayone-moment:'].map((part) => ({
+      text: part.repeat(1_000_000 / part.length),
+      creationDate: '2026-03-02T21:05:00Z',
+    }));
+    expect(await reportOf(JSON.stringify({ entries }), '?moods=*:6')).toMatchObject({ failed: 2 });
+  });
+
   it('of several journals in one zip has its entries counted through', async () => {
     const other = JSON.stringify({ entries: [{ text: '' }, { uuid: 'A', text: 'x', creationDate: 'soon' }] });
     const report = await reportOf(zip({ 'A.json': strToU8(json), 'B.json': strToU8(other) }), '?moods=*:6');
@@ -365,7 +373,7 @@ describe('an upload', () => {
       '--b\r\nContent-Disposition: form-data; name="a"; filename="a.csv"\r\n\r\ntext,mood\n',
       'b',
     ],
-    ['is something else', 422, 'text,mood\n', 'b'],
+    ['is something else', 400, 'text,mood\n', 'b'],
     ['has no boundary', 400, 'text,mood\n', undefined],
     [
       'has two files',

@@ -5,6 +5,7 @@ import { zipMembers, type ZipMember } from './zip.js';
 /** Enough of a file to recognize its format: a line, but at least, and at most, so many bytes. */
 const HEAD_AT_LEAST = 64;
 const HEAD_AT_MOST = 1024;
+const LINE = /\S[^\n]*\n/;
 
 export interface ImportFile {
   readonly format: ImportFormat;
@@ -29,19 +30,39 @@ export async function openImportFile(
   options: ReadOptions,
 ): Promise<ImportFile> {
   const named = IMPORT_FORMATS.find(({ name }) => name === given);
-  const { head, file } = await peek(chunks);
-  if (head.subarray(0, 4).equals(ZIP)) return openZip(file, named, options);
+  const source = chunks[Symbol.asyncIterator]();
+  const { head, file } = await peek(source);
+  try {
+    return await openFile(head, file, named, mediaType, options);
+  } catch (error) {
+    // Nobody else does: a generator that was not begun has no end either.
+    await source.return?.();
+    throw error;
+  }
+}
+
+async function openFile(
+  head: Buffer,
+  file: AsyncIterable<Buffer>,
+  named: ImportFormat | undefined,
+  mediaType: string | undefined,
+  options: ReadOptions,
+): Promise<ImportFile> {
+  if (ZIP.some((start) => head.subarray(0, start.length).equals(start))) return openZip(file, named, options);
   const encoding = encodingOf(head);
   const text = new TextDecoder(encoding).decode(head);
   const format =
     named ??
     IMPORT_FORMATS.find(({ recognizes }) => recognizes(text)) ??
-    IMPORT_FORMATS.find((candidate: ImportFormat) => candidate.mediaType === mediaType);
+    (mediaType !== undefined
+      ? IMPORT_FORMATS.find((candidate: ImportFormat) => candidate.mediaType === mediaType)
+      : undefined);
   if (!format) throw new ImportFileError(`The file is of no format that we know: ${KNOWN}`);
   return { format, records: format.read(encoding === 'utf-8' ? file : toUtf8(file, encoding), options) };
 }
 
-const ZIP = Buffer.from('PK\x03\x04', 'latin1');
+/** A zip begins with its first file or, if it has none, with its end. */
+const ZIP = ['PK\x03\x04', 'PK\x05\x06'].map((start) => Buffer.from(start, 'latin1'));
 
 const KNOWN = 'NDJSON, CSV, a Daylio CSV or backup, or a Day One JSON or zip';
 
@@ -59,39 +80,43 @@ async function openZip(
     throw new ImportFileError('The zip has neither a Day One journal nor a Daylio backup');
   const records = async function* () {
     let before = 0;
-    for (let member: IteratorResult<ZipMember, void> = first; !member.done; member = await members.next()) {
-      const { name, chunks } = member.value;
-      if (formatOf(name) !== format) continue;
-      const fileName = name.replace(/^.*\//, '').replace(/\.\w+$/, '');
-      let last = before;
-      for await (const records of format.read(chunks, { ...options, fileName })) {
-        yield records.map((record) => ({ ...record, number: before + record.number }));
-        last += records.length;
+    try {
+      for (let member: IteratorResult<ZipMember, void> = first; !member.done; member = await members.next()) {
+        const { name, chunks } = member.value;
+        if (formatOf(name) !== format) continue;
+        const fileName = name.replace(/^.*\//, '').replace(/\.\w+$/, '');
+        let last = before;
+        for await (const records of format.read(chunks, { ...options, fileName })) {
+          yield records.map((record) => ({ ...record, number: before + record.number }));
+          last += records.length;
+        }
+        // Journals of one zip are counted through.
+        before = last;
       }
-      // Journals of one zip are counted through.
-      before = last;
+    } finally {
+      await members.return();
     }
   };
   return { format, records: records() };
 }
 
 async function peek(
-  chunks: AsyncIterable<Buffer>,
+  source: AsyncIterator<Buffer>,
 ): Promise<{ readonly head: Buffer; readonly file: AsyncIterable<Buffer> }> {
-  const iterator = chunks[Symbol.asyncIterator]();
   let head = Buffer.alloc(0);
-  const isEnough = () => head.length >= HEAD_AT_MOST || (head.length >= HEAD_AT_LEAST && head.includes('\n'));
+  const isEnough = () =>
+    head.length >= HEAD_AT_MOST || (head.length >= HEAD_AT_LEAST && LINE.test(head.toString('latin1')));
   while (!isEnough()) {
-    const next = await iterator.next();
+    const next = await source.next();
     if (next.done) break;
     head = Buffer.concat([head, next.value]);
   }
   const file = async function* () {
     try {
       if (head.length > 0) yield head;
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+      for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;
     } finally {
-      await iterator.return?.();
+      await source.return?.();
     }
   };
   return { head: head.subarray(0, HEAD_AT_MOST), file: file() };

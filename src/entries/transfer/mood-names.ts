@@ -1,4 +1,6 @@
+/** Of the names that are reported: how many, and characters of each. */
 const MOST_NAMES = 100;
+const MOST_CHARACTERS = 50;
 
 /** Moods of another app's names, on our scale of 1 to 10. Nothing is guessed: a name without a value is reported. */
 export class MoodNames {
@@ -15,8 +17,9 @@ export class MoodNames {
   valueOf(name: string, ranked?: number): number | undefined {
     const value = this.values.get(nameOf(name)) ?? ranked ?? this.values.get('*');
     if (value !== undefined) return value;
-    const known = this.unknown.get(name);
-    if (known !== undefined || this.unknown.size < MOST_NAMES) this.unknown.set(name, (known ?? 0) + 1);
+    const short = shortened(name);
+    const known = this.unknown.get(short);
+    if (known !== undefined || this.unknown.size < MOST_NAMES) this.unknown.set(short, (known ?? 0) + 1);
     return undefined;
   }
 
@@ -30,7 +33,7 @@ export class MoodNames {
 export function moodless(name: string): string {
   return name === ''
     ? 'has no mood: set one for all such entries with ?moods=*:5'
-    : `mood ${JSON.stringify(name.slice(0, 50))} has no value: set it with ?moods=${name.slice(0, 50)}:5`;
+    : `mood ${JSON.stringify(shortened(name))} has no value: set it with ?moods=${shortened(name)}:5`;
 }
 
 /** `rad:10,good:8`; a name may have colons. @returns undefined if it is not of this form */
@@ -42,6 +45,10 @@ export function parseMoods(given: string): ReadonlyMap<string, number> | undefin
     values.set(nameOf(name), Number(value));
   }
   return values;
+}
+
+function shortened(name: string): string {
+  return name.slice(0, MOST_CHARACTERS);
 }
 
 function nameOf(name: string): string {

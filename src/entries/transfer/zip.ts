@@ -6,6 +6,13 @@ const MOST_FILES = 100_000;
 const MOST_RATIO = 200;
 const RATIO_COUNTS_FROM = 16 * 1024 * 1024;
 
+const STORED = 0;
+const DEFLATED = 8;
+const METHODS: ReadonlySet<number> = new Set([STORED, DEFLATED]);
+
+/** Begins the record at the end of a zip. */
+const END = Buffer.from('PK\x05\x06', 'latin1');
+
 /** Deflate makes at most a thousand times as much of it, at once. */
 const SLICE_BYTES = 4096;
 
@@ -27,14 +34,19 @@ export async function* zipMembers(
   wanted: (name: string) => boolean,
 ): AsyncGenerator<ZipMember, void> {
   const events = eventsOf(zip, wanted);
-  for (;;) {
-    const { value: event, done } = await events.next();
-    if (done) return;
-    if (typeof event !== 'object' || !('name' in event)) continue;
-    const chunks = dataOf(events);
-    yield { name: event.name, chunks };
-    // What a reader has left unread.
-    while (!(await chunks.next()).done);
+  try {
+    for (;;) {
+      const { value: event, done } = await events.next();
+      if (done) return;
+      if (typeof event !== 'object' || !('name' in event)) continue;
+      const chunks = dataOf(events);
+      yield { name: event.name, chunks };
+      // What a reader has left unread.
+      while (!(await chunks.next()).done);
+    }
+  } finally {
+    // A reader that gives up closes the source with it.
+    await events.return();
   }
 }
 
@@ -54,12 +66,19 @@ async function* eventsOf(
   let files = 0;
   let [bytesIn, bytesOut] = [0, 0];
   let open: string | undefined;
+  let hasEnd = false;
+  let last = Buffer.alloc(0);
   const unzip = new Unzip((file) => {
     files += 1;
     if (files > MOST_FILES) throw new ImportFileError(`The zip has more than ${MOST_FILES} files`);
     if (!wanted(file.name)) {
+      // One that is passed over may be compressed in any way.
+      if (!METHODS.has(file.compression))
+        unzip.register(decoderOf(UnzipPassThrough, file.compression, () => false));
       file.ondata = () => {};
     } else {
+      if (!METHODS.has(file.compression))
+        throw new ImportFileError(`${file.name} is compressed with a method other than Deflate`);
       open = file.name;
       events.push({ name: file.name });
       file.ondata = (error, data, final) => {
@@ -76,8 +95,8 @@ async function* eventsOf(
     }
     file.start();
   });
-  unzip.register(decoderOf(UnzipPassThrough, 0, wanted));
-  unzip.register(decoderOf(UnzipInflate, 8, wanted));
+  unzip.register(decoderOf(UnzipPassThrough, STORED, wanted));
+  unzip.register(decoderOf(UnzipInflate, DEFLATED, wanted));
   const push = (bytes: Uint8Array, last: boolean) => {
     try {
       unzip.push(bytes, last);
@@ -94,6 +113,9 @@ async function* eventsOf(
     for (let from = 0; from < chunk.length; from += SLICE_BYTES) {
       const slice = chunk.subarray(from, from + SLICE_BYTES);
       bytesIn += slice.length;
+      const seen = Buffer.concat([last, slice]);
+      hasEnd ||= seen.includes(END);
+      last = seen.subarray(1 - END.length);
       push(slice, false);
       yield* events;
       events = [];
@@ -102,6 +124,7 @@ async function* eventsOf(
   push(new Uint8Array(0), true);
   yield* events;
   if (open !== undefined) throw new ImportFileError(`The zip ends early, in ${open}`);
+  if (!hasEnd) throw new ImportFileError('The zip ends early');
 }
 
 /** A decoder that drops the files that nobody wants: fflate would keep the bytes of a file that is not started. */

@@ -23,15 +23,12 @@ export async function* fileOfForm(form: AsyncIterable<Buffer>, contentType: stri
   let file: Readable | undefined;
   const limits = { reached: false };
   parser.once('filesLimit', () => (limits.reached = true));
-  const found = new Promise<Readable | undefined>((resolve) => {
+  const found = new Promise<Readable>((resolve) => {
     parser.once('file', (_field, stream) => resolve((file = stream)));
-    parser.once('finish', () => resolve(undefined));
-    parser.once('close', () => resolve(undefined));
   });
   const piped = pipeline(form, parser).catch((error: unknown) => {
     outcome.failure = error as Error;
     file?.destroy(error as Error);
-    parser.emit('close');
   });
   const rethrow = (): void => {
     const { failure } = outcome;
@@ -40,7 +37,7 @@ export async function* fileOfForm(form: AsyncIterable<Buffer>, contentType: stri
     if (failure) throw failure;
   };
   try {
-    const stream = await found;
+    const stream = await Promise.race([found, piped]);
     rethrow();
     if (!stream) throw new UnprocessableEntityException('The form has no file');
     try {

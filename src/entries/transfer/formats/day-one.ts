@@ -51,9 +51,12 @@ function recordOf(value: unknown, { moods, times, ignore, fileName }: ReadOption
   };
 }
 
-/** Where a photo stood in the text, there is only a link that Day One understands. */
+/**
+ * Where a photo stood in the text, there is only a link that Day One understands. No part of the pattern matches the
+ * bracket that starts it: otherwise a megabyte of brackets would take minutes.
+ */
 function withoutAttachments(text: string): string {
-  return text.replace(/!\[[^\]]*\]\(dayone-moment:[^)]*\)\n?/g, '').trim();
+  return text.replace(/!\[[^\][]*\]\(dayone-moment:[^()]*\)\n?/g, '').trim();
 }
 
 function occurredAtOf(date: unknown, timeZone: unknown, times: ReadOptions['times']): unknown {

@@ -50,11 +50,16 @@ async function decode(file: AsyncIterable<Buffer>): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
   let rest = '';
+  let hasEnded = false;
   for await (const chunk of file) {
     const text = rest + chunk.toString('latin1').replace(/\s/g, '');
-    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new ImportFileError('The backup is not valid base64');
+    // After a `=`, there is no more.
+    if (text === '') continue;
+    if (hasEnded || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
+      throw new ImportFileError('The backup is not valid base64');
     const whole = text.length - (text.length % 4);
     rest = text.slice(whole);
+    hasEnded = rest === '' && text.endsWith('=');
     const piece = Buffer.from(text.slice(0, whole), 'base64');
     length += piece.length;
     if (length > MOST_BYTES) throw new ImportFileError(`The backup is larger than ${MOST_BYTES} bytes`);

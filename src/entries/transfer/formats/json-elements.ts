@@ -33,6 +33,7 @@ export async function* jsonElements(
   const tokenizer = new Tokenizer();
   const parser = new TokenParser({ paths: arrays.map((name) => `$.${name}.*`), keepStack: false });
   tokenizer.onToken = (token) => {
+    if (depth === 0 && token.token !== TokenType.LEFT_BRACE) throw fail('The file is not a JSON object');
     if (token.token === TokenType.LEFT_BRACE || token.token === TokenType.LEFT_BRACKET) depth += 1;
     else if (token.token === TokenType.RIGHT_BRACE || token.token === TokenType.RIGHT_BRACKET) depth -= 1;
     if (depth > MOST_DEPTH) throw fail(`The JSON nests deeper than ${MOST_DEPTH}`);
