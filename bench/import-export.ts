@@ -99,7 +99,9 @@ async function roundTrip(
   await query(databaseUrl, 'TRUNCATE entries');
   const imported = await watch('import', server, () => upload(user, format, file));
   const report = JSON.stringify(imported.result);
-  if (report !== JSON.stringify({ format, imported: count, skipped: 0, failed: 0, errors: [], ignored: {} })) {
+  if (
+    report !== JSON.stringify({ format, imported: count, skipped: 0, failed: 0, errors: [], ignored: {} })
+  ) {
     throw new Error(`the import answered ${report}`);
   }
   await query(databaseUrl, 'VACUUM ANALYZE entries');

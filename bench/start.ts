@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,11 +16,15 @@ import { Server, serviceSettings, type Settings } from './harness/server.js';
  */
 const { rounds } = options({ rounds: 9 });
 const AT_REST_MS = 5000;
-const bundle = join(ROOT, 'bundle', 'dist', 'main.js');
+const bundle = join(ROOT, 'bundle');
 if (!existsSync(bundle)) throw new Error('no bundle: run npm run bundle');
-const ours = [process.execPath, bundle];
-const bare = await buildPeer('nest-fastify-bare', 'bundle');
+// As in the image, no node_modules is to be found: @nestjs/typeorm would load all of an unbundled TypeORM too.
 const folder = mkdtempSync(join(tmpdir(), 'entries-bench-'));
+cpSync(bundle, join(folder, 'entries'), { recursive: true });
+const ours = [process.execPath, join(folder, 'entries', 'dist', 'main.js')];
+const [, bareFile = ''] = await buildPeer('nest-fastify-bare', 'bundle');
+copyFileSync(bareFile, join(folder, 'bare.mjs'));
+const bare = [process.execPath, join(folder, 'bare.mjs')];
 
 const program = (name: string, command: readonly string[], settings: Settings = {}) => ({
   name,
