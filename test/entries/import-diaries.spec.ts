@@ -160,8 +160,22 @@ describe('a Daylio backup', () => {
       Buffer.from(Buffer.from('{"v,').toString('base64')),
       'The file ends early, after 0 entries',
     ],
+    ['goes on after its end', Buffer.from('eyI=eyI='), 'The backup is not valid base64'],
+    [
+      'has too many tags',
+      Buffer.from(
+        Buffer.from(JSON.stringify({ tags: Array.from({ length: 10_001 }, (_, id) => ({ id })) })).toString(
+          'base64',
+        ),
+      ),
+      'The backup has more than 10000 moods and tags',
+    ],
   ])('that %s is refused', async (_what, file, message) => {
     expect(await faultOf(zip({ 'backup.daylio': file }))).toBe(message);
+  });
+
+  it('that is too large is refused', async () => {
+    expect(await faultOf('eyJh'.repeat(6_000_000))).toBe('The backup is larger than 16777216 bytes');
   });
 });
 
@@ -332,6 +346,46 @@ describe('a file', () => {
     expect(await countEntries(service.database, ada)).toBe(1);
     expect(counts(tried)).toEqual([2, 3, 1]);
     expect(await reportOf(file, '', NDJSON)).toEqual(tried);
+  });
+});
+
+describe('a hostile file', () => {
+  it.each([
+    ['a text with NUL', '{"text":"a\\u0000b","mood":5}', 'text: must not contain NUL or a lone surrogate'],
+    ['a lone surrogate', '{"text":"\\ud800","mood":5}', 'text: must not contain NUL or a lone surrogate'],
+    ['a field called __proto__', '{"text":"a","mood":5,"__proto__":{}}', '__proto__: is an unknown field'],
+    ['an object as its text', '{"text":{"toString":1},"mood":5}', /^text: /],
+  ])('that has %s has it reported', async (_what, line, message) => {
+    const report = await reportOf(line, '', NDJSON);
+    expect(report).toMatchObject({ imported: 0, failed: 1 });
+    expect(report.errors[0]?.message).toEqual(
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    );
+  });
+
+  it('may have columns and moods with names that objects have', async () => {
+    const csv = 'text,mood,__proto__,constructor\na,5,b,c\n';
+    const { imported, ignored } = await reportOf(csv, '?unknownColumns=ignore', CSV);
+    expect([imported, Object.keys(ignored)]).toEqual([1, ['column __proto__', 'column constructor']]);
+    const daylio = 'full_date,time,mood,activities,note,__proto__\n2026-03-01,9:00,__proto__,,a,b\n';
+    const { failed, unknownMoods } = await reportOf(daylio);
+    expect([failed, Object.entries(unknownMoods ?? {})]).toEqual([1, [['__proto__', 1]]]);
+  });
+
+  it.each([
+    [
+      'a header that is too long',
+      `text,mood,${'c'.repeat(2_000_000)}\n`,
+      'The header is longer than 1048576 bytes',
+    ],
+    [
+      'a zip whose files are named to lie elsewhere',
+      zip({ '../../a.txt': strToU8('a'), '/etc/b.json': strToU8('{}') }),
+      'The zip has neither a Day One journal nor a Daylio backup',
+    ],
+    ['gzip in gzip', gzipSync('text,mood\na,5\n'), /^The file is of no format that we know/],
+  ])('of %s is refused', async (_what, file, message) => {
+    expect(await faultOf(gzipSync(file), '', BYTES, { 'content-encoding': 'gzip' })).toMatch(message);
   });
 });
 

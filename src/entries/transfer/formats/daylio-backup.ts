@@ -6,6 +6,9 @@ import { jsonElements } from './json-elements.js';
 /** Most bytes of a backup without its photos. An entry has about 300, so that this is a diary of 50,000. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
+/** Most moods and tags, which are kept while entries are read. */
+const MOST_NAMES = 10_000;
+
 const MOOD_GROUPS = 5;
 
 interface Mood {
@@ -34,6 +37,8 @@ export const daylioBackup = {
         if (array === 'tags') tags.set(fieldOf(value, 'id'), textOf(value, 'name'));
         else moods.set(fieldOf(value, 'id'), moodOf(value));
       }
+      if (moods.size + tags.size > MOST_NAMES)
+        throw new ImportFileError(`The backup has more than ${MOST_NAMES} moods and tags`);
     }
     let number = 0;
     for await (const elements of jsonElements(slicesOf(json), ['dayEntries'], MOST_BYTES)) {
