@@ -214,6 +214,11 @@ describe('a Day One journal', () => {
     expect(await reportOf(JSON.stringify({ entries }), '?moods=*:6')).toMatchObject({ failed: 2 });
   });
 
+  it('with a long name becomes a category of its beginning', async () => {
+    await reportOf(zip({ [`${'🙂'.repeat(60)}.json`]: strToU8(json) }), '?moods=*:6');
+    expect(await entries()).toMatchObject([{ category: '🙂'.repeat(50) }, {}]);
+  });
+
   it('of several journals in one zip has its entries counted through', async () => {
     const other = JSON.stringify({ entries: [{ text: '' }, { uuid: 'A', text: 'x', creationDate: 'soon' }] });
     const report = await reportOf(zip({ 'A.json': strToU8(json), 'B.json': strToU8(other) }), '?moods=*:6');
@@ -416,6 +421,15 @@ describe('an upload', () => {
   it('that is refused before its end does not hold up the next request on its connection', async () => {
     const large = `text,weather\n${'a,fair\n'.repeat(500_000)}`;
     for (let turn = 0; turn < 20; turn += 1) expect(await faultOf(large, '', CSV)).toContain('weather');
+    const unknown = 'hello '.repeat(500_000);
+    const damaged = Buffer.concat([
+      zip({ 'Home.json': strToU8('{"entries":[x') }).subarray(0, -60),
+      Buffer.alloc(3_000_000),
+    ]);
+    for (let turn = 0; turn < 20; turn += 1) {
+      expect(await faultOf(unknown)).toContain('no format that we know');
+      expect(await faultOf(damaged)).toContain('not valid JSON');
+    }
     expect((await ada.get('/entries')).status).toBe(200);
   });
 

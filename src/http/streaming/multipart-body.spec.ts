@@ -49,6 +49,14 @@ describe('the file of a form', () => {
     );
   });
 
+  it('must be one of the first 30 parts', async () => {
+    const fields = (count: number) => Array<string>(count).fill(field('a', '1')).join('');
+    expect(await read(`${fields(29)}${file('text')}${fields(100)}--b--\r\n`)).toBe('text');
+    await expect(read(`${fields(30)}${file('text')}--b--\r\n`)).rejects.toThrow(
+      'The form has no file in its first 30 parts',
+    );
+  });
+
   it.each(['', '--b', field('a', '1'), file('text,mood'), `${file('a')}--b`])(
     'is refused if the form ends early: %j',
     async (body) => {

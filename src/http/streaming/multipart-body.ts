@@ -21,8 +21,9 @@ export async function* fileOfForm(form: AsyncIterable<Buffer>, contentType: stri
   }
   const outcome: { failure?: Error } = {};
   let file: Readable | undefined;
-  const limits = { reached: false };
-  parser.once('filesLimit', () => (limits.reached = true));
+  const limits = { files: false, parts: false };
+  parser.once('filesLimit', () => (limits.files = true));
+  parser.once('partsLimit', () => (limits.parts = true));
   const found = new Promise<Readable>((resolve) => {
     parser.once('file', (_field, stream) => resolve((file = stream)));
   });
@@ -39,7 +40,10 @@ export async function* fileOfForm(form: AsyncIterable<Buffer>, contentType: stri
   try {
     const stream = await Promise.race([found, piped]);
     rethrow();
-    if (!stream) throw new UnprocessableEntityException('The form has no file');
+    if (!stream)
+      throw new UnprocessableEntityException(
+        limits.parts ? `The form has no file in its first ${LIMITS.parts} parts` : 'The form has no file',
+      );
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
     } catch (error) {
@@ -49,7 +53,7 @@ export async function* fileOfForm(form: AsyncIterable<Buffer>, contentType: stri
     }
     await piped;
     rethrow();
-    if (limits.reached)
+    if (limits.files)
       throw new UnprocessableEntityException('The form has more than one file; only the first was read');
   } finally {
     parser.destroy();

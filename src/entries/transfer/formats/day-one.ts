@@ -5,6 +5,9 @@ import { jsonElements } from './json-elements.js';
 /** Day One's lists of files that belong to an entry. */
 const ATTACHMENTS = ['photos', 'videos', 'audios', 'pdfAttachments'] as const;
 
+/** Characters of a category: a journal may have a longer name. */
+const MOST_CATEGORY = 50;
+
 /**
  * Day One's JSON: `{"metadata": {…}, "entries": [{uuid, text, creationDate, timeZone, tags, starred, photos, …}]}`. A zip
  * has one such file for each journal, named like the journal.
@@ -45,7 +48,7 @@ function recordOf(value: unknown, { moods, times, ignore, fileName }: ReadOption
       mood,
       tags: starred === true ? [...named, 'starred'] : named,
       occurredAt: occurredAtOf(creationDate, timeZone, times),
-      ...(fileName !== undefined && { category: fileName }),
+      ...(fileName !== undefined && { category: [...fileName].slice(0, MOST_CATEGORY).join('') }),
     },
     ...(typeof uuid === 'string' && { identity: ['day-one', uuid] }),
   };
