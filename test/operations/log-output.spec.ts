@@ -15,7 +15,7 @@ afterEach(() => {
 function logAndExit(count: number, afterMs = 0, command = [process.execPath]) {
   const source = `
     import { createLogger, exitOnceWritten } from '${LOGGER}';
-    const logger = await createLogger({ level: 'info', format: 'json' });
+    const logger = await createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'json' });
     for (let i = 0; i < ${count}; i++) logger.info(String(i));
     const end = () => {
       logger.fatal('end');
