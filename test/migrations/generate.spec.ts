@@ -200,17 +200,17 @@ describe('migration:generate for whole tables', () => {
   });
 
   it('adds checks, indexes and unique constraints in the form that is safe on a table in use', async () => {
-    const described = (least: number) => [
+    const described = ({ least = 0, where = 'age > 17', columns = ['name', 'age'] } = {}) => [
       author({
         checks: [{ name: 'authors_age_check', expression: `age >= ${least}` }],
-        indices: [{ name: 'authors_name_idx', columns: ['name'], where: 'age > 17' }],
-        uniques: [{ name: 'authors_name_key', columns: ['name', 'age'] }],
+        indices: [{ name: 'authors_name_idx', columns: ['name'], where }],
+        uniques: [{ name: 'authors_name_key', columns }],
       }),
       book(),
       category,
       adults(18),
     ];
-    const { migrations } = await project.migrate(described(0));
+    const { migrations } = await project.migrate(described());
     const [first = '', second = '', third = ''] = migrations.map(({ source }) => source);
     expect(first).toMatch(/CHECK .* NOT VALID/);
     expect(second).toContain('transaction = false');
@@ -218,14 +218,19 @@ describe('migration:generate for whole tables', () => {
     expect(second).toContain('CREATE UNIQUE INDEX CONCURRENTLY authors_name_key');
     expect(third).toContain('VALIDATE CONSTRAINT authors_age_check');
     expect(third).toContain('UNIQUE USING INDEX authors_name_key');
-    expect(await project.generate(described(0))).toMatchObject({
+    expect(await project.generate(described())).toMatchObject({
       questions: [],
       migrations: [],
       phantoms: [],
     });
-    const stricter = await project.generate(described(1));
-    expect(stricter.migrations[0]?.source).toMatch(
+    const sourceOf = async (edit: Parameters<typeof described>[0]) =>
+      (await project.generate(described(edit))).migrations.map(({ source }) => source).join('\n');
+    expect(await sourceOf({ least: 1 })).toMatch(
       /DROP CONSTRAINT authors_age_check.*CHECK \(\(age >= 1\)\) NOT VALID/s,
+    );
+    expect(await sourceOf({ where: 'age > 18' })).toMatch(/CREATE INDEX CONCURRENTLY .* WHERE \(?age > 18/);
+    expect(await sourceOf({ columns: ['name', 'id'] })).toMatch(
+      /CREATE UNIQUE INDEX CONCURRENTLY .*\(name, id\)/,
     );
     await project.revert(3);
     expect(await project.database.query('SELECT name FROM authors ORDER BY name')).toHaveLength(2);

@@ -1,5 +1,13 @@
 import { Client } from 'pg';
-import { DataSource, QueryFailedError } from 'typeorm';
+import {
+  DataSource,
+  QueryFailedError,
+  TableCheck,
+  TableExclusion,
+  TableIndex,
+  TableUnique,
+  type QueryRunner,
+} from 'typeorm';
 import { isDatabaseUnavailable } from '../connection/connection-errors.js';
 import { migrationDataSourceOptions, patientClientConfig } from '../connection/connection-options.js';
 import { MigrationError } from '../migrator-errors.js';
@@ -7,10 +15,6 @@ import type { Query } from '../history/migration-history.js';
 import type { DatabaseOptions, MigratorOptions } from '../migrator-options.js';
 import { readCatalog } from '../verify/catalog.js';
 import { readSnapshot, type Snapshot } from './snapshot.js';
-
-const CHECK = `
-  SELECT pg_get_expr(conbin, conrelid) AS definition FROM pg_constraint
-   WHERE conrelid = to_regclass($1) AND conname = $2 AND contype = 'c'`;
 
 /** The schema that the entities describe. */
 export interface Target {
@@ -56,9 +60,9 @@ export async function readTarget(config: MigratorOptions): Promise<Target> {
         'No entity was found beside the program: the build is not whole, run npm run build',
       );
     }
-    await dropChangedChecks(dataSource);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     for (const { query, parameters } of upQueries) await dataSource.query(query, parameters as unknown[]);
+    await makeNamedAnew(dataSource);
     // TypeORM creates it for gen_random_uuid(), which is built into PostgreSQL since version 13.
     if (!before.extensions.includes('pgcrypto')) await dataSource.query('DROP EXTENSION IF EXISTS pgcrypto');
     const described = new Set(
@@ -90,24 +94,51 @@ function refuseEntities(error: Error): never {
   throw new MigrationError(`The entities cannot be read: ${error.message}`, { cause: error });
 }
 
-/** TypeORM compares checks by name alone, and proposes those that are missing. */
-async function dropChangedChecks(dataSource: DataSource): Promise<void> {
-  for (const { tablePath, checks } of dataSource.entityMetadatas) {
-    const table = tablePath.replace(/[^.]+/g, '"$&"');
-    const definitionOf = async (name: string): Promise<string | undefined> => {
-      const rows: { definition: string }[] = await dataSource.query(CHECK, [table, name]);
-      return rows[0]?.definition;
-    };
-    for (const { name, expression } of checks) {
-      const present = await definitionOf(name);
-      if (present === undefined) continue;
-      const wanted = await dataSource
-        .query(`ALTER TABLE ${table} ADD CONSTRAINT migrator_probe CHECK (${expression}) NOT VALID`)
-        .then(() => definitionOf('migrator_probe'))
-        // A column that is new, or no SQL: the proposal tells.
-        .catch(() => undefined);
-      await dataSource.query(`ALTER TABLE ${table} DROP CONSTRAINT IF EXISTS migrator_probe`);
-      if (wanted !== present) await dataSource.query(`ALTER TABLE ${table} DROP CONSTRAINT "${name}"`);
+/**
+ * Makes checks, unique and exclusion constraints and indexes anew, as the entities describe them. TypeORM compares them by
+ * name alone, so its proposal leaves one that was edited under its name as it was.
+ */
+async function makeNamedAnew(dataSource: DataSource): Promise<void> {
+  const runner = dataSource.createQueryRunner();
+  try {
+    for (const { tablePath, schema, checks, uniques, exclusions, indices } of dataSource.entityMetadatas) {
+      const table = tablePath.replace(/[^.]+/g, '"$&"');
+      const drop = (name: string) => `ALTER TABLE ${table} DROP CONSTRAINT "${name}"`;
+      for (const check of checks)
+        await replace(runner, drop(check.name), () =>
+          runner.createCheckConstraint(tablePath, TableCheck.create(check)),
+        );
+      for (const unique of uniques) {
+        // To TypeORM, one of a single column is a property of the column.
+        if (unique.columns.length === 1) continue;
+        await replace(runner, drop(unique.name), () =>
+          runner.createUniqueConstraint(tablePath, TableUnique.create(unique)),
+        );
+      }
+      for (const exclusion of exclusions)
+        await replace(runner, drop(exclusion.name), () =>
+          runner.createExclusionConstraint(tablePath, TableExclusion.create(exclusion)),
+        );
+      for (const index of indices) {
+        if (!index.synchronize) continue;
+        const name = schema === undefined ? `"${index.name}"` : `"${schema}"."${index.name}"`;
+        const created = Object.assign(TableIndex.create(index), { isConcurrent: false });
+        await replace(runner, `DROP INDEX ${name}`, () => runner.createIndex(tablePath, created));
+      }
     }
+  } finally {
+    await runner.release();
+  }
+}
+
+/** Leaves what cannot be replaced as it is: a foreign key may need it, or its expression name what is renamed. */
+async function replace(runner: QueryRunner, drop: string, create: () => Promise<void>): Promise<void> {
+  await runner.startTransaction();
+  try {
+    await runner.query(drop);
+    await create();
+    await runner.commitTransaction();
+  } catch {
+    await runner.rollbackTransaction();
   }
 }
