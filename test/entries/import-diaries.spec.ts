@@ -71,7 +71,7 @@ describe('a Daylio CSV', () => {
     ]);
   });
 
-  it('is completed by ?moods=, and skips what is there: twice is once', async () => {
+  it('adds the entry whose mood ?moods= gives, and skips those imported before', async () => {
     await reportOf(DAYLIO_CSV);
     expect(counts(await reportOf(DAYLIO_CSV, '?moods=Super:9'))).toEqual([1, 2, 0]);
     expect((await entries()).at(-1)).toMatchObject({ text: 'A rainy day', mood: 9 });

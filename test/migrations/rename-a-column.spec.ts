@@ -112,7 +112,7 @@ async function boot(build: BuildCopy): Promise<{ program: Program; url: string }
   return { program, url: await program.listening() };
 }
 
-/** Signs up, writes and reads without a pause until it is told to stop; every response must be right. */
+/** Signs up, writes and reads without a pause until it is stopped; every response must be right. */
 function keepUsing(url: string): () => Promise<ApiClient[]> {
   const users: ApiClient[] = [];
   const progress = { isOver: false };

@@ -138,9 +138,9 @@ export class ImportService {
       const imported = await this.insert(userId, rows, turn);
       if (imported === rows.length) return imported;
       const ids = rows.map(({ id }) => id);
-      const own = await turn(() => this.entries.ownIds(userId, ids));
+      const owners = await turn(() => this.entries.owners(ids));
       // An id that belongs to another user's entry is replaced by an id derived from it.
-      const foreign = rows.filter(({ id }) => !own.has(id));
+      const foreign = rows.filter(({ id }) => owners.get(id) !== userId);
       if (foreign.length === 0) return imported;
       return imported + (await this.insert(userId, foreign.map(renamed(userId)), turn));
     };
@@ -189,7 +189,7 @@ function rowOf(
   { number, fields, fault, identity }: EntryRecord,
   report: ImportReport,
 ): NewEntry | undefined {
-  const fail = (message: string): undefined => {
+  const fail = (message: string) => {
     report.failed += 1;
     if (report.errors.length < MAX_ERRORS) report.errors.push({ [counts]: number, message });
   };

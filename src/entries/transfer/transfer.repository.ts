@@ -39,7 +39,6 @@ const STATEMENTS = {
     WITH created AS (${INSERT} ON CONFLICT (id) DO NOTHING RETURNING user_id), bumped AS (${bumpRevisions('created')})
     SELECT count(*)::int FROM created`,
   owners: 'SELECT id, user_id FROM entries WHERE id = ANY ($1::uuid[])',
-  ownIds: 'SELECT id FROM entries WHERE id = ANY ($2::uuid[]) AND user_id = $1',
 } as const;
 
 /** Statements that move many rows of `entries`. Each names the owner. */
@@ -75,15 +74,6 @@ export class TransferRepository {
       parametersOf(userId, sorted),
     );
     return row?.[0] ?? 0;
-  }
-
-  /** The ids that belong to the user, including the trash. */
-  async ownIds(userId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows = await this.sql.queryArrays<[id: string]>('entries-own-ids', STATEMENTS.ownIds, [
-      userId,
-      ids,
-    ]);
-    return new Set(rows.map(([id]) => id));
   }
 
   /** The user of each entry that exists, including the trash, by its id. */

@@ -1,3 +1,4 @@
+import { ImportFileError, type EntryRecord } from './format.js';
 import { linesOf, type Line } from './line-splitter.js';
 
 /** Against a line of commas. */
@@ -14,11 +15,44 @@ export interface CsvRecord {
   readonly fault?: string;
 }
 
-/** Reads the records of a CSV file as it arrives, the header first. Its first line shows what separates the cells. */
-export async function* csvRecords(
+/** Names in the header of a file that may be CSV, whatever separates them. */
+export function headerNames(head: string): string[] {
+  const [header = ''] = head.split(/\r?\n/, 1);
+  return header.split(/[,;\t]/).map((name) => name.replace(/^"(.*)"$/, '$1').trim());
+}
+
+/**
+ * Reads a CSV file with a header as it arrives.
+ *
+ * @param columnsOf reads the cells of the header
+ * @param recordOf reads a row that has as many cells
+ * @throws {ImportFileError} for an empty file or an invalid header
+ */
+export async function* csvTable<Columns extends readonly unknown[]>(
   file: AsyncIterable<Buffer>,
   maxLength: number,
-): AsyncGenerator<CsvRecord[]> {
+  columnsOf: (cells: readonly string[]) => Columns,
+  recordOf: (columns: Columns, cells: readonly string[]) => Partial<EntryRecord>,
+): AsyncGenerator<EntryRecord[]> {
+  let columns: Columns | undefined;
+  for await (const rows of csvRecords(file, maxLength)) {
+    const records: EntryRecord[] = [];
+    for (const { line: number, cells, fault } of rows) {
+      const fail = (reason: string) => records.push({ number, fields: undefined, fault: reason });
+      if (!columns) {
+        if (fault !== undefined) throw new ImportFileError(`The header ${fault}`);
+        columns = columnsOf(cells);
+      } else if (fault !== undefined) fail(fault);
+      else if (cells.length !== columns.length) fail(`must have ${columns.length} cells, like the header`);
+      else records.push({ number, fields: undefined, ...recordOf(columns, cells) });
+    }
+    yield records;
+  }
+  if (!columns) throw new ImportFileError('The file is empty');
+}
+
+/** Reads the records of a CSV file as it arrives, the header first. Its first line shows what separates the cells. */
+async function* csvRecords(file: AsyncIterable<Buffer>, maxLength: number): AsyncGenerator<CsvRecord[]> {
   let reader: CsvReader | undefined;
   for await (const lines of linesOf(file, maxLength)) {
     const [first] = lines;

@@ -58,8 +58,8 @@ async function decode(file: AsyncIterable<Buffer>): Promise<Buffer> {
   let hasEnded = false;
   for await (const chunk of file) {
     const text = rest + chunk.toString('latin1').replace(/\s/g, '');
-    // After a `=`, there is no more.
     if (text === '') continue;
+    // Nothing may follow the padding.
     if (hasEnded || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
       throw new ImportFileError('The backup is not valid base64');
     const whole = text.length - (text.length % 4);

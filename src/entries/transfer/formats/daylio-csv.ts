@@ -1,5 +1,5 @@
 import { moodless } from '../mood-names.js';
-import { csvRecords } from './csv-reader.js';
+import { csvTable, headerNames } from './csv-reader.js';
 import { daylioFields, RANKED_NAMES } from './daylio.js';
 import { ImportFileError, type EntryRecord, type ImportFormat, type ReadOptions } from './format.js';
 import { isAfternoon, monthOf } from './localized-dates.js';
@@ -14,38 +14,15 @@ export const daylioCsv = {
   name: 'daylio-csv',
   counts: 'line',
   recognizes: (head) => {
-    const columns = new Set(
-      (/^[^\r\n]*/.exec(head)?.[0] ?? '').split(/[,;\t]/).map((name) => name.replaceAll('"', '').trim()),
-    );
-    return (
-      columns.has('mood') && columns.has('activities') && (columns.has('full_date') || columns.has('year'))
-    );
+    const columns = headerNames(head);
+    const has = (name: string) => columns.includes(name);
+    return has('mood') && has('activities') && (has('full_date') || has('year'));
   },
-  async *read(file, options) {
-    let columns: readonly string[] | undefined;
-    for await (const rows of csvRecords(file, options.maxEntryBytes)) {
-      const records: EntryRecord[] = [];
-      for (const { line: number, cells, fault } of rows) {
-        if (!columns) {
-          if (fault !== undefined) throw new ImportFileError(`The header ${fault}`);
-          columns = headerOf(cells);
-        } else if (fault !== undefined) {
-          records.push({ number, fields: undefined, fault });
-        } else if (cells.length !== columns.length) {
-          records.push({
-            number,
-            fields: undefined,
-            fault: `must have ${columns.length} cells, like the header`,
-          });
-        } else {
-          const named = columns.map((name, index) => [name, cells[index] ?? '']);
-          records.push({ number, fields: undefined, ...recordOf(Object.fromEntries(named) as Row, options) });
-        }
-      }
-      yield records;
-    }
-    if (!columns) throw new ImportFileError('The file is empty');
-  },
+  read: (file, options) =>
+    csvTable(file, options.maxEntryBytes, headerOf, (columns, cells) => {
+      const named = columns.map((name, index) => [name, cells[index] ?? '']);
+      return recordOf(Object.fromEntries(named) as Row, options);
+    }),
 } as const satisfies ImportFormat;
 
 function headerOf(cells: readonly string[]): readonly string[] {

@@ -7,7 +7,7 @@ export interface EntryRecord {
   readonly number: number;
   readonly fields: unknown;
   readonly fault?: string;
-  /** What identifies the entry in its own app. Without it, fields identify an entry: see content-id.ts. */
+  /** What identifies the entry in its own app. Without it, the content does. */
   readonly identity?: readonly unknown[];
 }
 

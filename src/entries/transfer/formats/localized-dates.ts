@@ -1,46 +1,8 @@
 /** Languages of Daylio. https://daylio.net/ */
-const LANGUAGES = [
-  ...[
-    'en',
-    'de',
-    'fr',
-    'es',
-    'it',
-    'pt',
-    'nl',
-    'sv',
-    'da',
-    'nb',
-    'fi',
-    'pl',
-    'cs',
-    'sk',
-    'hu',
-    'ro',
-    'bg',
-    'hr',
-  ],
-  ...[
-    'sr',
-    'sl',
-    'el',
-    'ru',
-    'uk',
-    'tr',
-    'ar',
-    'he',
-    'fa',
-    'hi',
-    'th',
-    'vi',
-    'id',
-    'ms',
-    'ja',
-    'ko',
-    'zh-CN',
-    'zh-TW',
-  ],
-];
+const LANGUAGES = (
+  'en de fr es it pt nl sv da nb fi pl cs sk hu ro bg hr ' +
+  'sr sl el ru uk tr ar he fa hi th vi id ms ja ko zh-CN zh-TW'
+).split(' ');
 
 let months: ReadonlyMap<string, number> | undefined;
 let halves: ReadonlyMap<string, boolean> | undefined;
