@@ -53,7 +53,14 @@ describe('nest generate resource moods', () => {
   it.each([
     [
       'types',
-      ['typescript/bin/tsc', '--project', 'tsconfig.moods.json', '--noEmit', '--incremental', 'false'],
+      [
+        '@typescript/native/bin/tsc',
+        '--project',
+        'tsconfig.moods.json',
+        '--noEmit',
+        '--incremental',
+        'false',
+      ],
     ],
     ['lint', ['eslint/bin/eslint.js', 'src/moods', 'src/app.module.ts']],
     ['format', ['prettier/bin/prettier.cjs', '--check', 'src/moods', 'src/app.module.ts']],

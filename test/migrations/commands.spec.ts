@@ -259,31 +259,44 @@ describe('with a wrong setting', () => {
 });
 
 describe('npm run migration:generate where the sources do not compile', () => {
-  it('says where, and writes nothing', async () => {
-    const own = copyProject();
-    try {
-      const entity = join(own.folder, 'src/entries/entry.entity.ts');
-      writeFileSync(entity, readFileSync(entity, 'utf8').replace('mood!: number', 'mood!: nmber'));
-      const folder = join(own.folder, 'src/database/migrations');
-      writeFileSync(join(folder, '1999999999999-Broken.ts'), 'export class Broken1999999999999 { up( {');
-      const before = readdirSync(folder);
-      const program = new Program(
-        spawn('npm', ['run', '--silent', 'migration:generate', '--', 'src/database/migrations/Refused'], {
-          cwd: own.folder,
-          env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        }),
-      );
-      expect((await program.exited).code).toBe(1);
-      const said = stripVTControlCharacters(program.stdout + program.stderr);
-      expect(said).toMatch(
-        /^src\/entries\/entry\.entity\.ts:\d+:\d+ - error TS2552: Cannot find name 'nmber'/m,
-      );
-      expect(said).toMatch(/^src\/database\/migrations\/1999999999999-Broken\.ts:1:\d+ - error TS/m);
-      expect(said).not.toMatch(/^\s+at /m);
-      expect(readdirSync(folder)).toEqual(before);
-    } finally {
-      own.remove();
-    }
-  }, 120_000);
+  it.each([
+    {
+      what: 'an unknown type in an entity',
+      file: 'src/entries/entry.entity.ts',
+      edit: (code: string) => code.replace('mood!: number', 'mood!: nmber'),
+      error: /^src\/entries\/entry\.entity\.ts\(\d+,\d+\): error TS2552: Cannot find name 'nmber'/m,
+    },
+    {
+      what: 'a syntax error in a migration',
+      file: 'src/database/migrations/1999999999999-Broken.ts',
+      edit: () => 'export class Broken1999999999999 { up( {',
+      error: /^src\/database\/migrations\/1999999999999-Broken\.ts\(1,\d+\): error TS/m,
+    },
+  ])(
+    'says where, and writes nothing: $what',
+    async ({ file, edit, error }) => {
+      const own = copyProject();
+      try {
+        const path = join(own.folder, file);
+        writeFileSync(path, edit(existsSync(path) ? readFileSync(path, 'utf8') : ''));
+        const folder = join(own.folder, 'src/database/migrations');
+        const before = readdirSync(folder);
+        const program = new Program(
+          spawn('npm', ['run', '--silent', 'migration:generate', '--', 'src/database/migrations/Refused'], {
+            cwd: own.folder,
+            env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
+            stdio: ['ignore', 'pipe', 'pipe'],
+          }),
+        );
+        expect((await program.exited).code).toBe(1);
+        const said = stripVTControlCharacters(program.stdout + program.stderr);
+        expect(said).toMatch(error);
+        expect(said).not.toMatch(/^\s+at /m);
+        expect(readdirSync(folder)).toEqual(before);
+      } finally {
+        own.remove();
+      }
+    },
+    120_000,
+  );
 });

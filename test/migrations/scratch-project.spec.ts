@@ -109,7 +109,8 @@ function edit(name: string, from: string, to: string): void {
 
 function build(): void {
   try {
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc'], { cwd: folder, encoding: 'utf8' });
+    const compiler = join(ROOT, 'node_modules/@typescript/native/bin/tsc');
+    execFileSync(process.execPath, [compiler], { cwd: folder, encoding: 'utf8' });
   } catch (error) {
     throw new Error((error as { stdout: string }).stdout, { cause: error });
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeStateFolder, ROOT } from '../../../scripts/environment.js';
@@ -53,30 +53,12 @@ function hasRoomInMemory(): boolean {
 function buildService(): string {
   makeStateFolder();
   const outDir = join(ROOT, '.data', 'test-dist');
-  removeRenamedMigrations(join(outDir, 'database', 'migrations'));
+  rmSync(outDir, { recursive: true, force: true });
   const bundle = mkdtempSync(join(tmpdir(), 'entries-bundle-'));
   const node = (...args: string[]) => execFileSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
-  const buildInfo = join(outDir, '.tsbuildinfo');
-  node(
-    'node_modules/typescript/bin/tsc',
-    '-p',
-    'tsconfig.build.json',
-    '--outDir',
-    outDir,
-    '--tsBuildInfoFile',
-    buildInfo,
-  );
+  node('node_modules/@typescript/native/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', outDir);
   node('--import', 'tsx', 'scripts/bundle.ts', outDir, bundle);
   process.env['TEST_BUILD'] = outDir;
   process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
   return bundle;
-}
-
-/** An incremental build, three times as fast as a full one, leaves the output of files that no longer exist. */
-function removeRenamedMigrations(folder: string): void {
-  if (!existsSync(folder)) return;
-  for (const file of readdirSync(folder).filter((name) => /\.js(\.map)?$/.test(name))) {
-    const source = file.replace(/\.js(\.map)?$/, '.ts');
-    if (!existsSync(join(ROOT, 'src', 'database', 'migrations', source))) rmSync(join(folder, file));
-  }
 }
