@@ -1,6 +1,7 @@
 /**
- * The arrows of the architecture: config, migrator <- database <- cache <- users <- auth, idempotency <- entries; jobs and
- * observability are leaves; http imports observability, and features import http; health imports database and cache.
+ * The arrows of the architecture: config, migrator <- database <- cache <- users <- security-events <- auth;
+ * users <- idempotency; auth, idempotency <- entries; jobs and observability are leaves; http imports observability, and
+ * features import http; health imports database and cache.
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */
@@ -57,12 +58,18 @@ module.exports = {
       name: 'health-imports-database-and-cache',
       severity: 'error',
       from: { path: '^src/health/' },
-      to: { path: '^src/(users|auth|idempotency|entries)/' },
+      to: { path: '^src/(users|security-events|auth|idempotency|entries)/' },
     },
     {
       name: 'users-knows-no-later-feature',
       severity: 'error',
       from: { path: '^src/users/' },
+      to: { path: '^src/(security-events|auth|idempotency|entries)/' },
+    },
+    {
+      name: 'security-events-know-no-feature-but-users',
+      severity: 'error',
+      from: { path: '^src/security-events/' },
       to: { path: '^src/(auth|idempotency|entries)/' },
     },
     {
@@ -75,16 +82,16 @@ module.exports = {
       name: 'idempotency-knows-no-feature-but-users',
       severity: 'error',
       from: { path: '^src/idempotency/' },
-      to: { path: '^src/(auth|entries)/' },
+      to: { path: '^src/(security-events|auth|entries)/' },
     },
     {
       name: 'a-feature-is-its-service',
       comment:
         'Of another feature: its module, service, schemas, response, and the entity that a relation points to. Never its repository.',
       severity: 'error',
-      from: { path: '^src/(users|auth|idempotency|entries)/' },
+      from: { path: '^src/(users|security-events|auth|idempotency|entries)/' },
       to: {
-        path: '^src/(users|auth|idempotency|entries)/',
+        path: '^src/(users|security-events|auth|idempotency|entries)/',
         pathNot: ['^src/$1/', '\\.(module|service|schemas|response|entity)\\.ts$'],
       },
     },

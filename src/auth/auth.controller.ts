@@ -10,6 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { clientOf } from '../http/client.js';
 import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
@@ -27,7 +28,7 @@ import {
 import { AuthService } from './auth.service.js';
 import { LocalAuthGuard } from './passwords/local-auth.guard.js';
 import { SessionIdSchema, SessionListSchema, type SessionList } from './sessions/sessions.schemas.js';
-import { SessionsService, type Client } from './sessions/sessions.service.js';
+import { SessionsService } from './sessions/sessions.service.js';
 
 /** @nestjs/swagger accepts a zod schema only for a body parameter, which login does not have. */
 const LOGIN_BODY = {
@@ -75,8 +76,11 @@ export class AuthController {
   @ApiOperation({ summary: 'Exchange a refresh token for new tokens' })
   @ApiOkResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 401, 413, 415, 422, 429, 503)
-  refresh(@Body({ schema: RefreshSchema }) { refreshToken }: Refresh): Promise<SignedIn> {
-    return this.auth.refresh(refreshToken);
+  refresh(
+    @Body({ schema: RefreshSchema }) { refreshToken }: Refresh,
+    @Req() request: FastifyRequest,
+  ): Promise<SignedIn> {
+    return this.auth.refresh(refreshToken, clientOf(request));
   }
 
   @Post('logout')
@@ -85,8 +89,8 @@ export class AuthController {
   @ApiOperation({ summary: 'End the current session' })
   @ApiNoContentResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
-  async logout(@CurrentUser() { sessionId }: Principal): Promise<void> {
-    await this.sessions.end(sessionId);
+  logout(@CurrentUser() principal: Principal, @Req() request: FastifyRequest): Promise<void> {
+    return this.sessions.end(principal, clientOf(request));
   }
 
   @Post('logout-all')
@@ -95,8 +99,8 @@ export class AuthController {
   @ApiOperation({ summary: 'End all sessions of the user, including the current one' })
   @ApiNoContentResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
-  logoutAll(@CurrentUser() { userId }: Principal): Promise<void> {
-    return this.sessions.endAll(userId);
+  logoutAll(@CurrentUser() { userId }: Principal, @Req() request: FastifyRequest): Promise<void> {
+    return this.sessions.endAll(userId, clientOf(request));
   }
 
   @Get('sessions')
@@ -117,11 +121,8 @@ export class AuthController {
   endSession(
     @CurrentUser() { userId }: Principal,
     @Param('id', { schema: SessionIdSchema }) id: string,
+    @Req() request: FastifyRequest,
   ): Promise<void> {
-    return this.sessions.endOf(userId, id);
+    return this.sessions.endOf(userId, id, clientOf(request));
   }
-}
-
-function clientOf(request: FastifyRequest): Client {
-  return { ip: request.ip, userAgent: request.headers['user-agent'] };
 }

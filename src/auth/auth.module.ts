@@ -5,6 +5,7 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RateLimitGuard } from '../http/rate-limit/rate-limit.guard.js';
 import { Metrics } from '../observability/metrics.js';
+import { SecurityEventsModule } from '../security-events/security-events.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
@@ -28,6 +29,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 @Module({
   imports: [
     UsersModule,
+    SecurityEventsModule,
     PassportModule,
     JwtModule.register({}),
     TypeOrmModule.forFeature([Session, ErasedSession]),

@@ -1,7 +1,9 @@
 import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { Config } from '../config/config.js';
+import type { Client } from '../http/client.js';
+import { SecurityEventsService } from '../security-events/security-events.service.js';
 import type { User } from '../users/user.entity.js';
 import { toUserBody } from '../users/users.schemas.js';
 import { UsersService } from '../users/users.service.js';
@@ -9,7 +11,7 @@ import { AccessTokensService } from './tokens/access-tokens.service.js';
 import type { Register, SignedIn } from './auth.schemas.js';
 import { refuseCommonPassword } from './passwords/common-passwords.js';
 import { PasswordsService } from './passwords/passwords.service.js';
-import { SessionsService, type Client, type IssuedSession } from './sessions/sessions.service.js';
+import { SessionsService, type IssuedSession } from './sessions/sessions.service.js';
 
 @Injectable()
 export class AuthService {
@@ -17,6 +19,7 @@ export class AuthService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
+    private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
     private readonly accessTokens: AccessTokensService,
     private readonly config: Config,
@@ -31,13 +34,21 @@ export class AuthService {
         { email, passwordHash, displayName: displayName ?? null },
         manager,
       );
-      return { user: created, session: await this.sessions.start(created.id, client, manager) };
+      const started = await this.sessions.start(created.id, client, manager);
+      await this.recordStart('registered', started, client, manager);
+      return { user: created, session: started };
     });
     return this.signedIn(user, session);
   }
 
-  /** Undefined for a wrong e-mail or password, after the same time. */
-  async verify(email: string, password: string): Promise<User | undefined> {
+  /** Undefined for a wrong e-mail or password, after the same time. Records the failure. */
+  async verify(email: string, password: string, client: Client): Promise<User | undefined> {
+    const user = await this.find(email, password);
+    if (!user) this.securityEvents.recordFailure(email, 'sign-in-failed', client);
+    return user;
+  }
+
+  private async find(email: string, password: string): Promise<User | undefined> {
     const user = await this.users.findByEmail(email);
     const matches = await this.passwords.verify(user?.passwordHash, password);
     if (!user || !matches) return undefined;
@@ -53,14 +64,17 @@ export class AuthService {
   async login(user: User, client: Client): Promise<SignedIn> {
     const session = await this.dataSource.transaction(async (manager) => {
       const unchanged = await this.users.lockPasswordHash(user.id, user.passwordHash, manager);
-      return unchanged ? this.sessions.start(user.id, client, manager) : undefined;
+      if (!unchanged) return undefined;
+      const started = await this.sessions.start(user.id, client, manager);
+      await this.recordStart('sign-in', started, client, manager);
+      return started;
     });
     if (!session) throw new UnauthorizedException('E-mail or password is wrong');
     return this.signedIn(user, session);
   }
 
-  async refresh(refreshToken: string): Promise<SignedIn> {
-    const session = await this.sessions.refresh(refreshToken);
+  async refresh(refreshToken: string, client: Client): Promise<SignedIn> {
+    const session = await this.sessions.refresh(refreshToken, client);
     return this.signedIn(await this.users.get(session.userId), session);
   }
 
@@ -77,6 +91,15 @@ export class AuthService {
   private async verifyAgain({ id }: User, password: string): Promise<User | undefined> {
     const user = await this.users.find(id);
     return user && (await this.passwords.verify(user.passwordHash, password)) ? user : undefined;
+  }
+
+  private recordStart(
+    type: 'registered' | 'sign-in',
+    { userId, sessionId }: IssuedSession,
+    client: Client,
+    manager: EntityManager,
+  ): Promise<void> {
+    return this.securityEvents.record(manager, { userId, type, client, details: { sessionId } });
   }
 
   private async signedIn(user: User, session: IssuedSession): Promise<SignedIn> {

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { CursorSchema, LimitSchema, NextCursorSchema } from '../http/paging/page.schemas.js';
 import { text } from '../http/validation/text.schema.js';
+import { wholeNumber } from '../http/validation/whole-number.schema.js';
 import { TimezoneSchema } from '../users/users.schemas.js';
 
 const MAX_TAGS = 20;
@@ -91,23 +93,6 @@ export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
 export const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/**
- * A number in a query string. Only digits, because `Number` also accepts 0x10, 1e1 and blanks.
- *
- * @param described metadata of the inner schema: that of the preprocess step is missing in the OpenAPI document
- */
-function wholeNumber(
-  min: number,
-  max: number,
-  message = `must be a whole number from ${min} to ${max}`,
-  described: { default?: number } = {},
-) {
-  return z.preprocess(
-    (value) => (typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value),
-    z.int(message).min(min, message).max(max, message).meta(described),
-  );
-}
-
 const mood = wholeNumber(1, 10).optional();
 
 /** Filters of a list and an export. Cursors depend on their order. */
@@ -134,8 +119,8 @@ export const filters = {
 
 export const EntryListQuerySchema = z
   .strictObject({
-    limit: wholeNumber(1, 100, undefined, { default: 20 }).default(20),
-    cursor: z.string().min(1).max(512).optional().meta({ description: 'nextCursor of the previous page' }),
+    limit: LimitSchema,
+    cursor: CursorSchema,
     page: wholeNumber(1, Number.MAX_SAFE_INTEGER, 'must be a whole number from 1')
       .optional()
       .meta({ description: `1-based; page × limit ≤ ${MAX_OFFSET}; not with cursor`, maximum: MAX_OFFSET }),
@@ -159,7 +144,7 @@ export const EntryListSchema = z
     total: z.int().meta({ description: 'matching entries on all pages; with q, at most 1000' }),
     limit: z.int(),
     page: z.int().optional().meta({ description: 'only if it was requested' }),
-    nextCursor: z.string().nullable().meta({ description: 'null on the last page' }),
+    nextCursor: NextCursorSchema,
   })
   .meta({ id: 'EntryList' });
 export type EntryList = z.infer<typeof EntryListSchema>;

@@ -51,6 +51,7 @@ const VERSIONS: readonly {
   { migration: 'CheckSearchText1795765181000', gains: {}, fill: fillFolded },
   { migration: 'ValidateSearchText1795765182000', gains: {}, fill: fillFolded },
   { migration: 'DropEntryRollups1795765183000', gains: {}, fill: fillJournals },
+  { migration: 'AddSecurityEvents1795987969861', gains: {}, fill: fillEvents },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
@@ -118,9 +119,26 @@ async function fillJournals(database: TestDatabase, passwordHash: string): Promi
   await database.query('INSERT INTO journals (user_id, revision) VALUES ($1, 1795765183000000)', [ADA]);
 }
 
+async function fillEvents(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillJournals(database, passwordHash);
+  await database.query(
+    `INSERT INTO security_events (id, user_id, type, network, user_agent, actor_id, details) VALUES
+       ($1, $1, 'sign-in', '2001:db8::/64', 'curl', NULL, '{"sessionId": "x"}'), ($2, $2, 'disabled', NULL, NULL, $1, '{}')`,
+    [ADA, BOB],
+  );
+}
+
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
   const tables: Record<string, Row[]> = {};
-  for (const table of ['users', 'sessions', 'entries', 'erased_sessions', 'journals', 'unconfirmed_scopes']) {
+  for (const table of [
+    'users',
+    'sessions',
+    'entries',
+    'erased_sessions',
+    'journals',
+    'unconfirmed_scopes',
+    'security_events',
+  ]) {
     const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
       table,
     ]);

@@ -22,6 +22,7 @@ const CONTRACT = {
   'DELETE /users/me': 'secured',
   'PUT /users/me/password': 'secured',
   'GET /users/me/export': 'secured',
+  'GET /users/me/security-events': 'secured',
   'GET /entries': 'secured',
   'POST /entries': 'secured',
   'POST /entries/bulk': 'secured',

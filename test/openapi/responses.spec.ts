@@ -49,6 +49,8 @@ describe('the OpenAPI document', () => {
     await ask(ada, 'PATCH /users/me', { body: { displayName: null, timezone: 'Europe/Vienna' } });
     await ask(ada, 'PATCH /users/me', { body: { timezone: 'Nowhere' } });
     await ask(anonymous, 'GET /users/me');
+    await ask(ada, 'GET /users/me/security-events', { query: '?limit=1' });
+    await ask(ada, 'GET /users/me/security-events', { query: '?cursor=wrong' });
 
     const full = { text: 'a', mood: 1, category: 'b', tags: ['c'], occurredAt: '2026-03-01T08:30:00+01:00' };
     const { id } = (await ask(ada, 'POST /entries', { body: full })).body;

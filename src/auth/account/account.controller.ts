@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, HttpCode, Put, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { clientOf } from '../../http/client.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
@@ -24,10 +25,13 @@ export class AccountController {
   changePassword(
     @CurrentUser() principal: Principal,
     @Body({ schema: PasswordChangeSchema }) body: PasswordChange,
-    @Req() { ip }: FastifyRequest,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.changePassword(principal, body, { ip, report: rateLimitHeaders(reply) });
+    return this.account.changePassword(principal, body, {
+      ...clientOf(request),
+      report: rateLimitHeaders(reply),
+    });
   }
 
   @Delete()
@@ -39,9 +43,9 @@ export class AccountController {
   erase(
     @CurrentUser() principal: Principal,
     @Body({ schema: ErasureSchema }) { password }: Erasure,
-    @Req() { ip }: FastifyRequest,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.erase(principal, password, { ip, report: rateLimitHeaders(reply) });
+    return this.account.erase(principal, password, { ...clientOf(request), report: rateLimitHeaders(reply) });
   }
 }

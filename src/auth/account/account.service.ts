@@ -2,8 +2,10 @@ import { ForbiddenException, Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { retryDeadlocks } from '../../database/deadlock.js';
+import type { Client } from '../../http/client.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
+import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import { PersonalDataService } from '../../users/personal-data.service.js';
 import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
@@ -13,7 +15,9 @@ import { PasswordAttemptsService, type PasswordAttempt } from '../passwords/pass
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
-type Client = Omit<PasswordAttempt, 'email'>;
+interface Attempt extends Client {
+  readonly report: PasswordAttempt['report'];
+}
 
 @Injectable()
 export class AccountService {
@@ -24,6 +28,7 @@ export class AccountService {
     private readonly users: UsersService,
     private readonly personalData: PersonalDataService,
     private readonly sessions: SessionsService,
+    private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
     private readonly attempts: PasswordAttemptsService,
   ) {}
@@ -37,7 +42,7 @@ export class AccountService {
   async changePassword(
     { userId, sessionId }: Principal,
     { currentPassword, newPassword }: PasswordChange,
-    client: Client,
+    client: Attempt,
   ): Promise<void> {
     await refuseCommonPassword('newPassword', newPassword);
     const user = await this.confirm(userId, currentPassword, client);
@@ -49,6 +54,7 @@ export class AccountService {
       // A concurrent change has replaced the current password.
       if (!(await this.users.replacePasswordHash(userId, user.passwordHash, passwordHash, manager)))
         throw wrongPassword();
+      await this.securityEvents.record(manager, { userId, type: 'password-changed', client });
       return this.sessions.endOthers(userId, sessionId, manager);
     });
     this.sessions.markEnded(ended);
@@ -59,7 +65,7 @@ export class AccountService {
    *
    * @throws {ForbiddenException} if the password is wrong
    */
-  async erase({ userId }: Principal, password: string, client: Client): Promise<void> {
+  async erase({ userId }: Principal, password: string, client: Attempt): Promise<void> {
     const user = await this.confirm(userId, password, client);
     const ended = await this.eraseRows(userId);
     this.sessions.markEnded(ended);
@@ -80,11 +86,12 @@ export class AccountService {
     });
   }
 
-  private async confirm(userId: string, password: string, client: Client): Promise<User> {
+  private async confirm(userId: string, password: string, client: Attempt): Promise<User> {
     const user = await this.users.get(userId);
     return this.attempts.count({ ...client, email: user.email }, async () => {
-      if (!(await this.passwords.verify(user.passwordHash, password))) throw wrongPassword();
-      return user;
+      if (await this.passwords.verify(user.passwordHash, password)) return user;
+      this.securityEvents.recordFailure(user.email, 'reauthentication-failed', client);
+      throw wrongPassword();
     });
   }
 }

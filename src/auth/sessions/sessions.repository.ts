@@ -67,16 +67,16 @@ export class SessionsRepository {
     return this.sessions.existsBy({ user: { email }, ip });
   }
 
-  end(sessionId: string): Promise<string[]> {
-    return this.endWhere('id = :sessionId AND ended_at IS NULL', { sessionId });
+  end(sessionId: string, manager: EntityManager): Promise<string[]> {
+    return this.endWhere('id = :sessionId AND ended_at IS NULL', { sessionId }, manager);
   }
 
-  endOf(userId: string, sessionId: string): Promise<string[]> {
-    return this.endWhere(`id = :sessionId AND user_id = :userId AND ${LIVE}`, { sessionId, userId });
+  endOf(userId: string, sessionId: string, manager: EntityManager): Promise<string[]> {
+    return this.endWhere(`id = :sessionId AND user_id = :userId AND ${LIVE}`, { sessionId, userId }, manager);
   }
 
-  endAll(userId: string): Promise<string[]> {
-    return this.endWhere('user_id = :userId AND ended_at IS NULL', { userId });
+  endAll(userId: string, manager: EntityManager): Promise<string[]> {
+    return this.endWhere('user_id = :userId AND ended_at IS NULL', { userId }, manager);
   }
 
   endOthers(userId: string, currentId: string, manager: EntityManager): Promise<string[]> {
@@ -97,15 +97,24 @@ export class SessionsRepository {
   /**
    * Ends the session of a used refresh token: the previous one after the grace, an older one at once. Tokens without a
    * MAC could be forged, so of those only the previous one counts.
+   *
+   * @returns the user's id, or undefined if the session was not ended
    */
-  endReused(sessionId: string, hash: Buffer, isAuthentic: boolean): Promise<string[]> {
-    return this.endWhere(
+  async endReused(
+    sessionId: string,
+    hash: Buffer,
+    isAuthentic: boolean,
+    manager: EntityManager,
+  ): Promise<string | undefined> {
+    const [ended] = await this.endRows(
       `id = :sessionId AND ${LIVE} AND refresh_token_hash <> :hash
        AND CASE WHEN previous_refresh_token_hash = :hash
                 THEN last_used_at <= now() - make_interval(secs => ${RETRY_GRACE_SECONDS})
                 ELSE :isAuthentic END`,
       { sessionId, hash, isAuthentic },
+      manager,
     );
+    return ended?.user_id;
   }
 
   /** Stores the ids of deleted sessions for other replicas. */
@@ -143,16 +152,24 @@ export class SessionsRepository {
   private async endWhere(
     condition: string,
     parameters: ObjectLiteral,
-    manager: EntityManager = this.sessions.manager,
+    manager?: EntityManager,
   ): Promise<string[]> {
+    return (await this.endRows(condition, parameters, manager)).map(({ id }) => id);
+  }
+
+  private async endRows(
+    condition: string,
+    parameters: ObjectLiteral,
+    manager: EntityManager = this.sessions.manager,
+  ): Promise<{ id: string; user_id: string }[]> {
     const result = await manager
       .createQueryBuilder()
       .update(Session)
       .set({ endedAt: () => 'clock_timestamp()' })
       .where(condition, parameters)
-      .returning('id')
+      .returning('id, user_id')
       .execute();
-    return (result.raw as { id: string }[]).map(({ id }) => id);
+    return result.raw as { id: string; user_id: string }[];
   }
 
   /** SQL, because expiry is compared with the database's clock. */

@@ -1,6 +1,14 @@
 import { Injectable, Logger, NotFoundException, UnauthorizedException } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { retryDeadlocks } from '../../database/deadlock.js';
+import type { Client } from '../../http/client.js';
+import type { Principal } from '../../http/current-user.decorator.js';
+import {
+  SecurityEventsService,
+  type NewSecurityEvent,
+} from '../../security-events/security-events.service.js';
 import { EndedSessionsService } from './ended-sessions.service.js';
 import { RefreshTokensService, type PresentedRefreshToken } from '../tokens/refresh-tokens.service.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -8,11 +16,6 @@ import { toSessionBody, type SessionBody } from './sessions.schemas.js';
 
 /** A new session ends the least recently used one beyond this number. */
 const SESSIONS_PER_USER = 100;
-
-export interface Client {
-  readonly ip: string;
-  readonly userAgent: string | undefined;
-}
 
 export interface IssuedSession {
   readonly userId: string;
@@ -26,7 +29,9 @@ export class SessionsService {
   private readonly logger = new Logger('Sessions');
 
   constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
     private readonly sessions: SessionsRepository,
+    private readonly securityEvents: SecurityEventsService,
     private readonly ended: EndedSessionsService,
     private readonly refreshTokens: RefreshTokensService,
   ) {}
@@ -54,13 +59,13 @@ export class SessionsService {
    * @throws {UnauthorizedException} for an unknown, expired or used token; a used one ends its session, except for the
    *   previous one within 10 s
    */
-  async refresh(refreshToken: string): Promise<IssuedSession> {
+  async refresh(refreshToken: string, client: Client): Promise<IssuedSession> {
     const presented = this.refreshTokens.read(refreshToken);
     if (!presented) throw refused();
     const next = this.refreshTokens.issue(presented.sessionId);
     const userId = await this.sessions.rotate(presented.sessionId, presented.hash, next.hash);
     if (userId !== undefined) return { userId, sessionId: presented.sessionId, refreshToken: next.token };
-    await this.punishReuse(presented);
+    await this.punishReuse(presented, client);
     throw refused();
   }
 
@@ -71,19 +76,24 @@ export class SessionsService {
   }
 
   /** This replica refuses its access tokens at once, others within a second. */
-  async end(sessionId: string): Promise<void> {
-    this.markEnded(await this.sessions.end(sessionId));
+  async end({ userId, sessionId }: Principal, client: Client): Promise<void> {
+    const event: NewSecurityEvent = { userId, type: 'session-ended', client, details: { sessionId } };
+    await this.endAndRecord(event, (manager) => this.sessions.end(sessionId, manager));
   }
 
   /** @throws {NotFoundException} if the user has no live session with this id */
-  async endOf(userId: string, sessionId: string): Promise<void> {
-    const ended = await this.sessions.endOf(userId, sessionId);
-    this.markEnded(ended);
+  async endOf(userId: string, sessionId: string, client: Client): Promise<void> {
+    const event: NewSecurityEvent = { userId, type: 'session-ended', client, details: { sessionId } };
+    const ended = await this.endAndRecord(event, (manager) =>
+      this.sessions.endOf(userId, sessionId, manager),
+    );
     if (ended.length === 0) throw new NotFoundException('No such session');
   }
 
-  async endAll(userId: string): Promise<void> {
-    this.markEnded(await this.sessions.endAll(userId));
+  async endAll(userId: string, client: Client): Promise<void> {
+    await this.endAndRecord({ userId, type: 'sessions-ended', client }, (manager) =>
+      this.sessions.endAll(userId, manager),
+    );
   }
 
   /** Runs in a transaction. Call {@link markEnded} after its commit. @returns the ids of the ended sessions */
@@ -120,12 +130,40 @@ export class SessionsService {
     return this.ended.has(sessionId);
   }
 
-  /** The token was probably stolen. */
-  private async punishReuse({ sessionId, hash, isAuthentic }: PresentedRefreshToken): Promise<void> {
-    const ended = await this.sessions.endReused(sessionId, hash, isAuthentic);
+  /** An erasure locks user and sessions in the other order, so the two can deadlock. */
+  private async endAndRecord(
+    event: NewSecurityEvent,
+    end: (manager: EntityManager) => Promise<string[]>,
+  ): Promise<string[]> {
+    const ended = await retryDeadlocks(() =>
+      this.dataSource.transaction(async (manager) => {
+        const ids = await end(manager);
+        if (ids.length > 0) await this.securityEvents.record(manager, event);
+        return ids;
+      }),
+    );
     this.markEnded(ended);
-    if (ended.length > 0)
-      this.logger.warn(`a used refresh token was presented again: session ${sessionId} is ended`);
+    return ended;
+  }
+
+  /** The token was probably stolen. */
+  private async punishReuse(
+    { sessionId, hash, isAuthentic }: PresentedRefreshToken,
+    client: Client,
+  ): Promise<void> {
+    const userId = await retryDeadlocks(() =>
+      this.dataSource.transaction(async (manager) => {
+        const owner = await this.sessions.endReused(sessionId, hash, isAuthentic, manager);
+        if (owner !== undefined) {
+          const event = { userId: owner, client, details: { sessionId } };
+          await this.securityEvents.record(manager, { ...event, type: 'refresh-token-reused' });
+        }
+        return owner;
+      }),
+    );
+    if (userId === undefined) return;
+    this.markEnded([sessionId]);
+    this.logger.warn(`a used refresh token was presented again: session ${sessionId} is ended`);
   }
 }
 

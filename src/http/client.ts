@@ -1,0 +1,11 @@
+import type { FastifyRequest } from 'fastify';
+
+/** Who sends a request, as far as a user would recognize it. */
+export interface Client {
+  readonly ip: string;
+  readonly userAgent: string | undefined;
+}
+
+export function clientOf(request: FastifyRequest): Client {
+  return { ip: request.ip, userAgent: request.headers['user-agent'] };
+}

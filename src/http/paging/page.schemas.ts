@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { wholeNumber } from '../validation/whole-number.schema.js';
+
+export const LimitSchema = wholeNumber(1, 100, undefined, { default: 20 }).default(20);
+
+export const CursorSchema = z
+  .string()
+  .min(1)
+  .max(512)
+  .optional()
+  .meta({ description: 'nextCursor of the previous page' });
+
+export const NextCursorSchema = z.string().nullable().meta({ description: 'null on the last page' });

@@ -1,0 +1,29 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { ApiProblems } from '../http/problem/api-problems.decorator.js';
+import {
+  SecurityEventListQuerySchema,
+  SecurityEventListSchema,
+  type SecurityEventList,
+  type SecurityEventListQuery,
+} from './security-events.schemas.js';
+import { SecurityEventsService } from './security-events.service.js';
+
+@ApiTags('Users')
+@ApiBearerAuth()
+@Controller('users/me/security-events')
+export class SecurityEventsController {
+  constructor(private readonly events: SecurityEventsService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List the security events of the last 180 days, newest first' })
+  @ApiOkResponse({ standardSchema: SecurityEventListSchema })
+  @ApiProblems(400, 401, 429, 503)
+  list(
+    @CurrentUser() { userId }: Principal,
+    @Query({ schema: SecurityEventListQuerySchema }) query: SecurityEventListQuery,
+  ): Promise<SecurityEventList> {
+    return this.events.list(userId, query);
+  }
+}
