@@ -18,17 +18,17 @@ import type { ExportCommand, ImportCommand, TransferCommand } from '../src/cli/c
 import { describeFailure, runCommand } from '../src/cli/run-command.js';
 import { loadCommandConfig } from '../src/config/config.js';
 import { exportMarkdown, unzipTexts } from './harness/entries/transfer.js';
-import { startApp, type TestApp } from './harness/http/app.js';
+import { startService, type TestService } from './harness/http/service.js';
 import type { ApiClient } from './harness/http/client.js';
 import { createDatabase } from './harness/database/database.js';
 import { Program } from './harness/programs/program.js';
 import { until } from './harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 let ada: ApiClient;
 let folder: string;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();

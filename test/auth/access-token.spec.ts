@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
 import { ApiClient } from '../harness/http/client.js';
 import { changeClaims, readJwt, signJwt, unsignedJwt, type JwtPart } from '../harness/http/jwt.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { Program } from '../harness/programs/program.js';
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
   anonymous = service.anonymous;
 });
 afterAll(() => service.close());

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiResponse, type ApiClient } from '../harness/http/client.js';
 import { expectProblem } from '../harness/http/problem.js';
 
 const PASSWORD = 'correct horse battery';
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 beforeAll(async () => {
-  service = await startApp({
+  service = await startService({
     RATE_LIMIT_ENABLED: 'true',
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: '100000',
     RATE_LIMIT_LOGIN_PER_MINUTE: '200',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash } from '@node-rs/argon2';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiClient } from '../harness/http/client.js';
 import { sessionIdOf } from '../harness/http/jwt.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -8,10 +8,10 @@ import { SIGNED_IN } from '../harness/http/signed-in.js';
 
 const PASSWORD = 'correct horse battery';
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 beforeAll(async () => {
-  service = await startApp({ ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' });
+  service = await startService({ ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' });
   anonymous = service.anonymous;
 });
 afterAll(() => service.close());

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiResponse, type ApiClient } from '../harness/http/client.js';
 import { sendRaw } from '../harness/http/raw-request.js';
 
 /** Requests a property: each is one round trip or two. */
 const RUNS = 50;
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 let ada: ApiClient;
 let mallory: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
   anonymous = service.anonymous;
   [ada, mallory] = await Promise.all([service.signUp({ displayName: 'Ada' }), service.signUp()]);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { ApiClient, randomEmail } from '../harness/http/client.js';
 import { readJwt, sessionIdOf } from '../harness/http/jwt.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -9,10 +9,10 @@ import { SIGNED_IN } from '../harness/http/signed-in.js';
 /** Chance decides a race: repeated often enough to see both orders. */
 const RACES = 8;
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
   anonymous = service.anonymous;
 });
 afterAll(() => service.close());

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiClient } from '../harness/http/client.js';
 import { UUID } from '../harness/http/formats.js';
 import { readJwt } from '../harness/http/jwt.js';
@@ -12,10 +12,10 @@ const PASSWORD = 'correct horse battery';
 /** Chance decides a race: repeated often enough to see both orders. */
 const RACES = 8;
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 beforeAll(async () => {
-  service = await startApp({ ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' });
+  service = await startService({ ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' });
   anonymous = service.anonymous;
 });
 afterAll(() => service.close());

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { listEntries } from '../harness/entries/entries.js';
 import { exportEntries } from '../harness/entries/transfer.js';
 import { expectProblem } from '../harness/http/problem.js';
 
-let service: TestApp;
+let service: TestService;
 /** A new user for each test, who lives in Vienna. */
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();

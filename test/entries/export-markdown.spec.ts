@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { beginDownload, canExport, endOf, exportMarkdown } from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 /** A new user for each test. */
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();

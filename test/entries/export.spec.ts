@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { listEntries } from '../harness/entries/entries.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -21,11 +21,11 @@ import {
 } from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 /** A new user for each test. */
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { strToU8 } from 'fflate';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import {
   DAY_ONE,
@@ -18,11 +18,11 @@ import { expectProblem } from '../harness/http/problem.js';
 
 const BYTES = 'application/octet-stream';
 
-let service: TestApp;
+let service: TestService;
 /** A new user for each test, who lives in Vienna. */
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();

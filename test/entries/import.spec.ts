@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { listEntries } from '../harness/entries/entries.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -20,11 +20,11 @@ import {
 } from '../harness/entries/transfer.js';
 import { until } from '../harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 /** A new user for each test. */
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { bumpRevision } from '../harness/entries/journal.js';
 import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
 
-let service: TestApp;
+let service: TestService;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 afterAll(() => service.close());
 
@@ -172,12 +172,11 @@ describe('PATCH /entries/:id by fifty at once', () => {
   });
 });
 
-// Last: Passport keeps the strategy of the application started last, and these are closed.
 describeWithRedis('lists by way of two replicas with one Redis', () => {
   it('have the total that a count would have, after each of any writes by way of either', async () => {
     const replicas = [
-      await startApp({ REDIS_URL: redisUrl }, service.database),
-      await startApp({ REDIS_URL: redisUrl }, service.database),
+      await startService({ REDIS_URL: redisUrl }, service.database),
+      await startService({ REDIS_URL: redisUrl }, service.database),
     ] as const;
     const here = await replicas[0].signUp();
     const clients = [here, replicas[1].anonymous.as(here.account)] as const;

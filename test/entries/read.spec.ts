@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { createEntry } from '../harness/entries/entries.js';
 import { expectProblem } from '../harness/http/problem.js';
 
-let service: TestApp;
+let service: TestService;
 let ada: ApiClient;
 let bob: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
   [ada, bob] = await Promise.all([service.signUp(), service.signUp()]);
 });
 afterAll(() => service.close());

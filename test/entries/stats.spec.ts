@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { bumpRevision } from '../harness/entries/journal.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
 
-let service: TestApp;
+let service: TestService;
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp();
@@ -358,8 +358,8 @@ describe('statistics of any entries, in any time zone', () => {
 describeWithRedis('statistics by way of two replicas with one Redis', () => {
   it('are right after a write by way of the other', async () => {
     const replicas = [
-      await startApp({ REDIS_URL: redisUrl }, service.database),
-      await startApp({ REDIS_URL: redisUrl }, service.database),
+      await startService({ REDIS_URL: redisUrl }, service.database),
+      await startService({ REDIS_URL: redisUrl }, service.database),
     ] as const;
     try {
       const [here, there] = [await replicas[0].signUp(), replicas[1].anonymous];

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiResponse, ApiClient } from '../harness/http/client.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { until } from '../harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp({ OVERLOAD_SHEDDING: 'true' });
+  service = await startService({ OVERLOAD_SHEDDING: 'true' });
   ada = await service.signUp();
 });
 afterAll(() => service.close());

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { until } from '../harness/until.js';
 
@@ -8,11 +8,11 @@ import { until } from '../harness/until.js';
 const CONNECTION = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'entries reads'`;
 
 describe('the connection of short reads', () => {
-  let service: TestApp;
+  let service: TestService;
   let client: ApiClient;
   let id: string;
   beforeAll(async () => {
-    service = await startApp({ DB_STATEMENT_TIMEOUT_MS: '2000' });
+    service = await startService({ DB_STATEMENT_TIMEOUT_MS: '2000' });
     client = await service.signUp();
     id = (await client.post('/entries', { text: 'kept', mood: 5 })).body.id as string;
   });

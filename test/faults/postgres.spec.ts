@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiResponse, ApiClient } from '../harness/http/client.js';
 import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
 import { TcpProxy } from '../harness/servers/tcp-proxy.js';
@@ -9,7 +9,7 @@ import { until } from '../harness/until.js';
 describe('PostgreSQL', () => {
   let database: TestDatabase;
   let proxy: TcpProxy;
-  let service: TestApp;
+  let service: TestService;
   let client: ApiClient;
   const acknowledged: string[] = [];
 
@@ -19,7 +19,7 @@ describe('PostgreSQL', () => {
     proxy = await TcpProxy.to(hostname, Number(port));
     const url = new URL(database.url);
     url.host = `127.0.0.1:${proxy.port}`;
-    service = await startApp({ DATABASE_URL: url.href, DB_STATEMENT_TIMEOUT_MS: '500' }, database);
+    service = await startService({ DATABASE_URL: url.href, DB_STATEMENT_TIMEOUT_MS: '500' }, database);
     client = await service.signUp();
   });
   afterAll(async () => {

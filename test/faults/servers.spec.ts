@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { ApiClient, type ApiResponse } from '../harness/http/client.js';
 import type { TestDatabase } from '../harness/database/database.js';
 import { Ledger } from '../harness/entries/ledger.js';
@@ -59,12 +59,12 @@ function keepWriting(ledger: Ledger): () => Promise<void> {
 
 describe('PostgreSQL itself', () => {
   let database: TestDatabase;
-  let service: TestApp;
+  let service: TestService;
   let client: ApiClient;
   let ledger: Ledger;
   beforeAll(async () => {
     database = await databaseOf(postgres);
-    service = await startApp({ DB_STATEMENT_TIMEOUT_MS: '400', DB_POOL_SIZE: '5' }, database);
+    service = await startService({ DB_STATEMENT_TIMEOUT_MS: '400', DB_POOL_SIZE: '5' }, database);
     client = await service.signUp();
     ledger = new Ledger(client);
   });
@@ -164,10 +164,10 @@ describe('PostgreSQL itself', () => {
 });
 
 describe('a client that disconnects', () => {
-  let service: TestApp;
+  let service: TestService;
   let client: ApiClient;
   beforeAll(async () => {
-    service = await startApp({ DB_POOL_SIZE: '2' }, await databaseOf(postgres));
+    service = await startService({ DB_POOL_SIZE: '2' }, await databaseOf(postgres));
     client = await service.signUp();
   });
   afterAll(() => service.close());
@@ -216,7 +216,7 @@ describe('a client that disconnects', () => {
 
   it('during a long query: the query ends at its time limit, and the pool becomes free', async () => {
     const limits = { DB_POOL_SIZE: '2', DB_STATEMENT_TIMEOUT_MS: '500' };
-    const other = await startApp(limits, service.database);
+    const other = await startService(limits, service.database);
     const lock = new Client({ connectionString: service.database.url });
     await lock.connect();
     try {
@@ -250,7 +250,7 @@ describe('a client that disconnects', () => {
 describeWithRedis('Redis itself', () => {
   it('is killed, restarts empty, hangs and continues: nothing fails, is lost or is stale', async () => {
     const redis = await RedisServer.start();
-    const service = await startApp({ REDIS_URL: redis.url }, await databaseOf(postgres));
+    const service = await startService({ REDIS_URL: redis.url }, await databaseOf(postgres));
     try {
       const client = await service.signUp();
       const ledger = new Ledger(client);
@@ -313,7 +313,7 @@ describeWithSmallDisk('a disk that is full', () => {
     chownSync(folder, postgres.user!.uid, postgres.user!.gid);
     await postgres.query('postgres', `CREATE TABLESPACE small LOCATION '${folder}'`);
     const database = await databaseOf(postgres, 'TABLESPACE small');
-    const service = await startApp({}, database);
+    const service = await startService({}, database);
     try {
       const client = await service.signUp();
       const ledger = new Ledger(client);

@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest, STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { schemaFaults } from '../harness/http/json-schema.js';
 import { RAW_REQUESTS, sendRaw } from './raw-requests.js';
 import {
@@ -34,11 +34,11 @@ const STATUSES_OUTSIDE_OPERATIONS = new Set([200, 204, 304, 400, 401, 404, 405, 
 const TOO_LARGE = 431;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-let service: TestApp;
+let service: TestService;
 let document: Document;
 beforeAll(async () => {
   // Requests name any addresses.
-  service = await startApp({ TRUST_PROXY: 'on' });
+  service = await startService({ TRUST_PROXY: 'on' });
   document = (await service.anonymous.get('/openapi.json')).body;
 });
 afterAll(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiResponse, type ApiClient } from '../harness/http/client.js';
 import { expectProblem } from '../harness/http/problem.js';
 
@@ -11,13 +11,13 @@ const LIMITS = {
 };
 const PASSWORD = 'correct horse battery';
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 
 /** Starts the service for the tests of one `describe`. */
 function serviceWith(environment: Readonly<Record<string, string>>): void {
   beforeAll(async () => {
-    service = await startApp(environment);
+    service = await startService(environment);
     anonymous = service.anonymous;
   });
   afterAll(() => service.close());

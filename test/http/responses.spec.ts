@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient, ApiResponse } from '../harness/http/client.js';
 import { UUID_V7 } from '../harness/http/formats.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -8,11 +8,11 @@ import { sendRaw } from '../harness/http/raw-request.js';
 const MIB = 1_048_576;
 const ENTRY = { text: 'Walked by the river.', mood: 7 };
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
   anonymous = service.anonymous;
   ada = await service.signUp();
 });

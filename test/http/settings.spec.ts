@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { expectProblem } from '../harness/http/problem.js';
 
 const ENTRY = { text: 'Walked by the river.', mood: 7 };
@@ -21,9 +21,9 @@ const OF_THE_BROWSER =
 
 const ORIGIN = 'https://app.example.org';
 
-let service: TestApp;
+let service: TestService;
 beforeAll(async () => {
-  service = await startApp({
+  service = await startService({
     CORS_ORIGINS: `${ORIGIN},http://localhost:3000`,
     BODY_LIMIT_BYTES: '2048',
     METRICS_ENABLED: 'false',

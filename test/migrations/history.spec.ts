@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config/config.js';
 import { MIGRATIONS } from '../../src/database/schema-files.js';
 import { findMigrations } from '../../src/migrator/history/migration-files.js';
 import { foldText } from '../../src/entries/search/search-text.js';
-import { startApp } from '../harness/http/app.js';
+import { startService } from '../harness/http/service.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
 import { copyBuild } from '../harness/programs/build-copy.js';
 import { createDatabase, type TestDatabase } from '../harness/database/database.js';
@@ -200,7 +200,7 @@ describe('the history of the schema', () => {
         const before = await rowsOf(database);
 
         // The newest release boots on it, and migrates as it does so.
-        const service = await startApp({}, database);
+        const service = await startService({}, database);
         const after = await rowsOf(database);
         for (const [table, rows] of Object.entries(before)) {
           const gained = VERSIONS.slice(index + 1).reduce<Row>(

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiClient, type ApiResponse } from '../harness/http/client.js';
 import { schemaFaults } from '../harness/http/json-schema.js';
 import { OpenApi } from '../harness/http/openapi.js';
 import { expectProblem } from '../harness/http/problem.js';
 
-let service: TestApp;
+let service: TestService;
 let anonymous: ApiClient;
 let api: OpenApi;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
   anonymous = service.anonymous;
   api = await OpenApi.of(anonymous);
 });

@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { createDatabase } from '../harness/database/database.js';
 import { describeWithRedis, redisUrl } from '../harness/servers/redis.js';
 import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 afterAll(() => service.close());
 
@@ -57,7 +57,7 @@ describe('GET /health without the database', () => {
       const proxy = await TcpProxy.to(hostname, Number(port));
       const url = new URL(database.url);
       url.host = `127.0.0.1:${proxy.port}`;
-      const cutOff = await startApp({ DATABASE_URL: url.href }, database);
+      const cutOff = await startService({ DATABASE_URL: url.href }, database);
       try {
         proxy[fault]();
         const { status, body, text } = await cutOff.anonymous.get('/health');
@@ -81,7 +81,7 @@ describeWithRedis('GET /health with Redis', () => {
   it('answers 200 with a degraded cache while Redis is unavailable', async () => {
     const { hostname, port } = new URL(redisUrl!);
     const proxy = await TcpProxy.to(hostname, Number(port));
-    const cached = await startApp({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    const cached = await startService({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
     const cacheOf = async () => (await cached.anonymous.get('/health')).body.details.cache;
     try {
       // One answer: the next may be degraded again where a PING takes longer than its time limit.

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { ApiClient, type Account, type ApiResponse } from '../harness/http/client.js';
 import { createDatabase, type TestDatabase } from '../harness/database/database.js';
 import { lastAccepted } from '../harness/http/last-accepted.js';
@@ -10,9 +10,9 @@ import { Program } from '../harness/programs/program.js';
 import { redisUrl } from '../harness/servers/redis.js';
 import { until } from '../harness/until.js';
 
-let service: TestApp;
+let service: TestService;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 afterAll(() => service.close());
 

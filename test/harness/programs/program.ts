@@ -19,7 +19,7 @@ export class Program {
 
   /** Starts it on a free port, with nothing in its environment but what is given. */
   static start(
-    environment: Readonly<Record<string, string>>,
+    environment: Readonly<Record<string, string | undefined>>,
     program = process.env['TEST_PROGRAM'],
     nodeOptions: readonly string[] = [],
   ): Program {
