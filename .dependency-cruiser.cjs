@@ -1,6 +1,7 @@
 /**
  * The arrows of the architecture: config, migrator <- database <- cache <- users <- security-events <- auth;
- * users <- idempotency; auth, idempotency <- entries; jobs and observability are leaves; http imports observability, and
+ * users <- idempotency; auth, idempotency <- entries; jobs and observability are leaves; mail
+ * imports config, database, jobs and observability; http imports observability, and
  * features import http; health imports database and cache.
  *
  * @type {import('dependency-cruiser').IConfiguration}
@@ -55,6 +56,12 @@ module.exports = {
       to: { path: '^src/(?!jobs/)' },
     },
     {
+      name: 'mail-knows-no-feature',
+      severity: 'error',
+      from: { path: '^src/mail/' },
+      to: { path: '^src/(?!config/|database/|jobs/|observability/|mail/)' },
+    },
+    {
       name: 'health-imports-database-and-cache',
       severity: 'error',
       from: { path: '^src/health/' },
@@ -89,9 +96,9 @@ module.exports = {
       comment:
         'Of another feature: its module, service, schemas, response, and the entity that a relation points to. Never its repository.',
       severity: 'error',
-      from: { path: '^src/(users|security-events|auth|idempotency|entries)/' },
+      from: { path: '^src/(mail|users|security-events|auth|idempotency|entries)/' },
       to: {
-        path: '^src/(users|security-events|auth|idempotency|entries)/',
+        path: '^src/(mail|users|security-events|auth|idempotency|entries)/',
         pathNot: ['^src/$1/', '\\.(module|service|schemas|response|entity)\\.ts$'],
       },
     },

@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<string, string>> = {
   REDIS_URL: 'Redis',
   JWT_SECRET: 'Tokens',
   ARGON2_MEMORY_KIB: 'Passwords (argon2id)',
+  SMTP_URL: 'Mail',
   RATE_LIMIT_ENABLED: 'Rate limits, per minute',
   LOG_LEVEL: 'Observability',
 };

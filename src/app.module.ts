@@ -9,6 +9,7 @@ import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { AllowedMethods } from './http/problem/allowed-methods.js';
 import { ProblemFilter } from './http/problem/problem.filter.js';
+import { MailModule } from './mail/mail.module.js';
 import { SecurityEventsModule } from './security-events/security-events.module.js';
 import { UsersModule } from './users/users.module.js';
 
@@ -19,6 +20,7 @@ import { UsersModule } from './users/users.module.js';
     CacheModule,
     HttpModule,
     HealthModule,
+    MailModule,
     UsersModule,
     SecurityEventsModule,
     AuthModule,

@@ -4,6 +4,7 @@ import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RateLimitGuard } from '../http/rate-limit/rate-limit.guard.js';
+import { MailModule } from '../mail/mail.module.js';
 import { Metrics } from '../observability/metrics.js';
 import { SecurityEventsModule } from '../security-events/security-events.module.js';
 import { UsersModule } from '../users/users.module.js';
@@ -30,6 +31,7 @@ import { SessionsService } from './sessions/sessions.service.js';
   imports: [
     UsersModule,
     SecurityEventsModule,
+    MailModule,
     PassportModule,
     JwtModule.register({}),
     TypeOrmModule.forFeature([Session, ErasedSession]),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { databaseUrl, redisUrl } from './connection-url.js';
+import { databaseUrl, redisUrl, smtpUrl } from './connection-url.js';
 
 /** 32 bytes or more, but anyone can look it up. */
 export const EXAMPLE_SECRET = 'an-example-secret-of-32-bytes-or-more';
@@ -55,6 +55,19 @@ const origins = z
     (list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
     'must be origins such as https://app.example.org, separated by commas',
   );
+
+/** `entries@example.org` or `Entries <entries@example.org>`. */
+const sender = z
+  .string()
+  .regex(
+    /^(?:[^<>@",;\r\n]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/,
+    'must be an address, such as Entries <entries@example.org>',
+  );
+
+const publicUrl = z
+  .url({ protocol: /^https?$/, error: 'must be a URL such as https://entries.example.org' })
+  .refine((text) => !/[?#]/.test(text), 'must have no query and no fragment')
+  .transform((text) => text.replace(/\/+$/, ''));
 
 // Each variable has a type, a default as one writes it (`prefault`) or else an example, and a description.
 // `npm run docs:configuration` writes docs/configuration.md and .env.example from it.
@@ -139,6 +152,13 @@ export const environmentSchema = z.object({
   UV_THREADPOOL_SIZE: integer(2, 1024)
     .prefault('4')
     .describe('Threads for hashing, files and DNS. Node itself reads it, so `.env` cannot set it.'),
+  SMTP_URL: secret(smtpUrl.optional(), 'smtp://user:password@mail.example.org:587').describe(
+    'Sends mail: `smtp://` (STARTTLS; a password is sent only over TLS) or `smtps://`. Without it, `development` prints mails and `production` sends none.',
+  ),
+  MAIL_FROM: optional(sender, 'Entries <entries@example.org>').describe('Sender of mails.'),
+  PUBLIC_URL: optional(publicUrl, 'https://entries.example.org').describe(
+    'Prefix of links in mails, where your front end is. Without it, `http://localhost:PORT`.',
+  ),
   RATE_LIMIT_ENABLED: boolean.prefault('true').describe('Limit requests.'),
   RATE_LIMIT_ANONYMOUS_PER_MINUTE: rate.prefault('100').describe('Requests of an IP address.'),
   RATE_LIMIT_USER_PER_MINUTE: rate.prefault('1000').describe('Requests of a signed-in user.'),

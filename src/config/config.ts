@@ -6,7 +6,7 @@ import { validate } from './validate.js';
 export { ConfigError, EXIT_CONFIG } from './config-error.js';
 export { readEnvironment, type Environment } from './environment.js';
 
-/** The variables by their names; `database`, `migrationsDatabase` and `redis` instead of their URLs and parts. Frozen. */
+/** The variables by their names; `database`, `migrationsDatabase`, `redis` and `smtp` instead of their URLs and parts. Frozen. */
 export class Config extends (class {} as new () => Frozen<ReturnType<typeof toConfig>>) {}
 
 /** What commands without HTTP use. */
@@ -48,11 +48,20 @@ function toCommandConfig<Values extends CommandVariables>(values: Values) {
 }
 
 function toConfig(values: Variables) {
-  const { REDIS_URL, REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password, ...others } = values;
+  const {
+    REDIS_URL,
+    REDIS_HOST: host,
+    REDIS_PORT: port,
+    REDIS_PASSWORD: password,
+    SMTP_URL: smtp,
+    ...others
+  } = values;
   const redis = host ? { host, port, username: undefined, password, database: 0, tls: false } : undefined;
   return {
     ...toCommandConfig(others),
     redis: REDIS_URL ?? redis,
+    smtp,
+    PUBLIC_URL: values.PUBLIC_URL ?? `http://localhost:${values.PORT}`,
     LOG_FORMAT: values.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
     // A processor is left to the event loop, and a thread to files and DNS.
     ARGON2_CONCURRENCY:

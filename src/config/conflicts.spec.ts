@@ -101,3 +101,35 @@ describe('ARGON2_CONCURRENCY', () => {
     }
   });
 });
+
+describe('SMTP_URL', () => {
+  const mail = { SMTP_URL: 'smtp://[::1]:1025', MAIL_FROM: 'entries@example.org' };
+
+  it('needs a sender, and in production the address for links', () => {
+    expect(faultsOf({ ...MINIMAL, SMTP_URL: mail.SMTP_URL })).toEqual({
+      MAIL_FROM: 'is missing, but SMTP_URL is set',
+    });
+    expect(loadConfig({ ...MINIMAL, ...mail, PORT: '9000' })).toMatchObject({
+      smtp: { host: '::1', port: 1025, secure: false, user: undefined },
+      PUBLIC_URL: 'http://localhost:9000',
+    });
+    expect(faultsOf({ ...MINIMAL, ...mail, NODE_ENV: 'production' })).toEqual({
+      PUBLIC_URL: 'is missing: links in mails would lead to localhost',
+    });
+  });
+
+  it.each([
+    ['SMTP_URL', 'http://mail.example', /^must be smtp:/],
+    ['SMTP_URL', 'smtp://mail.example/folder', /^must be smtp:/],
+    ['MAIL_FROM', 'Entries', /^must be an address/],
+    ['MAIL_FROM', 'a@example.org, b@example.org', /^must be an address/],
+    ['MAIL_FROM', 'a@example.org\r\nBcc: b@example.org', /^must be an address/],
+    ['PUBLIC_URL', 'entries.example', /^must be a URL/],
+    ['PUBLIC_URL', 'javascript:alert(1)', /^must be a URL/],
+    ['PUBLIC_URL', 'https://entries.example/?a=b', /^must have no query/],
+  ])('refuses %s %j', (name, value, reason) => {
+    expect(faultsOf({ ...MINIMAL, ...mail, [name]: value })).toEqual({
+      [name]: expect.stringMatching(reason),
+    });
+  });
+});

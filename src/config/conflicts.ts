@@ -37,7 +37,12 @@ export function findConflicts(values: Partial<Variables>, given: Environment): C
     if (exceeds) report(name, `must be less than ${limit}, which is ${values[limit]}`);
   }
 
+  if (given['SMTP_URL'] !== undefined && given['MAIL_FROM'] === undefined)
+    report('MAIL_FROM', 'is missing, but SMTP_URL is set');
+
   if (values.NODE_ENV !== 'production') return faults;
+  if (given['SMTP_URL'] !== undefined && given['PUBLIC_URL'] === undefined)
+    report('PUBLIC_URL', 'is missing: links in mails would lead to localhost');
   for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS'] as const) {
     const isWeak = values[name] === EXAMPLE_SECRET || new Set(values[name]).size < 8;
     if (values[name] && isWeak) report(name, 'is known or guessable, and refused in production');

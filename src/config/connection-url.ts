@@ -46,6 +46,19 @@ export const redisUrl = url(
   tls: url.protocol === 'rediss:',
 }));
 
+/** `smtp://user:password@host:port`, or `smtps://` for TLS from the first byte. */
+export const smtpUrl = url(
+  /^smtps?$/,
+  /^[^/?]+\/?$/,
+  'must be smtp://user:password@host:port or smtps://…, with / ? # in the password percent-encoded',
+).transform((url) => ({
+  host: hostOf(url),
+  port: Number(url.port || (url.protocol === 'smtps:' ? 465 : 587)),
+  secure: url.protocol === 'smtps:',
+  user: decode(url.username) || undefined,
+  password: decode(url.password) || undefined,
+}));
+
 /** @param rest what follows user and password */
 function url(protocol: RegExp, rest: RegExp, error: string) {
   return z

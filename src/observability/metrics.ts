@@ -37,6 +37,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  private readonly mails = new Counter({
+    name: 'mails_total',
+    help: 'Mails by outcome: delivered, failed attempts, dropped after a day, obsolete',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
+
   private readonly enabled: boolean;
 
   constructor({ METRICS_ENABLED }: Config) {
@@ -58,6 +65,10 @@ export class Metrics {
 
   countRefusal(limit: string): void {
     if (this.enabled) this.refusals.inc({ limit });
+  }
+
+  countMails(outcome: 'delivered' | 'failed' | 'dropped' | 'obsolete', mails = 1): void {
+    if (this.enabled) this.mails.inc({ outcome }, mails);
   }
 
   /** A gauge that is read at each scrape. */

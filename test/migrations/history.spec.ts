@@ -52,6 +52,7 @@ const VERSIONS: readonly {
   { migration: 'ValidateSearchText1795765182000', gains: {}, fill: fillFolded },
   { migration: 'DropEntryRollups1795765183000', gains: {}, fill: fillJournals },
   { migration: 'AddSecurityEvents1795987969861', gains: {}, fill: fillEvents },
+  { migration: 'AddMails1795988060816', gains: {}, fill: fillMails },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
@@ -128,6 +129,15 @@ async function fillEvents(database: TestDatabase, passwordHash: string): Promise
   );
 }
 
+async function fillMails(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillEvents(database, passwordHash);
+  await database.query(
+    `INSERT INTO mails (id, template, recipient, user_id, data, created_at, next_attempt_at)
+     VALUES ($1, 'password-changed', 'ada@example.org', $1, '{"ip": "::1"}', '2999-01-01Z', '2999-01-01Z')`,
+    [ADA],
+  );
+}
+
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
   const tables: Record<string, Row[]> = {};
   for (const table of [
@@ -138,6 +148,7 @@ async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, R
     'journals',
     'unconfirmed_scopes',
     'security_events',
+    'mails',
   ]) {
     const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
       table,

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { newestMigration } from '../harness/database/newest-migration.js';
 import { copyProject, type ProjectCopy } from '../harness/programs/project-copy.js';
 
-const NEWEST = 'DropEntryRollups1795765183000';
+const NEWEST = newestMigration();
 const TIMEOUT_MS = 60_000;
 
 /** As the Nest documentation begins an entity. TypeORM would create an extension for its key. */

@@ -11,6 +11,7 @@ const ALLOWED = new Set([
   'BlueOak-1.0.0',
   'ISC',
   'MIT',
+  'MIT-0',
   // Of argparse, which came from Python: a permissive one.
   'Python-2.0',
 ]);

@@ -5,10 +5,12 @@ import { retryDeadlocks } from '../../database/deadlock.js';
 import type { Client } from '../../http/client.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
+import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import { PersonalDataService } from '../../users/personal-data.service.js';
 import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
+import { passwordChangedMail } from './account.mails.js';
 import type { PasswordChange } from './account.schemas.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
 import { PasswordAttemptsService, type PasswordAttempt } from '../passwords/password-attempts.service.js';
@@ -31,10 +33,11 @@ export class AccountService {
     private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
     private readonly attempts: PasswordAttemptsService,
+    private readonly mails: MailService,
   ) {}
 
   /**
-   * One transaction changes the password and ends all other sessions.
+   * One transaction changes the password, ends all other sessions and queues a notice.
    *
    * @throws {ForbiddenException} if the current password is wrong
    * @throws {UnprocessableEntityException} if the new password is the e-mail or a common one
@@ -55,6 +58,7 @@ export class AccountService {
       if (!(await this.users.replacePasswordHash(userId, user.passwordHash, passwordHash, manager)))
         throw wrongPassword();
       await this.securityEvents.record(manager, { userId, type: 'password-changed', client });
+      await this.mails.queue(manager, passwordChangedMail(user, client.ip));
       return this.sessions.endOthers(userId, sessionId, manager);
     });
     this.sessions.markEnded(ended);
@@ -67,7 +71,7 @@ export class AccountService {
    */
   async erase({ userId }: Principal, password: string, client: Attempt): Promise<void> {
     const user = await this.confirm(userId, password, client);
-    const ended = await this.eraseRows(userId);
+    const ended = await this.eraseRows(user);
     this.sessions.markEnded(ended);
     await this.attempts.forget(user.email);
     await this.personalData.eraseTraces(userId);
@@ -75,12 +79,13 @@ export class AccountService {
   }
 
   /** Concurrent erasures and writes can deadlock. */
-  private eraseRows(userId: string): Promise<string[]> {
+  private eraseRows({ id: userId, email }: User): Promise<string[]> {
     return retryDeadlocks(async () => {
       await this.personalData.eraseRows(userId);
       return this.dataSource.transaction(async (manager) => {
         // From here on no session can start.
         await this.users.lock(userId, manager);
+        await this.mails.erase(userId, email, manager);
         return this.sessions.eraseWith(userId, manager, () => this.users.erase(userId, manager));
       });
     });

@@ -1,0 +1,12 @@
+import type { NewMail } from '../../mail/mail.service.js';
+import type { User } from '../../users/user.entity.js';
+
+/** The notice after every change of a password. */
+export function passwordChangedMail({ id, email }: User, ip: string): NewMail {
+  return { template: 'password-changed', to: email, userId: id, data: { time: nowInWords(), ip } };
+}
+
+function nowInWords(): string {
+  const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+  return `${format.format(new Date())} UTC`;
+}
