@@ -98,6 +98,13 @@ describe('ProblemFilter', () => {
     expect(answer.body).toMatchObject({ status: 400, detail: 'The query is not valid', errors });
   });
 
+  it('sends the type and title that an exception gives', async () => {
+    const own = { type: '/problems/too-late', title: 'Too Late', message: 'It ended at noon' };
+    const answer = await answerTo(new BadRequestException(own));
+    expect(answer.body).toMatchObject({ type: '/problems/too-late', title: 'Too Late', status: 400 });
+    expect(answer.body).toMatchObject({ detail: 'It ended at noon' });
+  });
+
   it('accepts exceptions with a plain text and without a message', async () => {
     expect((await answerTo(new HttpException('Slow down', 429))).body).toMatchObject({
       title: 'Too Many Requests',

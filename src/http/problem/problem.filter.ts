@@ -14,6 +14,9 @@ const RETRY_AFTER_SECONDS = 1;
 interface Outcome {
   readonly status: number;
   readonly detail: string;
+  /** Of a problem that clients must tell apart from others of its status. */
+  readonly type?: string | undefined;
+  readonly title?: string | undefined;
   readonly errors?: readonly ProblemError[] | undefined;
   readonly retryAfterSeconds?: number | undefined;
   /** Terminus' report, which is sent instead of a problem. */
@@ -114,8 +117,8 @@ function send(outcome: Outcome, request: FastifyRequest, reply: FastifyReply): v
   if (request.context && (outcome.status === 503 || outcome.status === 504))
     request.context.refusal = outcome.detail;
   const problem: Problem = {
-    type: 'about:blank',
-    title: titleOf(outcome.status),
+    type: outcome.type ?? 'about:blank',
+    title: outcome.title ?? titleOf(outcome.status),
     status: outcome.status,
     detail: outcome.detail,
     instance: request.url.split('?', 1)[0] ?? request.url,
@@ -129,11 +132,16 @@ function ofHttpException(exception: HttpException): Outcome {
   const status = exception.getStatus();
   const response = exception.getResponse();
   if (typeof response === 'string') return { status, detail: response };
-  const { message, errors, retryAfterSeconds, info, details } = response as Record<string, unknown>;
+  const { message, type, title, errors, retryAfterSeconds, info, details } = response as Record<
+    string,
+    unknown
+  >;
   if (info !== undefined && details !== undefined) return { status, detail: '', report: response };
   return {
     status,
     detail: typeof message === 'string' ? message : exception.message,
+    type: typeof type === 'string' ? type : undefined,
+    title: typeof title === 'string' ? title : undefined,
     errors: Array.isArray(errors) ? (errors as ProblemError[]) : undefined,
     retryAfterSeconds: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : undefined,
   };
