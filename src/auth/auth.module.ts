@@ -10,6 +10,7 @@ import { SecurityEventsModule } from '../security-events/security-events.module.
 import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
+import { StepUpService } from './account/step-up.service.js';
 import { AccessTokensService } from './tokens/access-tokens.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
@@ -21,6 +22,14 @@ import { LocalStrategy } from './passwords/local.strategy.js';
 import { PasswordAttemptsService } from './passwords/password-attempts.service.js';
 import { PasswordsService } from './passwords/passwords.service.js';
 import { RefreshTokensService } from './tokens/refresh-tokens.service.js';
+import { RecoveryCode } from './second-factor/recovery-code.entity.js';
+import { SecretEncryption } from './second-factor/secret-encryption.js';
+import { SecondFactorController } from './second-factor/second-factor.controller.js';
+import { SecondFactor } from './second-factor/second-factor.entity.js';
+import { SecondFactorKeyRotation } from './second-factor/second-factor.key-rotation.js';
+import { SecondFactorPersonalData } from './second-factor/second-factor.personal-data.js';
+import { SecondFactorRepository } from './second-factor/second-factor.repository.js';
+import { SecondFactorService } from './second-factor/second-factor.service.js';
 import { SessionsPersonalData } from './sessions/sessions.personal-data.js';
 import { SessionsPurge } from './sessions/sessions.purge.js';
 import { Session } from './sessions/session.entity.js';
@@ -34,18 +43,24 @@ import { SessionsService } from './sessions/sessions.service.js';
     MailModule,
     PassportModule,
     JwtModule.register({}),
-    TypeOrmModule.forFeature([Session, ErasedSession]),
+    TypeOrmModule.forFeature([Session, ErasedSession, SecondFactor, RecoveryCode]),
   ],
-  controllers: [AuthController, AccountController],
+  controllers: [AuthController, AccountController, SecondFactorController],
   providers: [
     AuthService,
     AccountService,
+    StepUpService,
     PasswordAttemptsService,
     SessionsService,
     SessionsRepository,
     EndedSessionsService,
     SessionsPurge,
     SessionsPersonalData,
+    SecondFactorService,
+    SecondFactorRepository,
+    SecondFactorKeyRotation,
+    SecondFactorPersonalData,
+    SecretEncryption,
     PasswordsService,
     RefreshTokensService,
     AccessTokensService,

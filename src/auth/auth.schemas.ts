@@ -22,8 +22,26 @@ export const RegisterSchema = z
   .meta({ id: 'Register' });
 export type Register = z.infer<typeof RegisterSchema>;
 
+export const CurrentPasswordSchema = text(1, 128).meta({ example: 'correct horse battery' });
+
+export const SecondFactorCodeSchema = z
+  .string()
+  .max(64)
+  .transform((code) => code.replace(/[\s-]/g, '').toUpperCase())
+  .pipe(z.string().regex(/^(\d{6}|[A-Z2-7]{24})$/, 'must be a code of six digits, or a recovery code'))
+  .meta({
+    description: 'code of the authenticator app, or a recovery code; blanks, hyphens and case are ignored',
+    example: '492039',
+    minLength: 6,
+    maxLength: 64,
+  });
+
 export const LoginSchema = z
-  .strictObject({ email: EmailSchema, password: text(1, 128).meta({ example: 'correct horse battery' }) })
+  .strictObject({
+    email: EmailSchema,
+    password: CurrentPasswordSchema,
+    code: SecondFactorCodeSchema.optional(),
+  })
   .meta({ id: 'Login' });
 export type Login = z.infer<typeof LoginSchema>;
 

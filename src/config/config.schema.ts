@@ -135,7 +135,7 @@ export const environmentSchema = z.object({
     'Signs access tokens, 32 bytes or more. `openssl rand -base64 48` generates one.',
   ),
   JWT_SECRET_PREVIOUS: secret(signingKey.optional(), 'the-secret-that-was-in-use-until-now').describe(
-    'The secret before this one: verifies tokens, signs none.',
+    'The secret before this one: verifies tokens and decrypts second factors, signs none.',
   ),
   JWT_ACCESS_TTL: duration.prefault('15m').describe('Lifetime of an access token: s, m, h or d.'),
   JWT_REFRESH_TTL: duration.prefault('30d').describe('Lifetime of a session without a refresh.'),

@@ -53,6 +53,7 @@ const VERSIONS: readonly {
   { migration: 'DropEntryRollups1795765183000', gains: {}, fill: fillJournals },
   { migration: 'AddSecurityEvents1795987969861', gains: {}, fill: fillEvents },
   { migration: 'AddMails1795988060816', gains: {}, fill: fillMails },
+  { migration: 'AddSecondFactors1795988085902', gains: {}, fill: fillSecondFactors },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
@@ -138,18 +139,32 @@ async function fillMails(database: TestDatabase, passwordHash: string): Promise<
   );
 }
 
+/** Of the user who does not sign in here. */
+async function fillSecondFactors(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillMails(database, passwordHash);
+  await database.query(
+    `INSERT INTO second_factors (user_id, secret, enabled_at, last_used_step) VALUES ($1, '\\x00ff', '2020-01-03Z', 7)`,
+    [BOB],
+  );
+  await database.query(`INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, '\\x0102')`, [BOB]);
+}
+
+const TABLES = [
+  'users',
+  'sessions',
+  'entries',
+  'erased_sessions',
+  'journals',
+  'unconfirmed_scopes',
+  'security_events',
+  'mails',
+  'second_factors',
+  'recovery_codes',
+];
+
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
   const tables: Record<string, Row[]> = {};
-  for (const table of [
-    'users',
-    'sessions',
-    'entries',
-    'erased_sessions',
-    'journals',
-    'unconfirmed_scopes',
-    'security_events',
-    'mails',
-  ]) {
+  for (const table of TABLES) {
     const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
       table,
     ]);

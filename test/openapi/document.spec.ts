@@ -23,6 +23,11 @@ const CONTRACT = {
   'PUT /users/me/password': 'secured',
   'GET /users/me/export': 'secured',
   'GET /users/me/security-events': 'secured',
+  'GET /users/me/second-factor': 'secured',
+  'POST /users/me/second-factor': 'secured',
+  'DELETE /users/me/second-factor': 'secured',
+  'POST /users/me/second-factor/confirm': 'secured',
+  'POST /users/me/second-factor/recovery-codes': 'secured',
   'GET /entries': 'secured',
   'POST /entries': 'secured',
   'POST /entries/bulk': 'secured',
@@ -137,11 +142,19 @@ describe('GET /openapi.json', () => {
 
   it.each([
     ['POST /auth/register', ['displayName', 'email', 'password'], ['email', 'password']],
-    ['POST /auth/login', ['email', 'password'], ['email', 'password']],
+    ['POST /auth/login', ['code', 'email', 'password'], ['email', 'password']],
     ['POST /auth/refresh', ['refreshToken'], ['refreshToken']],
     ['PATCH /users/me', ['displayName', 'timezone'], []],
-    ['PUT /users/me/password', ['currentPassword', 'newPassword'], ['currentPassword', 'newPassword']],
-    ['DELETE /users/me', ['password'], ['password']],
+    [
+      'PUT /users/me/password',
+      ['code', 'currentPassword', 'newPassword'],
+      ['currentPassword', 'newPassword'],
+    ],
+    ['DELETE /users/me', ['code', 'password'], ['password']],
+    ['POST /users/me/second-factor', ['password'], ['password']],
+    ['DELETE /users/me/second-factor', ['code', 'password'], ['code', 'password']],
+    ['POST /users/me/second-factor/confirm', ['code'], ['code']],
+    ['POST /users/me/second-factor/recovery-codes', ['code', 'password'], ['code', 'password']],
     ['POST /entries', ['category', 'mood', 'occurredAt', 'tags', 'text'], ['mood', 'text']],
     ['PATCH /entries/{id}', ['category', 'mood', 'occurredAt', 'tags', 'text'], []],
     ['POST /entries/bulk', ['entries'], ['entries']],
@@ -155,7 +168,7 @@ describe('GET /openapi.json', () => {
 
   it('describes a body for no other operation', () => {
     const withBody = [...api.operations].filter(([, { requestBody }]) => requestBody).map(([call]) => call);
-    expect(withBody).toHaveLength(10);
+    expect(withBody).toHaveLength(14);
   });
 
   it('describes the media types of import and export', () => {
@@ -178,6 +191,7 @@ describe('GET /openapi.json', () => {
     ['POST /auth/register', 'password', { type: 'string', minLength: 8, maxLength: 128 }],
     ['POST /auth/register', 'displayName', { type: ['string', 'null'], minLength: 1, maxLength: 100 }],
     ['POST /auth/login', 'password', { type: 'string', minLength: 1, maxLength: 128 }],
+    ['POST /auth/login', 'code', { type: 'string', minLength: 6, maxLength: 64 }],
     ['PATCH /users/me', 'displayName', { type: ['string', 'null'], minLength: 1, maxLength: 100 }],
     ['POST /entries', 'text', { type: 'string', minLength: 1, maxLength: 10_000 }],
     ['POST /entries', 'mood', { type: 'integer', minimum: 1, maximum: 10 }],

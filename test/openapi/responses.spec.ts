@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { URI } from 'otpauth';
 import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiClient, type ApiResponse } from '../harness/http/client.js';
 import { schemaFaults } from '../harness/http/json-schema.js';
@@ -111,7 +112,30 @@ describe('the OpenAPI document', () => {
     await ask(ada, 'POST /auth/logout');
     await ask(ada, 'POST /auth/logout');
     const again = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
-    await ask(anonymous.withToken(again.body.accessToken), 'POST /auth/logout-all');
+    const careful = anonymous.withToken(again.body.accessToken);
+    await ask(careful, 'POST /users/me/second-factor', { body: { password: 'wrong' } });
+    await ask(careful, 'POST /users/me/second-factor/confirm', { body: { code: '123456' } });
+    const { uri } = (await ask(careful, 'POST /users/me/second-factor', { body: { password } })).body;
+    const code = URI.parse(uri as string).generate();
+    const { recoveryCodes } = (await ask(careful, 'POST /users/me/second-factor/confirm', { body: { code } }))
+      .body;
+    await ask(careful, 'GET /users/me/second-factor');
+    await ask(anonymous, 'POST /auth/login', { body: { email, password } });
+    await ask(anonymous, 'POST /auth/login', { body: { email, password, code: recoveryCodes[0] } });
+    await ask(careful, 'PUT /users/me/password', {
+      body: { currentPassword: password, newPassword: 'a newer horse battery' },
+    });
+    const { body: renewed } = await ask(careful, 'POST /users/me/second-factor/recovery-codes', {
+      body: { password, code: recoveryCodes[1] },
+    });
+    await ask(careful, 'DELETE /users/me/second-factor', { body: { password, code: recoveryCodes[2] } });
+    await ask(careful, 'DELETE /users/me/second-factor', {
+      body: { password, code: renewed.recoveryCodes[0] },
+    });
+    await ask(careful, 'DELETE /users/me/second-factor', {
+      body: { password, code: renewed.recoveryCodes[1] },
+    });
+    await ask(careful, 'POST /auth/logout-all');
 
     const last = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
     const leaving = anonymous.withToken(last.body.accessToken);

@@ -42,10 +42,10 @@ export class AccountController {
   @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
   erase(
     @CurrentUser() principal: Principal,
-    @Body({ schema: ErasureSchema }) { password }: Erasure,
+    @Body({ schema: ErasureSchema }) body: Erasure,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.erase(principal, password, { ...clientOf(request), report: rateLimitHeaders(reply) });
+    return this.account.erase(principal, body, { ...clientOf(request), report: rateLimitHeaders(reply) });
   }
 }

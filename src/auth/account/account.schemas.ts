@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { text } from '../../http/validation/text.schema.js';
-import { NewPasswordSchema } from '../auth.schemas.js';
-
-const CurrentPasswordSchema = text(1, 128).meta({ example: 'correct horse battery' });
+import { CurrentPasswordSchema, NewPasswordSchema, SecondFactorCodeSchema } from '../auth.schemas.js';
 
 export const PasswordChangeSchema = z
-  .strictObject({ currentPassword: CurrentPasswordSchema, newPassword: NewPasswordSchema })
+  .strictObject({
+    currentPassword: CurrentPasswordSchema,
+    newPassword: NewPasswordSchema,
+    code: SecondFactorCodeSchema.optional(),
+  })
   .refine(({ currentPassword, newPassword }) => currentPassword !== newPassword, {
     path: ['newPassword'],
     message: 'must not be the current password',
@@ -13,5 +14,7 @@ export const PasswordChangeSchema = z
   .meta({ id: 'PasswordChange' });
 export type PasswordChange = z.infer<typeof PasswordChangeSchema>;
 
-export const ErasureSchema = z.strictObject({ password: CurrentPasswordSchema }).meta({ id: 'Erasure' });
+export const ErasureSchema = z
+  .strictObject({ password: CurrentPasswordSchema, code: SecondFactorCodeSchema.optional() })
+  .meta({ id: 'Erasure' });
 export type Erasure = z.infer<typeof ErasureSchema>;

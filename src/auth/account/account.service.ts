@@ -1,8 +1,7 @@
-import { ForbiddenException, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { retryDeadlocks } from '../../database/deadlock.js';
-import type { Client } from '../../http/client.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 import { MailService } from '../../mail/mail.service.js';
@@ -11,15 +10,12 @@ import { PersonalDataService } from '../../users/personal-data.service.js';
 import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
 import { passwordChangedMail } from './account.mails.js';
-import type { PasswordChange } from './account.schemas.js';
+import type { Erasure, PasswordChange } from './account.schemas.js';
+import { StepUpService, wrongPassword, type StepUpClient } from './step-up.service.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
-import { PasswordAttemptsService, type PasswordAttempt } from '../passwords/password-attempts.service.js';
+import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
-
-interface Attempt extends Client {
-  readonly report: PasswordAttempt['report'];
-}
 
 @Injectable()
 export class AccountService {
@@ -32,6 +28,7 @@ export class AccountService {
     private readonly sessions: SessionsService,
     private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
+    private readonly stepUp: StepUpService,
     private readonly attempts: PasswordAttemptsService,
     private readonly mails: MailService,
   ) {}
@@ -39,19 +36,20 @@ export class AccountService {
   /**
    * One transaction changes the password, ends all other sessions and queues a notice.
    *
-   * @throws {ForbiddenException} if the current password is wrong
+   * @throws {ForbiddenException} if the current password or the code is wrong
    * @throws {UnprocessableEntityException} if the new password is the e-mail or a common one
    */
   async changePassword(
     { userId, sessionId }: Principal,
-    { currentPassword, newPassword }: PasswordChange,
-    client: Attempt,
+    { currentPassword, newPassword, code }: PasswordChange,
+    client: StepUpClient,
   ): Promise<void> {
     await refuseCommonPassword('newPassword', newPassword);
-    const user = await this.confirm(userId, currentPassword, client);
-    if (isTheEmail(newPassword, user.email)) {
+    const { email } = await this.users.get(userId);
+    if (isTheEmail(newPassword, email)) {
       throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
     }
+    const user = await this.stepUp.verify(userId, { password: currentPassword, code }, client);
     const passwordHash = await this.passwords.hash(newPassword);
     const ended = await this.dataSource.transaction(async (manager) => {
       // A concurrent change has replaced the current password.
@@ -67,10 +65,10 @@ export class AccountService {
   /**
    * Erases the user and all their data. Deletes the user last, so that an interrupted erasure can be retried.
    *
-   * @throws {ForbiddenException} if the password is wrong
+   * @throws {ForbiddenException} if the password or the code is wrong
    */
-  async erase({ userId }: Principal, password: string, client: Attempt): Promise<void> {
-    const user = await this.confirm(userId, password, client);
+  async erase({ userId }: Principal, erasure: Erasure, client: StepUpClient): Promise<void> {
+    const user = await this.stepUp.verify(userId, erasure, client);
     const ended = await this.eraseRows(user);
     this.sessions.markEnded(ended);
     await this.attempts.forget(user.email);
@@ -90,18 +88,4 @@ export class AccountService {
       });
     });
   }
-
-  private async confirm(userId: string, password: string, client: Attempt): Promise<User> {
-    const user = await this.users.get(userId);
-    return this.attempts.count({ ...client, email: user.email }, async () => {
-      if (await this.passwords.verify(user.passwordHash, password)) return user;
-      this.securityEvents.recordFailure(user.email, 'reauthentication-failed', client);
-      throw wrongPassword();
-    });
-  }
-}
-
-/** Not 401: the access token is valid, and a client would refresh it and retry. */
-function wrongPassword(): ForbiddenException {
-  return new ForbiddenException('The password is wrong');
 }

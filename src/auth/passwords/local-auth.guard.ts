@@ -1,22 +1,28 @@
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { HttpStatus, Injectable, UnauthorizedException, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { SchemaValidationPipe } from '../../http/validation/schema-validation.pipe.js';
+import type { User } from '../../users/user.entity.js';
 import { LoginSchema, type Login } from '../auth.schemas.js';
+import { SecondFactorRequiredException } from '../second-factor/second-factor-required.exception.js';
+import { SecondFactorService } from '../second-factor/second-factor.service.js';
 import { PasswordAttemptsService } from './password-attempts.service.js';
 
-/** Checks e-mail and password with Passport. Validates the body itself, because guards run before pipes. */
+/** Checks e-mail and password with Passport, then the second factor. Validates the body itself, because guards run before pipes. */
 @Injectable()
 export class LocalAuthGuard extends AuthGuard('local') {
   private readonly pipe = new SchemaValidationPipe();
 
-  constructor(private readonly attempts: PasswordAttemptsService) {
+  constructor(
+    private readonly attempts: PasswordAttemptsService,
+    private readonly secondFactor: SecondFactorService,
+  ) {
     super();
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user: User }>();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const login = await this.pipe.transform<Login>(request.body as Login, {
       type: 'body',
@@ -24,6 +30,17 @@ export class LocalAuthGuard extends AuthGuard('local') {
     });
     request.body = login;
     const attempt = { ip: request.ip, email: login.email, report: rateLimitHeaders(reply) };
-    return this.attempts.count(attempt, async () => (await super.canActivate(context)) as boolean);
+    return this.attempts.count(attempt, async () => {
+      const isRight = (await super.canActivate(context)) as boolean;
+      await this.verifySecondFactor(request.user.id, login.code);
+      return isRight;
+    });
+  }
+
+  /** After the password, so that only who knows it learns whether there is a second factor. */
+  private async verifySecondFactor(userId: string, code: string | undefined): Promise<void> {
+    const outcome = await this.secondFactor.verify(userId, code);
+    if (outcome === 'missing') throw new SecondFactorRequiredException(HttpStatus.UNAUTHORIZED);
+    if (outcome === 'wrong') throw new UnauthorizedException('The code is wrong or was used before');
   }
 }

@@ -1,0 +1,116 @@
+import { Body, Controller, Delete, Get, Header, HttpCode, Post, Req, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { clientOf } from '../../http/client.js';
+import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
+import { Unqueued } from '../../http/overload/unqueued.decorator.js';
+import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
+import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
+import { StepUpService } from '../account/step-up.service.js';
+import {
+  ConfirmEnrolmentSchema,
+  EnrolmentSchema,
+  PasswordAndCodeSchema,
+  RecoveryCodesSchema,
+  SecondFactorSchema,
+  StartEnrolmentSchema,
+  type ConfirmEnrolment,
+  type Enrolment,
+  type PasswordAndCode,
+  type RecoveryCodes,
+  type SecondFactorBody,
+  type StartEnrolment,
+} from './second-factor.schemas.js';
+import { SecondFactorService } from './second-factor.service.js';
+
+@ApiTags('Users')
+@ApiBearerAuth()
+@Controller('users/me/second-factor')
+export class SecondFactorController {
+  constructor(
+    private readonly secondFactor: SecondFactorService,
+    private readonly stepUp: StepUpService,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Tell whether a second factor is enabled' })
+  @ApiOkResponse({ standardSchema: SecondFactorSchema })
+  @ApiProblems(401, 429, 503)
+  read(@CurrentUser() { userId }: Principal): Promise<SecondFactorBody> {
+    return this.secondFactor.read(userId);
+  }
+
+  @Post()
+  @Unqueued()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Start to enrol an authenticator app as a second factor' })
+  @ApiCreatedResponse({ standardSchema: EnrolmentSchema })
+  @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
+  async enrol(
+    @CurrentUser() { userId }: Principal,
+    @Body({ schema: StartEnrolmentSchema }) { password }: StartEnrolment,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Enrolment> {
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    return this.secondFactor.enrol(await this.stepUp.verifyPassword(userId, password, client));
+  }
+
+  @Post('confirm')
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Enable the second factor with its first code' })
+  @ApiOkResponse({ standardSchema: RecoveryCodesSchema })
+  @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
+  async confirm(
+    @CurrentUser() { userId }: Principal,
+    @Body({ schema: ConfirmEnrolmentSchema }) { code }: ConfirmEnrolment,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecoveryCodes> {
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    return {
+      recoveryCodes: await this.stepUp.count(userId, client, () => this.secondFactor.confirm(userId, code)),
+    };
+  }
+
+  @Delete()
+  @Unqueued()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Disable the second factor' })
+  @ApiNoContentResponse()
+  @ApiProblems(400, 401, 403, 404, 413, 415, 422, 429, 503)
+  async disable(
+    @CurrentUser() { userId }: Principal,
+    @Body({ schema: PasswordAndCodeSchema }) body: PasswordAndCode,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    await this.stepUp.verify(userId, body, { ...clientOf(request), report: rateLimitHeaders(reply) });
+    await this.secondFactor.disable(userId);
+  }
+
+  @Post('recovery-codes')
+  @Unqueued()
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Replace all recovery codes' })
+  @ApiOkResponse({ standardSchema: RecoveryCodesSchema })
+  @ApiProblems(400, 401, 403, 404, 413, 415, 422, 429, 503)
+  async renewRecoveryCodes(
+    @CurrentUser() { userId }: Principal,
+    @Body({ schema: PasswordAndCodeSchema }) body: PasswordAndCode,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecoveryCodes> {
+    await this.stepUp.verify(userId, body, { ...clientOf(request), report: rateLimitHeaders(reply) });
+    return { recoveryCodes: await this.secondFactor.renewRecoveryCodes(userId) };
+  }
+}
