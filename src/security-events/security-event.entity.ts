@@ -9,6 +9,12 @@ export const SECURITY_EVENT_TYPES = [
   'reauthentication-failed',
   'refresh-token-reused',
   'password-changed',
+  'second-factor-enabled',
+  'second-factor-disabled',
+  /** The password was right, the code was not. */
+  'second-factor-failed',
+  'recovery-code-used',
+  'recovery-codes-replaced',
   'session-ended',
   'sessions-ended',
 ] as const;

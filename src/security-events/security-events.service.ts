@@ -41,7 +41,11 @@ export class SecurityEventsService implements OnApplicationShutdown {
    * Records a failure of the account with this e-mail address, if there is one; at most 100 of a type in a day. Nobody
    * waits for it: the time of a failed sign-in must not tell whether the account exists.
    */
-  recordFailure(email: string, type: 'sign-in-failed' | 'reauthentication-failed', client: Client): void {
+  recordFailure(
+    email: string,
+    type: 'sign-in-failed' | 'reauthentication-failed' | 'second-factor-failed',
+    client: Client,
+  ): void {
     const writing = this.events
       .insertFailure({ id: uuidv7(), type, ...originOf(client) }, email)
       .catch((error: unknown) => this.logger.warn(`${type} is not recorded`, error))

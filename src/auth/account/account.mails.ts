@@ -6,6 +6,15 @@ export function passwordChangedMail({ id, email }: User, ip: string): NewMail {
   return { template: 'password-changed', to: email, userId: id, data: { time: nowInWords(), ip } };
 }
 
+/** The notice after a change of the second factor, or the use of a recovery code. */
+export function secondFactorMail(
+  template: 'second-factor-enabled' | 'second-factor-disabled' | 'recovery-code-used',
+  { id, email }: Pick<User, 'id' | 'email'>,
+  ip: string,
+): NewMail {
+  return { template, to: email, userId: id, data: { time: nowInWords(), ip } };
+}
+
 function nowInWords(): string {
   const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
   return `${format.format(new Date())} UTC`;

@@ -38,7 +38,7 @@ export class StepUpService {
   verify(userId: string, { password, code }: StepUp, client: StepUpClient): Promise<User> {
     return this.count(userId, client, async (user) => {
       await this.requirePassword(user, password, client);
-      const outcome = await this.secondFactor.verify(userId, code);
+      const outcome = await this.secondFactor.verify(user, code, client);
       if (outcome === 'missing') throw new SecondFactorRequiredException(HttpStatus.FORBIDDEN);
       if (outcome === 'wrong') throw new ForbiddenException('The code is wrong or was used before');
       return user;

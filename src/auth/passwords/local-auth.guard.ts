@@ -1,6 +1,7 @@
 import { HttpStatus, Injectable, UnauthorizedException, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { clientOf } from '../../http/client.js';
 import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { SchemaValidationPipe } from '../../http/validation/schema-validation.pipe.js';
 import type { User } from '../../users/user.entity.js';
@@ -9,7 +10,10 @@ import { SecondFactorRequiredException } from '../second-factor/second-factor-re
 import { SecondFactorService } from '../second-factor/second-factor.service.js';
 import { PasswordAttemptsService } from './password-attempts.service.js';
 
-/** Checks e-mail and password with Passport, then the second factor. Validates the body itself, because guards run before pipes. */
+/**
+ * Checks e-mail and password with Passport, then the second factor. Validates the body itself, because guards run before
+ * pipes.
+ */
 @Injectable()
 export class LocalAuthGuard extends AuthGuard('local') {
   private readonly pipe = new SchemaValidationPipe();
@@ -32,14 +36,17 @@ export class LocalAuthGuard extends AuthGuard('local') {
     const attempt = { ip: request.ip, email: login.email, report: rateLimitHeaders(reply) };
     return this.attempts.count(attempt, async () => {
       const isRight = (await super.canActivate(context)) as boolean;
-      await this.verifySecondFactor(request.user.id, login.code);
+      await this.verifySecondFactor(request, login.code);
       return isRight;
     });
   }
 
   /** After the password, so that only who knows it learns whether there is a second factor. */
-  private async verifySecondFactor(userId: string, code: string | undefined): Promise<void> {
-    const outcome = await this.secondFactor.verify(userId, code);
+  private async verifySecondFactor(
+    request: FastifyRequest & { user: User },
+    code: string | undefined,
+  ): Promise<void> {
+    const outcome = await this.secondFactor.verify(request.user, code, clientOf(request));
     if (outcome === 'missing') throw new SecondFactorRequiredException(HttpStatus.UNAUTHORIZED);
     if (outcome === 'wrong') throw new UnauthorizedException('The code is wrong or was used before');
   }

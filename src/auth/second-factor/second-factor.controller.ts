@@ -77,7 +77,9 @@ export class SecondFactorController {
   ): Promise<RecoveryCodes> {
     const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
     return {
-      recoveryCodes: await this.stepUp.count(userId, client, () => this.secondFactor.confirm(userId, code)),
+      recoveryCodes: await this.stepUp.count(userId, client, (user) =>
+        this.secondFactor.confirm(user, code, client),
+      ),
     };
   }
 
@@ -93,8 +95,8 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    await this.stepUp.verify(userId, body, { ...clientOf(request), report: rateLimitHeaders(reply) });
-    await this.secondFactor.disable(userId);
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    await this.secondFactor.disable(await this.stepUp.verify(userId, body, client), client);
   }
 
   @Post('recovery-codes')
@@ -110,7 +112,8 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecoveryCodes> {
-    await this.stepUp.verify(userId, body, { ...clientOf(request), report: rateLimitHeaders(reply) });
-    return { recoveryCodes: await this.secondFactor.renewRecoveryCodes(userId) };
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    const user = await this.stepUp.verify(userId, body, client);
+    return { recoveryCodes: await this.secondFactor.renewRecoveryCodes(user, client) };
   }
 }

@@ -26,7 +26,6 @@ const STATEMENTS = {
     UPDATE second_factors SET last_used_step = $2
      WHERE user_id = $1 AND enabled_at IS NOT NULL
        AND (last_used_step IS NULL OR last_used_step NOT BETWEEN $2 AND $3)`,
-  spendRecoveryCode: 'DELETE FROM recovery_codes WHERE user_id = $1 AND code_hash = $2',
   encryptedWith:
     'SELECT user_id AS "userId", secret FROM second_factors WHERE substr(secret, 1, 4) = $1 LIMIT $2',
   replaceSecret: 'UPDATE second_factors SET secret = $3 WHERE user_id = $1 AND secret = $2',
@@ -67,24 +66,21 @@ export class SecondFactorRepository {
     return affected === 1;
   }
 
-  /** Locks the factor, so that of concurrent calls only the codes of the last one remain. @returns false if there is none */
+  /** Call it with the user locked, so that of concurrent calls only the codes of the last one remain. */
   async replaceRecoveryCodes(
     userId: string,
     hashes: readonly Buffer[],
     manager: EntityManager,
-  ): Promise<boolean> {
-    const factor = await manager.findOne(SecondFactor, {
-      select: { userId: true },
-      where: { userId, enabledAt: Not(IsNull()) },
-      lock: { mode: 'pessimistic_write' },
-    });
-    if (!factor) return false;
+  ): Promise<void> {
     await manager.delete(RecoveryCode, { userId });
     await manager.insert(
       RecoveryCode,
       hashes.map((codeHash) => ({ userId, codeHash })),
     );
-    return true;
+  }
+
+  isEnabled(userId: string, manager: EntityManager): Promise<boolean> {
+    return manager.existsBy(SecondFactor, { userId, enabledAt: Not(IsNull()) });
   }
 
   /**
@@ -101,12 +97,9 @@ export class SecondFactorRepository {
   }
 
   /** @returns false if it is not one of the unused codes */
-  async spendRecoveryCode(userId: string, hash: Buffer): Promise<boolean> {
-    const { rowCount } = await this.sql.query('second-factor-spend-code', STATEMENTS.spendRecoveryCode, [
-      userId,
-      hash,
-    ]);
-    return rowCount === 1;
+  async spendRecoveryCode(userId: string, codeHash: Buffer, manager: EntityManager): Promise<boolean> {
+    const { affected } = await manager.delete(RecoveryCode, { userId, codeHash });
+    return affected === 1;
   }
 
   async listEncryptedWith(keyId: Buffer, limit: number): Promise<Pick<SecondFactor, 'userId' | 'secret'>[]> {

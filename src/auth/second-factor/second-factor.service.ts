@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { ConflictException, ForbiddenException, Injectable, Logger, NotFoundException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { Client } from '../../http/client.js';
+import { MailService } from '../../mail/mail.service.js';
+import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
+import { UsersService } from '../../users/users.service.js';
+import { secondFactorMail } from '../account/account.mails.js';
 import { hashOfRecoveryCode, newRecoveryCodes, RECOVERY_CODE } from './recovery-codes.js';
 import { SecretEncryption } from './secret-encryption.js';
 import { SecondFactorRepository, type StoredFactor } from './second-factor.repository.js';
@@ -15,6 +20,8 @@ const SECRET_BYTES = 20;
 /** What authenticator apps show above the code. */
 const ISSUER = 'entries';
 
+type Owner = Pick<User, 'id' | 'email'>;
+
 /** An authenticator app as a second factor (RFC 6238), and recovery codes for the day that it is lost. */
 @Injectable()
 export class SecondFactorService {
@@ -24,6 +31,9 @@ export class SecondFactorService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly factors: SecondFactorRepository,
     private readonly encryption: SecretEncryption,
+    private readonly users: UsersService,
+    private readonly securityEvents: SecurityEventsService,
+    private readonly mails: MailService,
   ) {}
 
   async read(userId: string): Promise<SecondFactorBody> {
@@ -35,7 +45,7 @@ export class SecondFactorService {
    *
    * @throws {ConflictException} if a second factor is enabled
    */
-  async enrol({ id, email }: Pick<User, 'id' | 'email'>): Promise<Enrolment> {
+  async enrol({ id, email }: Owner): Promise<Enrolment> {
     const secret = randomBytes(SECRET_BYTES);
     if (!(await this.factors.begin(id, this.encryption.encrypt(id, secret)))) throw alreadyEnabled();
     const uri = totpUri(ISSUER, email, secret);
@@ -51,24 +61,26 @@ export class SecondFactorService {
    * @throws {ConflictException} if no enrolment is pending
    * @throws {ForbiddenException} if the code is wrong
    */
-  async confirm(userId: string, code: string): Promise<string[]> {
-    const factor = await this.factors.find(userId);
+  async confirm(user: Owner, code: string, client: Client): Promise<string[]> {
+    const factor = await this.factors.find(user.id);
     if (!factor) throw noEnrolment();
     if (factor.enabledAt) throw alreadyEnabled();
     const step = this.stepOf(factor, code);
     if (step === undefined) throw new ForbiddenException('The code is wrong');
     const { codes, hashes } = issueRecoveryCodes();
-    await this.dataSource.transaction(async (manager) => {
-      if (!(await this.factors.enable(userId, factor.secret, step, manager))) throw noEnrolment();
-      await this.factors.replaceRecoveryCodes(userId, hashes, manager);
+    await this.change(user, async (manager) => {
+      if (!(await this.factors.enable(user.id, factor.secret, step, manager))) throw noEnrolment();
+      await this.factors.replaceRecoveryCodes(user.id, hashes, manager);
+      await this.notify('second-factor-enabled', user, client, manager);
     });
     return codes;
   }
 
   /** @throws {NotFoundException} if no second factor is enabled */
-  async disable(userId: string): Promise<void> {
-    await this.dataSource.transaction(async (manager) => {
-      if (!(await this.factors.remove(userId, manager))) throw notEnabled();
+  async disable(user: Owner, client: Client): Promise<void> {
+    await this.change(user, async (manager) => {
+      if (!(await this.factors.remove(user.id, manager))) throw notEnabled();
+      await this.notify('second-factor-disabled', user, client, manager);
     });
   }
 
@@ -77,10 +89,13 @@ export class SecondFactorService {
    *
    * @throws {NotFoundException} if no second factor is enabled
    */
-  async renewRecoveryCodes(userId: string): Promise<string[]> {
+  async renewRecoveryCodes(user: Owner, client: Client): Promise<string[]> {
     const { codes, hashes } = issueRecoveryCodes();
-    await this.dataSource.transaction(async (manager) => {
-      if (!(await this.factors.replaceRecoveryCodes(userId, hashes, manager))) throw notEnabled();
+    await this.change(user, async (manager) => {
+      if (!(await this.factors.isEnabled(user.id, manager))) throw notEnabled();
+      await this.factors.replaceRecoveryCodes(user.id, hashes, manager);
+      const event = { userId: user.id, type: 'recovery-codes-replaced', client } as const;
+      await this.securityEvents.record(manager, event);
     });
     return codes;
   }
@@ -91,19 +106,51 @@ export class SecondFactorService {
    *
    * @returns `passed` for a right code, and without one if the user has no second factor
    */
-  async verify(userId: string, code: string | undefined): Promise<'passed' | 'missing' | 'wrong'> {
-    const factor = await this.factors.find(userId);
+  async verify(
+    user: Owner,
+    code: string | undefined,
+    client: Client,
+  ): Promise<'passed' | 'missing' | 'wrong'> {
+    const factor = await this.factors.find(user.id);
     if (!factor?.enabledAt) return 'passed';
     if (code === undefined) return 'missing';
-    return (await this.spend(factor, code)) ? 'passed' : 'wrong';
+    const isSpent = RECOVERY_CODE.test(code)
+      ? await this.spendRecoveryCode(user, code, client)
+      : await this.spendCode(factor, code);
+    if (isSpent) return 'passed';
+    this.securityEvents.recordFailure(user.email, 'second-factor-failed', client);
+    return 'wrong';
   }
 
-  private async spend(factor: StoredFactor, code: string): Promise<boolean> {
-    if (RECOVERY_CODE.test(code)) {
-      return this.factors.spendRecoveryCode(factor.userId, hashOfRecoveryCode(code));
-    }
+  private async spendCode(factor: StoredFactor, code: string): Promise<boolean> {
     const step = this.stepOf(factor, code);
     return step !== undefined && this.factors.spendStep(factor.userId, step, factor.now);
+  }
+
+  private spendRecoveryCode(user: Owner, code: string, client: Client): Promise<boolean> {
+    return this.change(user, async (manager) => {
+      const isSpent = await this.factors.spendRecoveryCode(user.id, hashOfRecoveryCode(code), manager);
+      if (isSpent) await this.notify('recovery-code-used', user, client, manager);
+      return isSpent;
+    });
+  }
+
+  /** Locks the user first, as an erasure does, so that the two cannot deadlock. */
+  private change<T>({ id }: Owner, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.dataSource.transaction(async (manager) => {
+      await this.users.lock(id, manager);
+      return work(manager);
+    });
+  }
+
+  private async notify(
+    type: 'second-factor-enabled' | 'second-factor-disabled' | 'recovery-code-used',
+    user: Owner,
+    client: Client,
+    manager: EntityManager,
+  ): Promise<void> {
+    await this.securityEvents.record(manager, { userId: user.id, type, client });
+    await this.mails.queue(manager, secondFactorMail(type, user, client.ip));
   }
 
   private stepOf({ userId, secret, now }: StoredFactor, code: string): number | undefined {

@@ -26,6 +26,27 @@ export const TEMPLATES = {
       'If it was you, there is nothing to do. If not, reset your password now: that ends every session.',
     ],
   }),
+  'second-factor-enabled': ({ time = '', ip = '' }) => ({
+    subject: 'Your second factor was enabled',
+    paragraphs: [
+      `An authenticator app was added to your journal on ${time}, from the address ${ip}. To sign in you need its code from now on.`,
+      'Keep the recovery codes: each signs you in once without the app. If it was not you, somebody knows your password: tell the administrator.',
+    ],
+  }),
+  'second-factor-disabled': ({ time = '', ip = '' }) => ({
+    subject: 'Your second factor was disabled',
+    paragraphs: [
+      `The authenticator app of your journal was removed on ${time}, from the address ${ip}. The password alone signs in again.`,
+      'If it was you, there is nothing to do. If not, change your password now, and end all sessions.',
+    ],
+  }),
+  'recovery-code-used': ({ time = '', ip = '' }) => ({
+    subject: 'A recovery code was used',
+    paragraphs: [
+      `A recovery code of your journal was used on ${time}, from the address ${ip}. It does not work again.`,
+      'If it was you, there is nothing to do. If not, change your password now, and replace the recovery codes.',
+    ],
+  }),
 } satisfies Record<string, (data: MailData) => MailContent>;
 
 export type TemplateName = keyof typeof TEMPLATES;
