@@ -1,7 +1,7 @@
 /**
- * The arrows of the architecture: config, migrator <- database <- cache <- users <- security-events <- auth;
- * users <- idempotency; auth, idempotency <- entries; jobs and observability are leaves; mail
- * imports config, database, jobs and observability; http imports observability, and
+ * The arrows of the architecture: config, migrator <- database <- cache <- users <- security-events <- auth <- admin;
+ * users <- idempotency; auth, idempotency <- entries; jobs and observability are leaves; mail imports config, database,
+ * jobs and observability; http imports observability, and
  * features import http; health imports database and cache.
  *
  * @type {import('dependency-cruiser').IConfiguration}
@@ -65,40 +65,46 @@ module.exports = {
       name: 'health-imports-database-and-cache',
       severity: 'error',
       from: { path: '^src/health/' },
-      to: { path: '^src/(users|security-events|auth|idempotency|entries)/' },
+      to: { path: '^src/(users|security-events|auth|admin|idempotency|entries)/' },
     },
     {
       name: 'users-knows-no-later-feature',
       severity: 'error',
       from: { path: '^src/users/' },
-      to: { path: '^src/(security-events|auth|idempotency|entries)/' },
+      to: { path: '^src/(security-events|auth|admin|idempotency|entries)/' },
     },
     {
       name: 'security-events-know-no-feature-but-users',
       severity: 'error',
       from: { path: '^src/security-events/' },
-      to: { path: '^src/(auth|idempotency|entries)/' },
+      to: { path: '^src/(auth|admin|idempotency|entries)/' },
     },
     {
       name: 'auth-knows-no-later-feature',
       severity: 'error',
       from: { path: '^src/auth/' },
+      to: { path: '^src/(admin|idempotency|entries)/' },
+    },
+    {
+      name: 'administrators-never-see-entries',
+      severity: 'error',
+      from: { path: '^src/admin/' },
       to: { path: '^src/(idempotency|entries)/' },
     },
     {
       name: 'idempotency-knows-no-feature-but-users',
       severity: 'error',
       from: { path: '^src/idempotency/' },
-      to: { path: '^src/(security-events|auth|entries)/' },
+      to: { path: '^src/(security-events|auth|admin|entries)/' },
     },
     {
       name: 'a-feature-is-its-service',
       comment:
         'Of another feature: its module, service, schemas, response, and the entity that a relation points to. Never its repository.',
       severity: 'error',
-      from: { path: '^src/(mail|users|security-events|auth|idempotency|entries)/' },
+      from: { path: '^src/(mail|users|security-events|auth|admin|idempotency|entries)/' },
       to: {
-        path: '^src/(mail|users|security-events|auth|idempotency|entries)/',
+        path: '^src/(mail|users|security-events|auth|admin|idempotency|entries)/',
         pathNot: ['^src/$1/', '\\.(module|service|schemas|response|entity)\\.ts$'],
       },
     },

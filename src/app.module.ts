@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { AdminModule } from './admin/admin.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CacheModule } from './cache/cache.module.js';
 import { asDatabaseUnavailable, asQueryTimeout } from './database/connection/database-unavailable.js';
@@ -24,6 +25,7 @@ import { UsersModule } from './users/users.module.js';
     UsersModule,
     SecurityEventsModule,
     AuthModule,
+    AdminModule,
     EntriesModule,
   ],
   providers: [

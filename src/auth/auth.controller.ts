@@ -65,7 +65,7 @@ export class AuthController {
   // The guard reads the body.
   @ApiBody(LOGIN_BODY)
   @ApiOkResponse({ standardSchema: SignedInSchema })
-  @ApiProblems(400, 401, 413, 415, 422, 429, 503)
+  @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
   login(@Req() request: FastifyRequest & { user: User }): Promise<SignedIn> {
     return this.auth.login(request.user, clientOf(request));
   }

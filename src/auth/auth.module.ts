@@ -11,6 +11,7 @@ import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
 import { StepUpService } from './account/step-up.service.js';
+import { ErasureService } from './account/erasure.service.js';
 import { AccessTokensService } from './tokens/access-tokens.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
@@ -50,6 +51,7 @@ import { SessionsService } from './sessions/sessions.service.js';
     AuthService,
     AccountService,
     StepUpService,
+    ErasureService,
     PasswordAttemptsService,
     SessionsService,
     SessionsRepository,
@@ -70,6 +72,7 @@ import { SessionsService } from './sessions/sessions.service.js';
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
+  exports: [ErasureService, PasswordsService, SessionsService],
 })
 export class AuthModule {
   constructor(metrics: Metrics, passwords: PasswordsService) {

@@ -1,4 +1,4 @@
-import { Injectable, UnauthorizedException } from '@nestjs/common';
+import { ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Config } from '../config/config.js';
@@ -60,11 +60,13 @@ export class AuthService {
    *
    * @throws {UnauthorizedException} if the password was changed after it was verified: a change ends all other sessions,
    *   so this one must not start
+   * @throws {ForbiddenException} if the account is disabled
    */
   async login(user: User, client: Client): Promise<SignedIn> {
     const session = await this.dataSource.transaction(async (manager) => {
       const unchanged = await this.users.lockPasswordHash(user.id, user.passwordHash, manager);
       if (!unchanged) return undefined;
+      if (unchanged.disabledAt) throw new ForbiddenException('The account is disabled');
       const started = await this.sessions.start(user.id, client, manager);
       await this.recordStart('sign-in', started, client, manager);
       return started;

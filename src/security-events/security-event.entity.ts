@@ -17,6 +17,10 @@ export const SECURITY_EVENT_TYPES = [
   'recovery-codes-replaced',
   'session-ended',
   'sessions-ended',
+  'promoted',
+  'demoted',
+  'disabled',
+  'enabled',
 ] as const;
 export type SecurityEventType = (typeof SECURITY_EVENT_TYPES)[number];
 

@@ -1,5 +1,8 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn, Unique, UpdateDateColumn } from 'typeorm';
 
+export const ROLES = ['user', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
 @Entity('users')
 @Unique(['email'])
 export class User {
@@ -20,6 +23,14 @@ export class User {
   /** IANA time zone name. */
   @Column('varchar', { length: 64, default: 'UTC' })
   timezone!: string;
+
+  /** Text, so that a new role needs no migration. */
+  @Column('varchar', { length: 16, default: 'user' })
+  role!: Role;
+
+  /** A disabled user has no session and cannot sign in. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  disabledAt!: Date | null;
 
   @CreateDateColumn({ type: 'timestamptz', precision: 3, default: () => 'now()' })
   createdAt!: Date;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { text } from '../http/validation/text.schema.js';
-import type { User } from './user.entity.js';
+import { ROLES, type User } from './user.entity.js';
 
 /** RFC 5321 §4.5.3.1.3: 256 octets with two brackets. */
 const EMAIL_MAX = 254;
@@ -50,6 +50,7 @@ export const UserSchema = z
     email: z.string(),
     displayName: z.string().nullable(),
     timezone: z.string(),
+    role: z.enum(ROLES),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
   })
@@ -72,6 +73,7 @@ export function toUserBody(user: User): UserBody {
     email: user.email,
     displayName: user.displayName,
     timezone: user.timezone,
+    role: user.role,
     createdAt: user.createdAt.toISOString(),
     updatedAt: user.updatedAt.toISOString(),
   };

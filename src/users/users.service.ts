@@ -1,12 +1,15 @@
 import { ConflictException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { QueryFailedError, Repository, type EntityManager } from 'typeorm';
+import { ILike, IsNull, LessThan, Not, QueryFailedError, Repository, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { User } from './user.entity.js';
 import type { UserPatch } from './users.schemas.js';
 
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
+
+/** Key of the advisory lock of those who remove an administrator: `admins` in ASCII. */
+const ADMINS_LOCK = 0x61646d696e73;
 
 @Injectable()
 export class UsersService {
@@ -19,9 +22,12 @@ export class UsersService {
   ): Promise<User> {
     const users = manager.withRepository(this.users);
     try {
-      return await users.save(users.create({ ...fields, id: uuidv7(), timezone: 'UTC' }), {
-        transaction: false,
-      });
+      return await users.save(
+        users.create({ ...fields, id: uuidv7(), timezone: 'UTC', role: 'user', disabledAt: null }),
+        {
+          transaction: false,
+        },
+      );
     } catch (error) {
       if (
         error instanceof QueryFailedError &&
@@ -68,29 +74,74 @@ export class UsersService {
   }
 
   /**
-   * Locks the user's row against a change of password and erasure until the transaction ends.
+   * Locks the user's row against other changes and erasure until the transaction ends.
    *
-   * @returns whether the hash is still `expected`
+   * @returns null if the hash is no longer `expected`
    */
-  async lockPasswordHash(id: string, expected: string, manager: EntityManager): Promise<boolean> {
-    const user = await manager.withRepository(this.users).findOne({
-      select: { id: true },
+  lockPasswordHash(
+    id: string,
+    expected: string,
+    manager: EntityManager,
+  ): Promise<Pick<User, 'id' | 'disabledAt'> | null> {
+    return manager.withRepository(this.users).findOne({
+      select: { id: true, disabledAt: true },
       where: { id, passwordHash: expected },
       lock: { mode: 'pessimistic_read' },
     });
-    return user !== null;
+  }
+
+  /** Locks the user's row until the transaction ends. Null if there is no such user. */
+  lock(id: string, manager: EntityManager): Promise<User | null> {
+    return manager.withRepository(this.users).findOne({ where: { id }, lock: { mode: 'for_no_key_update' } });
+  }
+
+  /** The same, and no new row can refer to the user. */
+  lockForErasure(id: string, manager: EntityManager): Promise<User | null> {
+    return manager.withRepository(this.users).findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   }
 
   /**
-   * Locks the user's row until the transaction ends, so that no new row can refer to it.
+   * Until the transaction ends, others wait here, so that of two concurrent requests the second sees what the first did.
    *
-   * @throws {UnauthorizedException} if the user no longer exists
+   * @param user locked
+   * @throws {ConflictException} if the user is the last administrator who is not disabled
    */
-  async lock(id: string, manager: EntityManager): Promise<void> {
-    const user = await manager
-      .withRepository(this.users)
-      .findOne({ select: { id: true }, where: { id }, lock: { mode: 'pessimistic_write' } });
-    if (!user) throw userNoLongerExists();
+  async refuseLastAdmin(user: User, manager: EntityManager): Promise<void> {
+    if (user.role !== 'admin' || user.disabledAt) return;
+    await manager.query('SELECT pg_advisory_xact_lock($1)', [ADMINS_LOCK]);
+    const others = { id: Not(user.id), role: 'admin', disabledAt: IsNull() } as const;
+    if (!(await manager.withRepository(this.users).existsBy(others)))
+      throw new ConflictException('The last administrator cannot be demoted, disabled or erased');
+  }
+
+  /** Sets role and state of a user that is locked by {@link lock}. */
+  async administer(
+    id: string,
+    changes: Partial<Pick<User, 'role' | 'disabledAt'>>,
+    manager: EntityManager,
+  ): Promise<void> {
+    await manager.withRepository(this.users).update({ id }, changes);
+  }
+
+  /**
+   * Newest first.
+   *
+   * @param q part of the e-mail address or the display name, ignoring case
+   * @param before id of the last user of the page before
+   */
+  search(q: string | undefined, limit: number, before?: string): Promise<User[]> {
+    const page = before === undefined ? {} : { id: LessThan(before) };
+    const part = q === undefined ? undefined : ILike(`%${q.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`);
+    return this.users.find({
+      where: part
+        ? [
+            { ...page, email: part },
+            { ...page, displayName: part },
+          ]
+        : page,
+      order: { id: 'DESC' },
+      take: limit,
+    });
   }
 
   /** Foreign keys cascade. */

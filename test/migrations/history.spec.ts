@@ -54,6 +54,11 @@ const VERSIONS: readonly {
   { migration: 'AddSecurityEvents1795987969861', gains: {}, fill: fillEvents },
   { migration: 'AddMails1795988060816', gains: {}, fill: fillMails },
   { migration: 'AddSecondFactors1795988085902', gains: {}, fill: fillSecondFactors },
+  {
+    migration: 'AddUserRoleAndDisabledAt1795989091147',
+    gains: { users: { role: 'user', disabled_at: null } },
+    fill: fillRoles,
+  },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
@@ -161,6 +166,12 @@ const TABLES = [
   'second_factors',
   'recovery_codes',
 ];
+
+async function fillRoles(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillSecondFactors(database, passwordHash);
+  await database.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [ADA]);
+  await database.query(`UPDATE users SET disabled_at = '2026-11-29 12:00:00.5Z' WHERE id = $1`, [BOB]);
+}
 
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
   const tables: Record<string, Row[]> = {};

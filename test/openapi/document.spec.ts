@@ -28,6 +28,11 @@ const CONTRACT = {
   'DELETE /users/me/second-factor': 'secured',
   'POST /users/me/second-factor/confirm': 'secured',
   'POST /users/me/second-factor/recovery-codes': 'secured',
+  'GET /admin/users': 'secured',
+  'GET /admin/users/{id}': 'secured',
+  'PATCH /admin/users/{id}': 'secured',
+  'POST /admin/users/{id}/end-sessions': 'secured',
+  'DELETE /admin/users/{id}': 'secured',
   'GET /entries': 'secured',
   'POST /entries': 'secured',
   'POST /entries/bulk': 'secured',
@@ -155,6 +160,7 @@ describe('GET /openapi.json', () => {
     ['DELETE /users/me/second-factor', ['code', 'password'], ['code', 'password']],
     ['POST /users/me/second-factor/confirm', ['code'], ['code']],
     ['POST /users/me/second-factor/recovery-codes', ['code', 'password'], ['code', 'password']],
+    ['PATCH /admin/users/{id}', ['disabled', 'role'], []],
     ['POST /entries', ['category', 'mood', 'occurredAt', 'tags', 'text'], ['mood', 'text']],
     ['PATCH /entries/{id}', ['category', 'mood', 'occurredAt', 'tags', 'text'], []],
     ['POST /entries/bulk', ['entries'], ['entries']],
@@ -168,7 +174,7 @@ describe('GET /openapi.json', () => {
 
   it('describes a body for no other operation', () => {
     const withBody = [...api.operations].filter(([, { requestBody }]) => requestBody).map(([call]) => call);
-    expect(withBody).toHaveLength(14);
+    expect(withBody).toHaveLength(15);
   });
 
   it('describes the media types of import and export', () => {

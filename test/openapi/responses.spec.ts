@@ -109,6 +109,26 @@ describe('the OpenAPI document', () => {
     await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
     await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
     await ask(ada, 'DELETE /auth/sessions/{id}', { id: 'nothing' });
+    await ask(ada, 'GET /admin/users');
+    const own = { id: (await ask(ada, 'GET /users/me')).body.id };
+    await service.database.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [own.id]);
+    await ask(ada, 'GET /admin/users', { query: '?limit=1' });
+    await ask(ada, 'GET /admin/users', { query: '?limit=0' });
+    await ask(ada, 'GET /admin/users/{id}', own);
+    await ask(ada, 'GET /admin/users/{id}', { id: 'nothing' });
+    await ask(ada, 'PATCH /admin/users/{id}', { ...own, body: { disabled: false } });
+    await ask(ada, 'PATCH /admin/users/{id}', { ...own, body: { disabled: true } });
+    await ask(ada, 'PATCH /admin/users/{id}', { ...own, body: { role: 'owner' } });
+    await ask(ada, 'DELETE /admin/users/{id}', own);
+    const bob = {
+      id: (await ask(anonymous, 'POST /auth/register', { body: { email: randomEmail(), password } })).body
+        .user.id,
+    };
+    await ask(ada, 'POST /admin/users/{id}/end-sessions', bob);
+    await ask(ada, 'DELETE /admin/users/{id}', bob);
+    await ask(ada, 'POST /admin/users/{id}/end-sessions', bob);
+    await ask(ada, 'DELETE /users/me', { body: { password } });
+    await service.database.query(`UPDATE users SET role = 'user' WHERE id = $1`, [own.id]);
     await ask(ada, 'POST /auth/logout');
     await ask(ada, 'POST /auth/logout');
     const again = await ask(anonymous, 'POST /auth/login', { body: { email, password } });

@@ -22,6 +22,7 @@ describe('GET /users/me', () => {
       email: ada.account.email,
       displayName: 'Ada',
       timezone: 'UTC',
+      role: 'user',
       createdAt: expect.stringMatching(INSTANT),
       updatedAt: expect.stringMatching(INSTANT),
     });

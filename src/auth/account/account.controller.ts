@@ -39,7 +39,7 @@ export class AccountController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Erase the user and all their data permanently' })
   @ApiNoContentResponse()
-  @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
+  @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
   erase(
     @CurrentUser() principal: Principal,
     @Body({ schema: ErasureSchema }) body: Erasure,

@@ -96,6 +96,11 @@ export class SessionsService {
     );
   }
 
+  /** The same in a transaction that records the reason. Call {@link markEnded} after its commit. @returns the ids */
+  endEvery(userId: string, manager: EntityManager): Promise<string[]> {
+    return this.sessions.endAll(userId, manager);
+  }
+
   /** Runs in a transaction. Call {@link markEnded} after its commit. @returns the ids of the ended sessions */
   endOthers(userId: string, currentId: string, manager: EntityManager): Promise<string[]> {
     return this.sessions.endOthers(userId, currentId, manager);

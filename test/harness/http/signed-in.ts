@@ -8,6 +8,7 @@ export const SIGNED_IN = {
     email: expect.any(String),
     displayName: null,
     timezone: 'UTC',
+    role: 'user',
     createdAt: expect.stringMatching(INSTANT),
     updatedAt: expect.stringMatching(INSTANT),
   },

@@ -1,0 +1,74 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';
+import {
+  AdminUserListQuerySchema,
+  AdminUserListSchema,
+  AdminUserPatchSchema,
+  AdminUserSchema,
+  UserIdSchema,
+  type AdminUserBody,
+  type AdminUserList,
+  type AdminUserListQuery,
+  type AdminUserPatch,
+} from './admin.schemas.js';
+import { AdminService } from './admin.service.js';
+import { Roles } from './roles.decorator.js';
+
+@ApiTags('Administration')
+@ApiBearerAuth()
+@Controller('admin/users')
+@Roles('admin')
+export class AdminController {
+  constructor(private readonly admin: AdminService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List users, newest first' })
+  @ApiOkResponse({ standardSchema: AdminUserListSchema })
+  @ApiProblems(400, 401, 404, 429, 503)
+  list(@Query({ schema: AdminUserListQuerySchema }) query: AdminUserListQuery): Promise<AdminUserList> {
+    return this.admin.list(query);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Get a user' })
+  @ApiOkResponse({ standardSchema: AdminUserSchema })
+  @ApiProblems(400, 401, 404, 429, 503)
+  read(@Param('id', { schema: UserIdSchema }) id: string): Promise<AdminUserBody> {
+    return this.admin.read(id);
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Disable or enable a user, or change the role' })
+  @ApiOkResponse({ standardSchema: AdminUserSchema })
+  @ApiProblems(400, 401, 404, 409, 413, 415, 422, 429, 503)
+  update(
+    @Param('id', { schema: UserIdSchema }) id: string,
+    @Body({ schema: AdminUserPatchSchema }) patch: AdminUserPatch,
+    @CurrentUser() { userId: adminId }: Principal,
+  ): Promise<AdminUserBody> {
+    return this.admin.update(id, patch, { adminId });
+  }
+
+  @Post(':id/end-sessions')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End all sessions of a user' })
+  @ApiNoContentResponse()
+  @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
+  endSessions(
+    @Param('id', { schema: UserIdSchema }) id: string,
+    @CurrentUser() { userId: adminId }: Principal,
+  ): Promise<void> {
+    return this.admin.endSessions(id, { adminId });
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Erase a user and all their data permanently' })
+  @ApiNoContentResponse()
+  @ApiProblems(401, 404, 409, ...BODY_PROBLEMS, 429, 503)
+  erase(@Param('id', { schema: UserIdSchema }) id: string): Promise<void> {
+    return this.admin.erase(id);
+  }
+}
