@@ -194,7 +194,7 @@ describe('the OpenAPI document', () => {
         statuses.add(`${call} ${response.status}`);
       }
     }
-    expect(statuses.size).toBe(18);
+    expect(statuses.size).toBe(24);
   });
 
   it.each<[string, unknown]>([
