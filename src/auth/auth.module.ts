@@ -12,6 +12,14 @@ import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
 import { StepUpService } from './account/step-up.service.js';
 import { ErasureService } from './account/erasure.service.js';
+import { AccountToken } from './recovery/account-token.entity.js';
+import { AccountTokensPurge } from './recovery/account-tokens.purge.js';
+import { AccountTokensRepository } from './recovery/account-tokens.repository.js';
+import { AccountTokensService } from './recovery/account-tokens.service.js';
+import { RecoveryController } from './recovery/recovery.controller.js';
+import { RecoveryLimitsService } from './recovery/recovery-limits.service.js';
+import { RecoveryPersonalData } from './recovery/recovery.personal-data.js';
+import { RecoveryService } from './recovery/recovery.service.js';
 import { AccessTokensService } from './tokens/access-tokens.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
@@ -44,14 +52,20 @@ import { SessionsService } from './sessions/sessions.service.js';
     MailModule,
     PassportModule,
     JwtModule.register({}),
-    TypeOrmModule.forFeature([Session, ErasedSession, SecondFactor, RecoveryCode]),
+    TypeOrmModule.forFeature([Session, ErasedSession, AccountToken, SecondFactor, RecoveryCode]),
   ],
-  controllers: [AuthController, AccountController, SecondFactorController],
+  controllers: [AuthController, AccountController, RecoveryController, SecondFactorController],
   providers: [
     AuthService,
     AccountService,
     StepUpService,
     ErasureService,
+    RecoveryService,
+    RecoveryLimitsService,
+    RecoveryPersonalData,
+    AccountTokensService,
+    AccountTokensRepository,
+    AccountTokensPurge,
     PasswordAttemptsService,
     SessionsService,
     SessionsRepository,

@@ -1,8 +1,9 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Metrics } from '../observability/metrics.js';
+import type { ClaimedMail } from './mail.entity.js';
 import { MailTransport } from './mail-transport.js';
-import { MailsRepository, type ClaimedMail } from './mails.repository.js';
+import { MailsRepository } from './mails.repository.js';
 import { render } from './templates/render.js';
 import { isTemplate, TEMPLATES, type MailData, type TemplateName } from './templates/templates.js';
 

@@ -1,5 +1,11 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
+/** A mail that a process has claimed to deliver it. */
+export type ClaimedMail = Pick<
+  Mail,
+  'id' | 'template' | 'recipient' | 'userId' | 'data' | 'attempts' | 'createdAt'
+>;
+
 /** A mail that waits for its delivery. Holds no secret: the token of a link is computed when the mail is sent. */
 @Entity('mails')
 @Index(['nextAttemptAt'])

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Sql } from '../database/sql.js';
-import { Mail } from './mail.entity.js';
+import { Mail, type ClaimedMail } from './mail.entity.js';
 
 /** A mail is tried for this long, hours. */
 export const KEPT_HOURS = 24;
@@ -12,11 +12,6 @@ const LEASE_SECONDS = 120;
 /** Pause after the first failed attempt, s. It doubles with each attempt, up to {@link LONGEST_PAUSE_SECONDS}. */
 const FIRST_PAUSE_SECONDS = 5;
 const LONGEST_PAUSE_SECONDS = 320;
-
-export type ClaimedMail = Pick<
-  Mail,
-  'id' | 'template' | 'recipient' | 'userId' | 'data' | 'attempts' | 'createdAt'
-> & { readonly waiting: number };
 
 /** The only row of a claim that found no due mail. */
 interface Unclaimed {
@@ -65,7 +60,11 @@ export class MailsRepository {
 
   /** Takes at most `limit` due mails, which no other replica takes until the lease ends. `waiting` counts all mails. */
   async claim(limit: number): Promise<{ readonly mails: ClaimedMail[]; readonly waiting: number }> {
-    const { rows } = await this.sql.query<ClaimedMail | Unclaimed>('mails-claim', STATEMENTS.claim, [limit]);
+    const { rows } = await this.sql.query<(ClaimedMail & { waiting: number }) | Unclaimed>(
+      'mails-claim',
+      STATEMENTS.claim,
+      [limit],
+    );
     return { mails: rows.filter((row) => row.id !== null), waiting: rows[0]?.waiting ?? 0 };
   }
 

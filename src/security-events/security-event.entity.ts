@@ -9,6 +9,8 @@ export const SECURITY_EVENT_TYPES = [
   'reauthentication-failed',
   'refresh-token-reused',
   'password-changed',
+  'password-reset-requested',
+  'password-reset',
   'second-factor-enabled',
   'second-factor-disabled',
   /** The password was right, the code was not. */

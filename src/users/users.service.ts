@@ -73,6 +73,14 @@ export class UsersService {
     return affected === 1;
   }
 
+  /** Replaces the hash, whatever it is. @returns false if the user no longer exists */
+  async setPasswordHash(id: string, passwordHash: string, manager: EntityManager): Promise<boolean> {
+    const { affected } = await manager
+      .withRepository(this.users)
+      .update({ id }, { passwordHash, updatedAt: () => 'updated_at' });
+    return affected === 1;
+  }
+
   /**
    * Locks the user's row against other changes and erasure until the transaction ends.
    *

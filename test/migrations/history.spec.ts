@@ -59,6 +59,7 @@ const VERSIONS: readonly {
     gains: { users: { role: 'user', disabled_at: null } },
     fill: fillRoles,
   },
+  { migration: 'AddAccountTokens1795989187659', gains: {}, fill: fillTokens },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
@@ -154,6 +155,16 @@ async function fillSecondFactors(database: TestDatabase, passwordHash: string): 
   await database.query(`INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, '\\x0102')`, [BOB]);
 }
 
+async function fillTokens(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillRoles(database, passwordHash);
+  await database.query(
+    `INSERT INTO account_tokens (user_id, purpose, email, mail_id, token_hash, expires_at, used_at)
+     VALUES ($1, 'reset-password', 'ada@example.org', $1, '\\x00ff', '2999-01-01Z', NULL),
+            ($2, 'reset-password', 'bob@example.org', $2, NULL, NULL, '2020-01-01Z')`,
+    [ADA, BOB],
+  );
+}
+
 const TABLES = [
   'users',
   'sessions',
@@ -165,6 +176,7 @@ const TABLES = [
   'mails',
   'second_factors',
   'recovery_codes',
+  'account_tokens',
 ];
 
 async function fillRoles(database: TestDatabase, passwordHash: string): Promise<void> {

@@ -13,6 +13,8 @@ const CONTRACT = {
   'POST /auth/register': 'public',
   'POST /auth/login': 'public',
   'POST /auth/refresh': 'public',
+  'POST /auth/forgot-password': 'public',
+  'POST /auth/reset-password': 'public',
   'POST /auth/logout': 'secured',
   'POST /auth/logout-all': 'secured',
   'GET /auth/sessions': 'secured',
@@ -149,6 +151,8 @@ describe('GET /openapi.json', () => {
     ['POST /auth/register', ['displayName', 'email', 'password'], ['email', 'password']],
     ['POST /auth/login', ['code', 'email', 'password'], ['email', 'password']],
     ['POST /auth/refresh', ['refreshToken'], ['refreshToken']],
+    ['POST /auth/forgot-password', ['email'], ['email']],
+    ['POST /auth/reset-password', ['newPassword', 'token'], ['newPassword', 'token']],
     ['PATCH /users/me', ['displayName', 'timezone'], []],
     [
       'PUT /users/me/password',
@@ -174,7 +178,7 @@ describe('GET /openapi.json', () => {
 
   it('describes a body for no other operation', () => {
     const withBody = [...api.operations].filter(([, { requestBody }]) => requestBody).map(([call]) => call);
-    expect(withBody).toHaveLength(15);
+    expect(withBody).toHaveLength(17);
   });
 
   it('describes the media types of import and export', () => {

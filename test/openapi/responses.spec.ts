@@ -5,17 +5,23 @@ import { startService, type TestService } from '../harness/http/service.js';
 import { randomEmail, type ApiClient, type ApiResponse } from '../harness/http/client.js';
 import { schemaFaults } from '../harness/http/json-schema.js';
 import { OpenApi } from '../harness/http/openapi.js';
+import { SmtpServer } from '../harness/servers/smtp-server.js';
 import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestService;
+let smtp: SmtpServer;
 let anonymous: ApiClient;
 let api: OpenApi;
 beforeAll(async () => {
-  service = await startService();
+  smtp = await SmtpServer.start();
+  service = await startService(smtp.environment);
   anonymous = service.anonymous;
   api = await OpenApi.of(anonymous);
 });
-afterAll(() => service.close());
+afterAll(async () => {
+  await service.close();
+  await smtp.stop();
+});
 
 describe('the OpenAPI document', () => {
   it('matches each response of a tour of the API', async () => {
@@ -41,6 +47,13 @@ describe('the OpenAPI document', () => {
     await ask(anonymous, 'POST /auth/login', { body: { email, password: 'wrong' } });
     await ask(anonymous, 'POST /auth/login', { body: [] });
     await ask(anonymous, 'POST /auth/refresh', { body: { refreshToken: 'wrong' } });
+    const forgetful = (await anonymous.signUp()).account.email;
+    await ask(anonymous, 'POST /auth/forgot-password', { body: { email: forgetful } });
+    await ask(anonymous, 'POST /auth/forgot-password', { body: {} });
+    await ask(anonymous, 'POST /auth/reset-password', { body: { token: 'wrong', newPassword: password } });
+    await ask(anonymous, 'POST /auth/reset-password', { body: { token: 'wrong', newPassword: '' } });
+    const token = await smtp.tokenTo(forgetful, 'reset-password');
+    await ask(anonymous, 'POST /auth/reset-password', { body: { token, newPassword: password } });
     const login = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
     const { refreshToken } = login.body;
     const refreshed = await ask(anonymous, 'POST /auth/refresh', { body: { refreshToken } });
@@ -205,6 +218,8 @@ describe('the OpenAPI document', () => {
     ['POST /auth/login', { email: 'ada@example.org', password: '' }],
     ['POST /auth/login', { email: 'ada@example.org', password: 'x', remember: true }],
     ['POST /auth/refresh', { refreshToken: '' }],
+    ['POST /auth/forgot-password', { email: null }],
+    ['POST /auth/reset-password', { token: '', newPassword: 'correct horse' }],
     ['POST /entries', { text: '', mood: 5 }],
     ['POST /entries', { text: 'x'.repeat(10_001), mood: 5 }],
     ['POST /entries', { text: 'a', mood: 0 }],

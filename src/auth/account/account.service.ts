@@ -12,6 +12,7 @@ import { StepUpService, wrongPassword, type StepUpClient } from './step-up.servi
 import { ErasureService } from './erasure.service.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
+import { AccountTokensRepository } from '../recovery/account-tokens.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
 @Injectable()
@@ -25,10 +26,11 @@ export class AccountService {
     private readonly passwords: PasswordsService,
     private readonly stepUp: StepUpService,
     private readonly mails: MailService,
+    private readonly tokens: AccountTokensRepository,
   ) {}
 
   /**
-   * One transaction changes the password, ends all other sessions and queues a notice.
+   * One transaction changes the password, ends all other sessions, makes links in mails void and queues a notice.
    *
    * @throws {ForbiddenException} if the current password or the code is wrong
    * @throws {UnprocessableEntityException} if the new password is the e-mail or a common one
@@ -50,6 +52,7 @@ export class AccountService {
       if (!(await this.users.replacePasswordHash(userId, user.passwordHash, passwordHash, manager)))
         throw wrongPassword();
       await this.securityEvents.record(manager, { userId, type: 'password-changed', client });
+      await this.tokens.void(userId, ['reset-password', 'change-email'], manager);
       await this.mails.queue(manager, passwordChangedMail(user, client.ip));
       return this.sessions.endOthers(userId, sessionId, manager);
     });

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import { ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
@@ -6,6 +5,7 @@ import { networkOf } from '../../http/client-network.js';
 import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
 import { RateLimiterService, type RateLimitUse } from '../../http/rate-limit/rate-limiter.service.js';
 import { Metrics } from '../../observability/metrics.js';
+import { pseudonymOf } from './email-pseudonym.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
@@ -43,7 +43,7 @@ export class PasswordAttemptsService {
    * @throws {TooManyRequestsException} before the attempt
    */
   async count<T>({ ip, email, report }: PasswordAttempt, attempt: () => Promise<T>): Promise<T> {
-    const account = this.pseudonymOf(email);
+    const account = pseudonymOf(email, this.config.JWT_SECRET);
     const network = networkOf(ip);
     await this.limiter.consume('login', `${network} ${account}`, report);
     if (!this.config.RATE_LIMIT_ENABLED) return attempt();
@@ -62,7 +62,7 @@ export class PasswordAttemptsService {
 
   /** Forgets a deleted account. */
   async forget(email: string): Promise<void> {
-    await this.accounts.forget(this.pseudonymOf(email));
+    await this.accounts.forget(pseudonymOf(email, this.config.JWT_SECRET));
   }
 
   private async admit(
@@ -86,10 +86,5 @@ export class PasswordAttemptsService {
     this.metrics.countRefusal(limit);
     const seconds = Math.max(1, Math.ceil(waitMs / 1000));
     throw new TooManyRequestsException(`Too many failed attempts; try again in ${seconds} s`, seconds);
-  }
-
-  /** A keyed hash of the e-mail: who can read Redis but lacks the secret cannot test addresses against it. */
-  private pseudonymOf(email: string): string {
-    return createHmac('sha256', this.config.JWT_SECRET).update(email).digest('base64url').slice(0, 22);
   }
 }

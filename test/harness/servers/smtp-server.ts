@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { simpleParser, type ParsedMail } from 'mailparser';
 import { SMTPServer } from 'smtp-server';
+import { until } from '../until.js';
 
 export interface ReceivedMail {
   readonly to: string;
@@ -64,6 +65,18 @@ export class SmtpServer {
 
   to(recipient: string): ReceivedMail[] {
     return this.received.filter(({ to }) => to === recipient);
+  }
+
+  /** The tokens of the links to a page that a recipient has got, oldest first. */
+  tokensTo(recipient: string, page: string): string[] {
+    const link = new RegExp(`^https?://\\S+/${page}#token=(\\S+)$`, 'm');
+    return this.to(recipient).flatMap(({ text }) => link.exec(text)?.[1] ?? []);
+  }
+
+  /** Waits for a link beyond the `known` ones. @returns its token */
+  async tokenTo(recipient: string, page: string, known = 0): Promise<string> {
+    await until('the link arrives', () => this.tokensTo(recipient, page).length > known);
+    return this.tokensTo(recipient, page).at(-1)!;
   }
 
   stop(): Promise<void> {

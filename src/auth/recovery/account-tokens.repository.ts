@@ -1,0 +1,98 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Sql } from '../../database/sql.js';
+import type { TokenPurpose } from './account-token.entity.js';
+
+/** How long a link works, hours. */
+export const LIFETIME_HOURS = { 'reset-password': 1, 'verify-email': 24, 'change-email': 24 } as const;
+
+/** Longer than a mail is tried, and its link works. */
+const KEPT_HOURS = 72;
+
+export interface SpentToken {
+  readonly userId: string;
+  readonly purpose: TokenPurpose;
+  /** Where the link was sent. */
+  readonly email: string;
+}
+
+interface SentToken {
+  readonly mailId: string;
+  readonly hash: Buffer;
+  readonly requestedAt: Date;
+}
+
+const LIVE = 'used_at IS NULL AND expires_at > now()';
+
+const STATEMENTS = {
+  // A mail that is sent again keeps its row, unless the link was used or a newer one replaced it. A request from what is now
+  // the future was made before the database's clock was set back.
+  issueReset: `
+    INSERT INTO account_tokens AS old (user_id, purpose, email, mail_id, token_hash, requested_at, expires_at)
+    SELECT id, 'reset-password', email, $2, $3, $4, now() + interval '${LIFETIME_HOURS['reset-password']} hours'
+      FROM users WHERE email = $1
+        ON CONFLICT (user_id, purpose) DO UPDATE
+       SET email = excluded.email, mail_id = excluded.mail_id, token_hash = excluded.token_hash,
+           requested_at = excluded.requested_at, expires_at = excluded.expires_at, used_at = NULL
+     WHERE CASE WHEN old.mail_id = excluded.mail_id THEN old.used_at IS NULL
+                ELSE old.requested_at <= excluded.requested_at OR old.requested_at > now() + interval '1 second' END
+    RETURNING user_id AS "userId"`,
+  find: `SELECT user_id AS "userId" FROM account_tokens WHERE token_hash = $1 AND purpose = $2 AND ${LIVE}`,
+  list: `
+    SELECT purpose, email, requested_at AS "requestedAt", expires_at AS "expiresAt", used_at AS "usedAt"
+      FROM account_tokens WHERE user_id = $1 ORDER BY purpose`,
+  purge: `
+    DELETE FROM account_tokens WHERE (user_id, purpose) IN (
+      SELECT user_id, purpose FROM account_tokens WHERE requested_at < now() - interval '${KEPT_HOURS} hours'
+       LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+} as const;
+
+/** Statements on the `account_tokens` table. */
+@Injectable()
+export class AccountTokensRepository {
+  constructor(private readonly sql: Sql) {}
+
+  /** @returns the user's id; undefined if no account has the address, or if the link was used or replaced */
+  async issueReset(email: string, { mailId, hash, requestedAt }: SentToken, manager: EntityManager) {
+    const values = [email, mailId, hash, requestedAt];
+    const [row] = await manager.query<{ userId: string }[]>(STATEMENTS.issueReset, values);
+    return row?.userId;
+  }
+
+  /** @returns the user of a token that is neither used nor expired */
+  async find(hash: Buffer, purpose: TokenPurpose): Promise<string | undefined> {
+    const { rows } = await this.sql.query<{ userId: string }>('account-token-find', STATEMENTS.find, [
+      hash,
+      purpose,
+    ]);
+    return rows[0]?.userId;
+  }
+
+  /** Of two concurrent uses, one succeeds. @returns whether the token was neither used nor expired */
+  async spend(hash: Buffer, manager: EntityManager): Promise<boolean> {
+    const [, spent] = await manager.query<[unknown, number]>(
+      `UPDATE account_tokens SET used_at = now() WHERE token_hash = $1 AND ${LIVE}`,
+      [hash],
+    );
+    return spent === 1;
+  }
+
+  /** Makes the user's links of these purposes void, including those that are not sent yet. */
+  async void(userId: string, purposes: readonly TokenPurpose[], manager: EntityManager): Promise<void> {
+    await manager.query(
+      'UPDATE account_tokens SET used_at = now() WHERE user_id = $1 AND purpose = ANY ($2) AND used_at IS NULL',
+      [userId, purposes],
+    );
+  }
+
+  async list(userId: string): Promise<Record<string, unknown>[]> {
+    const { rows } = await this.sql.query('account-tokens-list', STATEMENTS.list, [userId]);
+    return rows;
+  }
+
+  /** Deletes at most `batch` old rows. @returns the number of deleted rows */
+  async purge(batch: number): Promise<number> {
+    const { rowCount } = await this.sql.query('account-tokens-purge', STATEMENTS.purge, [batch]);
+    return rowCount ?? 0;
+  }
+}

@@ -1,0 +1,98 @@
+import { BadRequestException, Injectable, type OnModuleInit } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Client } from '../../http/client.js';
+import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
+import type { ClaimedMail } from '../../mail/mail.entity.js';
+import { MailService } from '../../mail/mail.service.js';
+import { SecurityEventsService } from '../../security-events/security-events.service.js';
+import { UsersService } from '../../users/users.service.js';
+import { passwordChangedMail } from '../account/account.mails.js';
+import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
+import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
+import { PasswordsService } from '../passwords/passwords.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import { AccountTokensRepository } from './account-tokens.repository.js';
+import { AccountTokensService } from './account-tokens.service.js';
+import { RecoveryLimitsService } from './recovery-limits.service.js';
+import type { ResetPassword } from './recovery.schemas.js';
+
+@Injectable()
+export class RecoveryService implements OnModuleInit {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly users: UsersService,
+    private readonly sessions: SessionsService,
+    private readonly passwords: PasswordsService,
+    private readonly attempts: PasswordAttemptsService,
+    private readonly securityEvents: SecurityEventsService,
+    private readonly mails: MailService,
+    private readonly tokens: AccountTokensService,
+    private readonly stored: AccountTokensRepository,
+    private readonly limits: RecoveryLimitsService,
+  ) {}
+
+  onModuleInit(): void {
+    this.mails.register('reset-password', (mail) => this.issueReset(mail));
+  }
+
+  /**
+   * Queues a mail to the address. Whether an account has it is looked up when the mail is delivered, so the response and
+   * its time do not depend on it.
+   *
+   * @throws {TooManyRequestsException} for too many requests of one network
+   */
+  async forgotPassword(email: string, { ip, userAgent = '' }: Client): Promise<void> {
+    await this.limits.admit(ip);
+    if (!(await this.limits.mayMail(email))) return;
+    const data = { ip, userAgent: userAgent.slice(0, 512) };
+    await this.mails.queue(this.dataSource.manager, { template: 'reset-password', to: email, data });
+  }
+
+  /**
+   * One transaction uses up the token, sets the password, ends every session, makes other links void and queues a notice.
+   *
+   * @throws {BadRequestException} if the token is unknown, used or expired
+   * @throws {UnprocessableEntityException} if the password is the e-mail or a common one; the token can still be used
+   */
+  async resetPassword({ token, newPassword }: ResetPassword, client: Client): Promise<void> {
+    await refuseCommonPassword('newPassword', newPassword);
+    const hash = this.tokens.hashOf(token);
+    const userId = await this.stored.find(hash, 'reset-password');
+    const user = userId === undefined ? null : await this.users.find(userId);
+    if (!user) throw invalidToken();
+    if (isTheEmail(newPassword, user.email)) {
+      throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
+    }
+    const passwordHash = await this.passwords.hash(newPassword);
+    const ended = await this.dataSource.transaction(async (manager) => {
+      // Before the token, as an erasure does, so that they cannot deadlock.
+      if (!(await this.users.setPasswordHash(user.id, passwordHash, manager))) throw invalidToken();
+      if (!(await this.stored.spend(hash, manager))) throw invalidToken();
+      await this.stored.void(user.id, ['reset-password', 'change-email'], manager);
+      await this.securityEvents.record(manager, { userId: user.id, type: 'password-reset', client });
+      await this.mails.queue(manager, passwordChangedMail(user, client.ip));
+      return this.sessions.endEvery(user.id, manager);
+    });
+    this.sessions.markEnded(ended);
+    await this.attempts.forget(user.email);
+  }
+
+  /** Looks up the account and stores the token. @returns undefined if no account has the address */
+  private issueReset({ id, recipient, data, attempts, createdAt }: ClaimedMail) {
+    const token = this.tokens.tokenOf(id);
+    const sent = { mailId: id, hash: this.tokens.hashOf(token), requestedAt: createdAt };
+    return this.dataSource.transaction(async (manager) => {
+      const userId = await this.stored.issueReset(recipient, sent, manager);
+      if (userId === undefined) return undefined;
+      const client = { ip: data['ip'] ?? '', userAgent: data['userAgent'] };
+      if (attempts === 1)
+        await this.securityEvents.record(manager, { userId, type: 'password-reset-requested', client });
+      return { link: this.tokens.linkTo('reset-password', token) };
+    });
+  }
+}
+
+function invalidToken(): BadRequestException {
+  return new BadRequestException('The token is unknown, used or expired; ask for a new link');
+}
