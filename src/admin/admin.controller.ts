@@ -63,6 +63,18 @@ export class AdminController {
     return this.admin.endSessions(id, { adminId });
   }
 
+  @Delete(':id/second-factor')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Remove the second factor of a user who lost app and recovery codes' })
+  @ApiNoContentResponse()
+  @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
+  removeSecondFactor(
+    @Param('id', { schema: UserIdSchema }) id: string,
+    @CurrentUser() { userId: adminId }: Principal,
+  ): Promise<void> {
+    return this.admin.removeSecondFactor(id, { adminId });
+  }
+
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Erase a user and all their data permanently' })

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { ErasureService } from '../auth/account/erasure.service.js';
+import { SecondFactorService } from '../auth/second-factor/second-factor.service.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { retryDeadlocks } from '../database/deadlock.js';
 import { openCursor, sealCursor } from '../http/paging/cursor.js';
@@ -30,6 +31,7 @@ export class AdminService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
+    private readonly secondFactor: SecondFactorService,
     private readonly securityEvents: SecurityEventsService,
     private readonly erasure: ErasureService,
   ) {}
@@ -80,6 +82,15 @@ export class AdminService {
     await this.change(id, async (_user, manager) => {
       await this.record(id, 'sessions-ended', actor, manager);
       return this.sessions.endEvery(id, manager);
+    });
+  }
+
+  /** The user gets a mail. @throws {NotFoundException} if there is no such user, or no second factor */
+  async removeSecondFactor(id: string, actor: Actor): Promise<void> {
+    await this.change(id, async (user, manager) => {
+      await this.secondFactor.remove(user, manager);
+      await this.record(id, 'second-factor-disabled', actor, manager);
+      return [];
     });
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
+import { enrol, SECOND_FACTOR } from '../harness/http/authenticator.js';
 import { ApiClient } from '../harness/http/client.js';
 import { INSTANT } from '../harness/http/formats.js';
 import { lastAccepted } from '../harness/http/last-accepted.js';
@@ -46,6 +47,7 @@ describe('a user who is no administrator', () => {
     ['GET', '/:id'],
     ['PATCH', '/:id'],
     ['POST', '/:id/end-sessions'],
+    ['DELETE', '/:id/second-factor'],
     ['DELETE', '/:id'],
   ])(
     'gets 404 for %s /admin/users%s, as for a path without a route, and changes nothing',
@@ -234,6 +236,33 @@ describe('POST /admin/users/:id/end-sessions', () => {
       type: 'sessions-ended',
       actorId: admin.account.userId,
     });
+  });
+});
+
+describe('DELETE /admin/users/:id/second-factor', () => {
+  it('returns 204; the password alone signs in, and the user sees who did it', async () => {
+    const admin = await signUpAdmin();
+    const { ada } = await enrol(await service.signUp(), service.database);
+    expectProblem(await logIn(ada), 401, 'Second Factor Required');
+    const { status, text } = await admin.delete(`${pathOf(ada)}/second-factor`);
+    expect([status, text]).toEqual([204, '']);
+    const again = await ada.logIn();
+    expect((await again.get(SECOND_FACTOR)).body).toMatchObject({
+      enabled: false,
+      recoveryCodesRemaining: 0,
+    });
+    expect((await eventsOf(again))[1]).toMatchObject({
+      type: 'second-factor-disabled',
+      actorId: admin.account.userId,
+      details: { by: 'administrator' },
+    });
+  });
+
+  it('returns 404 without one, and records nothing', async () => {
+    const [admin, ada] = [await signUpAdmin(), await service.signUp()];
+    expectProblem(await admin.delete(`${pathOf(ada)}/second-factor`), 404);
+    expectProblem(await admin.delete(`/admin/users/${randomUUID()}/second-factor`), 404);
+    expect(await eventsOf(ada)).toHaveLength(1);
   });
 });
 

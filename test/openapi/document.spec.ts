@@ -35,6 +35,7 @@ const CONTRACT = {
   'PATCH /admin/users/{id}': 'secured',
   'POST /admin/users/{id}/end-sessions': 'secured',
   'DELETE /admin/users/{id}': 'secured',
+  'DELETE /admin/users/{id}/second-factor': 'secured',
   'GET /entries': 'secured',
   'POST /entries': 'secured',
   'POST /entries/bulk': 'secured',

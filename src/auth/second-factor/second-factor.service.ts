@@ -6,7 +6,7 @@ import type { Client } from '../../http/client.js';
 import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
-import { UsersService } from '../../users/users.service.js';
+import { userNoLongerExists, UsersService } from '../../users/users.service.js';
 import { secondFactorMail } from '../account/account.mails.js';
 import { hashOfRecoveryCode, newRecoveryCodes, RECOVERY_CODE } from './recovery-codes.js';
 import { SecretEncryption } from './secret-encryption.js';
@@ -85,6 +85,17 @@ export class SecondFactorService {
   }
 
   /**
+   * For an administrator.
+   *
+   * @param user locked
+   * @throws {NotFoundException} if no second factor is enabled
+   */
+  async remove({ id, email }: Owner, manager: EntityManager): Promise<void> {
+    if (!(await this.factors.remove(id, manager))) throw notEnabled();
+    await this.mails.queue(manager, { template: 'second-factor-removed', to: email, userId: id });
+  }
+
+  /**
    * Replaces all recovery codes.
    *
    * @throws {NotFoundException} if no second factor is enabled
@@ -138,7 +149,7 @@ export class SecondFactorService {
   /** Locks the user first, as an erasure does, so that the two cannot deadlock. */
   private change<T>({ id }: Owner, work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.dataSource.transaction(async (manager) => {
-      await this.users.lock(id, manager);
+      if (!(await this.users.lock(id, manager))) throw userNoLongerExists();
       return work(manager);
     });
   }

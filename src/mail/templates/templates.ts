@@ -40,6 +40,13 @@ export const TEMPLATES = {
       'If it was you, there is nothing to do. If not, change your password now, and end all sessions.',
     ],
   }),
+  'second-factor-removed': () => ({
+    subject: 'Your second factor was removed',
+    paragraphs: [
+      'An administrator removed the authenticator app of your journal. The password alone signs in again.',
+      'If you asked for it, enrol an app again when you can. If not, change your password now, and end all sessions.',
+    ],
+  }),
   'recovery-code-used': ({ time = '', ip = '' }) => ({
     subject: 'A recovery code was used',
     paragraphs: [
