@@ -53,14 +53,7 @@ describe('nest generate resource moods', () => {
   it.each([
     [
       'types',
-      [
-        '@typescript/native/bin/tsc',
-        '--project',
-        'tsconfig.moods.json',
-        '--noEmit',
-        '--incremental',
-        'false',
-      ],
+      ['typescript7/bin/tsc', '--project', 'tsconfig.moods.json', '--noEmit', '--incremental', 'false'],
     ],
     ['lint', ['eslint/bin/eslint.js', 'src/moods', 'src/app.module.ts']],
     ['format', ['prettier/bin/prettier.cjs', '--check', 'src/moods', 'src/app.module.ts']],

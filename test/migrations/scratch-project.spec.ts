@@ -109,7 +109,7 @@ function edit(name: string, from: string, to: string): void {
 
 function build(): void {
   try {
-    const compiler = join(ROOT, 'node_modules/@typescript/native/bin/tsc');
+    const compiler = join(ROOT, 'node_modules/typescript7/bin/tsc');
     execFileSync(process.execPath, [compiler], { cwd: folder, encoding: 'utf8' });
   } catch (error) {
     throw new Error((error as { stdout: string }).stdout, { cause: error });

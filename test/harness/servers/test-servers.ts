@@ -56,7 +56,7 @@ function buildService(): string {
   rmSync(outDir, { recursive: true, force: true });
   const bundle = mkdtempSync(join(tmpdir(), 'entries-bundle-'));
   const node = (...args: string[]) => execFileSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
-  node('node_modules/@typescript/native/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', outDir);
+  node('node_modules/typescript7/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', outDir);
   node('--import', 'tsx', 'scripts/bundle.ts', outDir, bundle);
   process.env['TEST_BUILD'] = outDir;
   process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
