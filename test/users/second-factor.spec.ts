@@ -204,6 +204,20 @@ describe('GET /users/me/export', () => {
   });
 });
 
+describe('POST /auth/reset-password', () => {
+  it('keeps the second factor: who reads the mailbox cannot sign in', async () => {
+    const { ada, app } = await signUpEnrolled();
+    const { email } = ada.account;
+    const newPassword = 'another horse battery';
+    await service.anonymous.post('/auth/forgot-password', { email });
+    const token = await smtp.tokenTo(email, 'reset-password');
+    expect((await service.anonymous.post('/auth/reset-password', { token, newPassword })).status).toBe(204);
+    const again = { email, password: newPassword };
+    expectProblem(await service.anonymous.post('/auth/login', again), 401, 'Second Factor Required');
+    expect((await service.anonymous.post('/auth/login', { ...again, code: codeOf(app) })).status).toBe(200);
+  });
+});
+
 describe('an operator', () => {
   it('removes the second factor of a user by one statement', async () => {
     const { ada } = await signUpEnrolled();
