@@ -86,7 +86,7 @@ import { SessionsService } from './sessions/sessions.service.js';
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
-  exports: [ErasureService, PasswordsService, SecondFactorService, SessionsService],
+  exports: [ErasureService, PasswordsService, RecoveryService, SecondFactorService, SessionsService],
 })
 export class AuthModule {
   constructor(metrics: Metrics, passwords: PasswordsService) {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createCommandLine, type TransferCommand } from './command-line.js';
+import { createCommandLine, type CliCommand } from './command-line.js';
 
 let written: string;
 beforeEach(() => {
@@ -12,8 +12,8 @@ beforeEach(() => {
   }
 });
 
-async function read(line: string): Promise<TransferCommand | undefined> {
-  let read: TransferCommand | undefined;
+async function read(line: string): Promise<CliCommand | undefined> {
+  let read: CliCommand | undefined;
   const commandLine = createCommandLine((command) => {
     read = command;
     return Promise.resolve();
@@ -54,6 +54,17 @@ describe('the command line', () => {
     });
     expect(await read('entries export --user ada@example.org a.csv --format ndjson')).toMatchObject({
       format: 'ndjson',
+    });
+  });
+
+  it('names what to do with which user', async () => {
+    expect(await read('users list')).toEqual({ action: 'list' });
+    expect(await read('users list ada')).toEqual({ action: 'list', q: 'ada' });
+    for (const action of ['promote', 'demote', 'disable', 'enable', 'reset-password', 'remove-second-factor'])
+      expect(await read(`users ${action} Ada@Example.org`)).toEqual({ action, email: 'ada@example.org' });
+    expect(await read('users erase ada@example.org --yes')).toEqual({
+      action: 'erase',
+      email: 'ada@example.org',
     });
   });
 

@@ -3,6 +3,7 @@ import { IMPORT_FORMAT_NAMES, type ImportFormatName } from '../entries/transfer/
 import { parseMoods } from '../entries/transfer/mood-names.js';
 import { EXPORT_FORMATS, type ExportFormat } from '../entries/transfer/transfer.schemas.js';
 import { EmailSchema, TimezoneSchema } from '../users/users.schemas.js';
+import { addUsersCommands, type UsersCommand } from './users-commands.js';
 
 const EXTENSIONS: Readonly<Record<string, ExportFormat>> = {
   ndjson: 'ndjson',
@@ -34,6 +35,7 @@ export interface ExportCommand {
 }
 
 export type TransferCommand = ImportCommand | ExportCommand;
+export type CliCommand = TransferCommand | UsersCommand;
 
 interface ImportFlags extends Omit<ImportCommand, 'action' | 'email' | 'file' | 'unknownColumns'> {
   readonly user: string;
@@ -45,7 +47,7 @@ interface ImportFlags extends Omit<ImportCommand, 'action' | 'email' | 'file' | 
  *
  * @returns its `parseAsync` rejects with a CommanderError for wrong usage, and after help
  */
-export function createCommandLine(run: (command: TransferCommand) => Promise<void>): Command {
+export function createCommandLine(run: (command: CliCommand) => Promise<void>): Command {
   const program = new Command('node dist/cli.js')
     .exitOverride()
     .showHelpAfterError()
@@ -85,6 +87,7 @@ export function createCommandLine(run: (command: TransferCommand) => Promise<voi
       if (!format) command.error(`error: the format of ${file} is unknown: set --format`);
       return run({ action: 'export', email: options.user, format, file });
     });
+  addUsersCommands(program, emailOf, run);
   return program;
 }
 

@@ -1,4 +1,10 @@
-import { HttpException, Module, type DynamicModule, type LoggerService } from '@nestjs/common';
+import {
+  HttpException,
+  Module,
+  type DynamicModule,
+  type INestApplicationContext,
+  type LoggerService,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CommandConfig, Config } from '../config/config.js';
 import { ConfigModule } from '../config/config.module.js';
@@ -19,10 +25,10 @@ import { exportFile, importFile, STANDARD, type Transfer } from './transfer-file
 const EXIT_REFUSED_LINES = 3;
 
 /** ms. Short, because a person waits. */
-const DATABASE_WAIT_MS = 10_000;
+export const DATABASE_WAIT_MS = 10_000;
 
 /** An error that the user can fix. Only its message is printed. */
-class CommandError extends Error {
+export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
@@ -61,12 +67,7 @@ export async function runCommand(
     abortOnError: false,
   });
   try {
-    const pending = await app.get(MigrationStatus).pending();
-    if (pending.length > 0) {
-      throw new CommandError(
-        `the database has pending migrations (${pending.join(', ')}): run node dist/database/migrate.js up`,
-      );
-    }
+    await refusePendingMigrations(app);
     const user = await app.get(UsersService).findByEmail(command.email);
     if (!user) throw new CommandError(`no user has the e-mail address ${command.email}`);
     const { file } = command;
@@ -92,6 +93,15 @@ export async function runCommand(
   } finally {
     await app.close();
   }
+}
+
+/** @throws {CommandError} */
+export async function refusePendingMigrations(app: INestApplicationContext): Promise<void> {
+  const pending = await app.get(MigrationStatus).pending();
+  if (pending.length === 0) return;
+  throw new CommandError(
+    `the database has pending migrations (${pending.join(', ')}): run node dist/database/migrate.js up`,
+  );
 }
 
 function linesOf(report: ImportReport, dryRun = false): string[] {

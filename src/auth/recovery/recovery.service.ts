@@ -1,11 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import { BadRequestException, Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import type { Client } from '../../http/client.js';
 import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 import type { ClaimedMail } from '../../mail/mail.entity.js';
 import { MailService } from '../../mail/mail.service.js';
-import { SecurityEventsService } from '../../security-events/security-events.service.js';
+import {
+  SecurityEventsService,
+  type NewSecurityEvent,
+} from '../../security-events/security-events.service.js';
+import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
 import { passwordChangedMail } from '../account/account.mails.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
@@ -65,13 +70,37 @@ export class RecoveryService implements OnModuleInit {
       throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
     }
     const passwordHash = await this.passwords.hash(newPassword);
+    await this.setPassword(user, { passwordHash, by: { client }, from: client.ip }, async (manager) => {
+      if (!(await this.stored.spend(hash, manager))) throw invalidToken();
+    });
+  }
+
+  /**
+   * Sets a random password, for an operator to pass on. Ends every session, makes links void and queues a notice.
+   *
+   * @returns the password: 128 random bits
+   * @throws {BadRequestException} if the user was erased meanwhile
+   */
+  async resetByOperator(user: User): Promise<string> {
+    const password = randomBytes(16).toString('base64url');
+    const passwordHash = await this.passwords.hash(password);
+    const by = { details: { by: 'operator' } };
+    await this.setPassword(user, { passwordHash, by, from: 'of an operator' });
+    return password;
+  }
+
+  private async setPassword(
+    user: User,
+    reset: { passwordHash: string; by: Pick<NewSecurityEvent, 'client' | 'details'>; from: string },
+    spendToken?: (manager: EntityManager) => Promise<void>,
+  ): Promise<void> {
     const ended = await this.dataSource.transaction(async (manager) => {
       // Before the token, as an erasure does, so that they cannot deadlock.
-      if (!(await this.users.setPasswordHash(user.id, passwordHash, manager))) throw invalidToken();
-      if (!(await this.stored.spend(hash, manager))) throw invalidToken();
+      if (!(await this.users.setPasswordHash(user.id, reset.passwordHash, manager))) throw invalidToken();
+      await spendToken?.(manager);
       await this.stored.void(user.id, ['reset-password', 'change-email'], manager);
-      await this.securityEvents.record(manager, { userId: user.id, type: 'password-reset', client });
-      await this.mails.queue(manager, passwordChangedMail(user, client.ip));
+      await this.securityEvents.record(manager, { userId: user.id, type: 'password-reset', ...reset.by });
+      await this.mails.queue(manager, passwordChangedMail(user, reset.from));
       return this.sessions.endEvery(user.id, manager);
     });
     this.sessions.markEnded(ended);
