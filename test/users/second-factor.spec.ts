@@ -218,18 +218,6 @@ describe('POST /auth/reset-password', () => {
   });
 });
 
-describe('an operator', () => {
-  it('removes the second factor of a user by one statement', async () => {
-    const { ada } = await signUpEnrolled();
-    await service.database.query(
-      'DELETE FROM second_factors WHERE user_id = (SELECT id FROM users WHERE email = $1)',
-      [ada.account.email],
-    );
-    expect((await login(ada)).status).toBe(200);
-    expect(await stateOf(ada)).toEqual(DISABLED);
-  });
-});
-
 describe('the owner of the account', () => {
   /** Of the second factor, oldest first. */
   async function eventsOf(ada: ApiClient): Promise<string[]> {
