@@ -1,12 +1,14 @@
 import { ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
 import type { Client } from '../http/client.js';
+import { MailService } from '../mail/mail.service.js';
 import { SecurityEventsService } from '../security-events/security-events.service.js';
 import type { User } from '../users/user.entity.js';
 import { toUserBody } from '../users/users.schemas.js';
 import { UsersService } from '../users/users.service.js';
+import { newSignInMail } from './account/account.mails.js';
 import { AccessTokensService } from './tokens/access-tokens.service.js';
 import type { Register, SignedIn } from './auth.schemas.js';
 import { refuseCommonPassword } from './passwords/common-passwords.js';
@@ -22,6 +24,7 @@ export class AuthService {
     private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
     private readonly accessTokens: AccessTokensService,
+    private readonly mails: MailService,
     private readonly config: Config,
   ) {}
 
@@ -35,7 +38,12 @@ export class AuthService {
         manager,
       );
       const started = await this.sessions.start(created.id, client, manager);
-      await this.recordStart('registered', started, client, manager);
+      await this.securityEvents.record(manager, {
+        userId: created.id,
+        type: 'registered',
+        client,
+        details: { sessionId: started.sessionId },
+      });
       return { user: created, session: started };
     });
     return this.signedIn(user, session);
@@ -56,7 +64,7 @@ export class AuthService {
   }
 
   /**
-   * Starts a session.
+   * Starts a session. Queues a notice if neither network nor user agent are known.
    *
    * @throws {UnauthorizedException} if the password was changed after it was verified: a change ends all other sessions,
    *   so this one must not start
@@ -68,7 +76,9 @@ export class AuthService {
       if (!unchanged) return undefined;
       if (unchanged.disabledAt) throw new ForbiddenException('The account is disabled');
       const started = await this.sessions.start(user.id, client, manager);
-      await this.recordStart('sign-in', started, client, manager);
+      const details = { sessionId: started.sessionId };
+      const isUnknown = await this.securityEvents.recordSignIn(manager, { userId: user.id, client, details });
+      if (isUnknown) await this.mails.queue(manager, newSignInMail(user, client));
       return started;
     });
     if (!session) throw new UnauthorizedException('E-mail or password is wrong');
@@ -93,15 +103,6 @@ export class AuthService {
   private async verifyAgain({ id }: User, password: string): Promise<User | undefined> {
     const user = await this.users.find(id);
     return user && (await this.passwords.verify(user.passwordHash, password)) ? user : undefined;
-  }
-
-  private recordStart(
-    type: 'registered' | 'sign-in',
-    { userId, sessionId }: IssuedSession,
-    client: Client,
-    manager: EntityManager,
-  ): Promise<void> {
-    return this.securityEvents.record(manager, { userId, type, client, details: { sessionId } });
   }
 
   private async signedIn(user: User, session: IssuedSession): Promise<SignedIn> {

@@ -11,6 +11,18 @@ export const FAILURES_PER_DAY = 100;
 const RETENTION_DAYS = 180;
 
 const STATEMENTS = {
+  /** What RETURNING selects does not see the new row. */
+  insertSignIn: `
+    INSERT INTO security_events (id, user_id, type, network, user_agent, details)
+    VALUES ($1, $2::uuid, 'sign-in', $3::varchar, $4::varchar, $5)
+    RETURNING EXISTS (
+      SELECT 1 FROM security_events AS earlier
+       WHERE earlier.user_id = $2 AND earlier.type IN ('registered', 'sign-in')
+    ) AND NOT EXISTS (
+      SELECT 1 FROM security_events AS earlier
+       WHERE earlier.user_id = $2 AND earlier.type IN ('registered', 'sign-in')
+         AND (earlier.network = $3 OR earlier.user_agent IS NOT DISTINCT FROM $4)
+    ) AS "isUnknown"`,
   /** KEY SHARE waits for an erasure that is under way, instead of failing on the foreign key. */
   insertFailure: `
     INSERT INTO security_events (id, user_id, type, network, user_agent)
@@ -25,6 +37,8 @@ const STATEMENTS = {
        ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)`,
 } as const;
 
+type NewRow = Omit<SecurityEvent, 'user' | 'actor' | 'createdAt'>;
+
 /** Statements on the `security_events` table. */
 @Injectable()
 export class SecurityEventsRepository {
@@ -33,11 +47,18 @@ export class SecurityEventsRepository {
     private readonly sql: Sql,
   ) {}
 
-  async insert(
-    event: Omit<SecurityEvent, 'user' | 'actor' | 'createdAt'>,
-    manager: EntityManager,
-  ): Promise<void> {
+  async insert(event: NewRow, manager: EntityManager): Promise<void> {
     await manager.withRepository(this.events).insert(event);
+  }
+
+  /** @returns whether earlier sign-ins came from other networks and user agents alone */
+  async insertSignIn(
+    { id, userId, network, userAgent, details }: Omit<NewRow, 'type' | 'actorId'>,
+    manager: EntityManager,
+  ): Promise<boolean> {
+    const values = [id, userId, network, userAgent, details];
+    const [row] = await manager.query<{ isUnknown: boolean }[]>(STATEMENTS.insertSignIn, values);
+    return row?.isUnknown === true;
   }
 
   async insertFailure(

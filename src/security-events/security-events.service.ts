@@ -38,6 +38,18 @@ export class SecurityEventsService implements OnApplicationShutdown {
   }
 
   /**
+   * Records a sign-in in its transaction.
+   *
+   * @returns whether the user has signed in before, but neither from this network nor with this user agent
+   */
+  recordSignIn(
+    manager: EntityManager,
+    { userId, client, details = {} }: Omit<NewSecurityEvent, 'type' | 'actorId'>,
+  ): Promise<boolean> {
+    return this.events.insertSignIn({ id: uuidv7(), userId, ...originOf(client), details }, manager);
+  }
+
+  /**
    * Records a failure of the account with this e-mail address, if there is one; at most 100 of a type in a day. Nobody
    * waits for it: the time of a failed sign-in must not tell whether the account exists.
    */

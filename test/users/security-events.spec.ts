@@ -6,14 +6,21 @@ import { startApp, type TestApp } from '../harness/http/app.js';
 import { randomEmail, type ApiClient } from '../harness/http/client.js';
 import { INSTANT, UUID } from '../harness/http/formats.js';
 import { expectProblem } from '../harness/http/problem.js';
+import { SmtpServer, smtpEnvironment } from '../harness/servers/smtp-server.js';
+import { until } from '../harness/until.js';
 
 let service: TestApp;
 let anonymous: ApiClient;
+let smtp: SmtpServer;
 beforeAll(async () => {
-  service = await startApp({ TRUST_PROXY: 'on' });
+  smtp = await SmtpServer.start();
+  service = await startApp({ TRUST_PROXY: 'on', ...smtpEnvironment(smtp.port) });
   anonymous = service.anonymous;
 });
-afterAll(() => service.close());
+afterAll(async () => {
+  await service.close();
+  await smtp.stop();
+});
 
 interface Event {
   readonly id: string;
@@ -160,6 +167,39 @@ describe('a security event', () => {
   it('cuts a user agent at 512 characters', async () => {
     const ada = await (await service.signUp()).logIn({ 'user-agent': 'x'.repeat(2000) });
     expect((await eventsOf(ada))[0]!.userAgent).toBe('x'.repeat(512));
+  });
+});
+
+describe('a sign-in from an unknown network with an unknown user agent', () => {
+  const ELSEWHERE = { 'user-agent': 'a <b>strange</b> program', 'x-forwarded-for': '203.0.113.77' };
+
+  it('sends one mail, with time, address and program', async () => {
+    const ada = await service.signUp();
+    await ada.logIn(ELSEWHERE);
+    // Known from now on.
+    await ada.logIn(ELSEWHERE);
+    await ada.logIn(PHONE);
+    const { email } = ada.account;
+    await until('two mails arrive', () => smtp.to(email).length === 2);
+    const [mail] = smtp.to(email).filter(({ text }) => text.includes('203.0.113.77'));
+    expect(mail).toMatchObject({
+      subject: 'New sign-in to your journal',
+      text: expect.stringMatching(/ on \d+ \w+ \d{4} at \d\d:\d\d UTC, .+: a <b>strange<\/b> program/),
+      html: expect.stringContaining('a &#60;b&#62;strange&#60;/b&#62; program'),
+    });
+  });
+
+  it('sends no mail if one of them is known, at registration, and without earlier sign-ins', async () => {
+    const ada = await service.signUp();
+    await ada.logIn({ ...ELSEWHERE, 'x-forwarded-for': '127.0.0.1' });
+    await ada.logIn({ 'x-forwarded-for': '203.0.113.78' });
+    // As of an account that is older than its events.
+    await service.database.query('DELETE FROM security_events WHERE user_id = $1', [ada.account.userId]);
+    await ada.logIn({ 'user-agent': 'another', 'x-forwarded-for': '203.0.113.79' });
+    expect(
+      await service.database.query('SELECT 1 FROM mails WHERE user_id = $1', [ada.account.userId]),
+    ).toEqual([]);
+    expect(smtp.to(ada.account.email)).toEqual([]);
   });
 });
 

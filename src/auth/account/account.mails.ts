@@ -1,9 +1,16 @@
+import type { Client } from '../../http/client.js';
 import type { NewMail } from '../../mail/mail.service.js';
 import type { User } from '../../users/user.entity.js';
 
 /** The notice after every change of a password. */
 export function passwordChangedMail({ id, email }: User, ip: string): NewMail {
   return { template: 'password-changed', to: email, userId: id, data: { time: nowInWords(), ip } };
+}
+
+/** The notice after a sign-in from an unknown network with an unknown user agent. */
+export function newSignInMail({ id, email }: User, { ip, userAgent = 'unknown' }: Client): NewMail {
+  const data = { time: nowInWords(), ip, userAgent: userAgent.slice(0, 200) };
+  return { template: 'new-sign-in', to: email, userId: id, data };
 }
 
 /** The notice after a change of the second factor, or the use of a recovery code. */

@@ -19,6 +19,13 @@ export const TEMPLATES = {
     ],
     link: { label: 'Choose a new password', url: link },
   }),
+  'new-sign-in': ({ time = '', ip = '', userAgent = '' }) => ({
+    subject: 'New sign-in to your journal',
+    paragraphs: [
+      `Somebody signed in to your journal on ${time}, from the address ${ip}, with a program that you have not used before: ${userAgent}`,
+      'If it was you, there is nothing to do. If not, reset your password now: that ends every session.',
+    ],
+  }),
   'password-changed': ({ time = '', ip = '' }) => ({
     subject: 'Your password was changed',
     paragraphs: [
