@@ -10,6 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { AllowUnverified } from '../http/allow-unverified.decorator.js';
 import { clientOf } from '../http/client.js';
 import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
@@ -36,6 +37,7 @@ const LOGIN_BODY = {
 } as Parameters<typeof ApiBody>[0];
 
 @ApiTags('Auth')
+@AllowUnverified()
 @Controller('auth')
 export class AuthController {
   constructor(

@@ -16,6 +16,9 @@ import { AccountToken } from './recovery/account-token.entity.js';
 import { AccountTokensPurge } from './recovery/account-tokens.purge.js';
 import { AccountTokensRepository } from './recovery/account-tokens.repository.js';
 import { AccountTokensService } from './recovery/account-tokens.service.js';
+import { EmailAddressController } from './recovery/email-address.controller.js';
+import { EmailAddressService } from './recovery/email-address.service.js';
+import { VerifiedEmailGuard } from './recovery/verified-email.guard.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
 import { RecoveryLimitsService } from './recovery/recovery-limits.service.js';
 import { RecoveryPersonalData } from './recovery/recovery.personal-data.js';
@@ -54,13 +57,20 @@ import { SessionsService } from './sessions/sessions.service.js';
     JwtModule.register({}),
     TypeOrmModule.forFeature([Session, ErasedSession, AccountToken, SecondFactor, RecoveryCode]),
   ],
-  controllers: [AuthController, AccountController, RecoveryController, SecondFactorController],
+  controllers: [
+    AuthController,
+    AccountController,
+    RecoveryController,
+    EmailAddressController,
+    SecondFactorController,
+  ],
   providers: [
     AuthService,
     AccountService,
     StepUpService,
     ErasureService,
     RecoveryService,
+    EmailAddressService,
     RecoveryLimitsService,
     RecoveryPersonalData,
     AccountTokensService,
@@ -82,9 +92,10 @@ import { SessionsService } from './sessions/sessions.service.js';
     AccessTokensService,
     JwtStrategy,
     LocalStrategy,
-    // In this order: the rate limit needs the user from the token.
+    // In this order: the others need the user from the token.
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
+    { provide: APP_GUARD, useClass: VerifiedEmailGuard },
   ],
   exports: [ErasureService, PasswordsService, RecoveryService, SecondFactorService, SessionsService],
 })

@@ -12,6 +12,7 @@ import { newSignInMail } from './account/account.mails.js';
 import { AccessTokensService } from './tokens/access-tokens.service.js';
 import type { Register, SignedIn } from './auth.schemas.js';
 import { refuseCommonPassword } from './passwords/common-passwords.js';
+import { EmailAddressService } from './recovery/email-address.service.js';
 import { PasswordsService } from './passwords/passwords.service.js';
 import { SessionsService, type IssuedSession } from './sessions/sessions.service.js';
 
@@ -23,6 +24,7 @@ export class AuthService {
     private readonly sessions: SessionsService,
     private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
+    private readonly emailAddress: EmailAddressService,
     private readonly accessTokens: AccessTokensService,
     private readonly mails: MailService,
     private readonly config: Config,
@@ -37,6 +39,7 @@ export class AuthService {
         { email, passwordHash, displayName: displayName ?? null },
         manager,
       );
+      await this.emailAddress.sendFirst(created, manager);
       const started = await this.sessions.start(created.id, client, manager);
       await this.securityEvents.record(manager, {
         userId: created.id,

@@ -159,6 +159,9 @@ export const environmentSchema = z.object({
   PUBLIC_URL: optional(publicUrl, 'https://entries.example.org').describe(
     'Prefix of links in mails, where your front end is. Without it, `http://localhost:PORT`.',
   ),
+  REQUIRE_VERIFIED_EMAIL: boolean
+    .prefault('false')
+    .describe('Refuse everything but account routes until the e-mail address is verified.'),
   RATE_LIMIT_ENABLED: boolean.prefault('true').describe('Limit requests.'),
   RATE_LIMIT_ANONYMOUS_PER_MINUTE: rate.prefault('100').describe('Requests of an IP address.'),
   RATE_LIMIT_USER_PER_MINUTE: rate.prefault('1000').describe('Requests of a signed-in user.'),

@@ -118,6 +118,12 @@ describe('SMTP_URL', () => {
     });
   });
 
+  it('is needed in production to require verified addresses', () => {
+    expect(faultsOf({ ...MINIMAL, NODE_ENV: 'production', REQUIRE_VERIFIED_EMAIL: 'true' })).toEqual({
+      REQUIRE_VERIFIED_EMAIL: 'needs SMTP_URL: without mail nobody can verify an address',
+    });
+  });
+
   it.each([
     ['SMTP_URL', 'http://mail.example', /^must be smtp:/],
     ['SMTP_URL', 'smtp://mail.example/folder', /^must be smtp:/],

@@ -41,6 +41,8 @@ export function findConflicts(values: Partial<Variables>, given: Environment): C
     report('MAIL_FROM', 'is missing, but SMTP_URL is set');
 
   if (values.NODE_ENV !== 'production') return faults;
+  if (values.REQUIRE_VERIFIED_EMAIL && given['SMTP_URL'] === undefined)
+    report('REQUIRE_VERIFIED_EMAIL', 'needs SMTP_URL: without mail nobody can verify an address');
   if (given['SMTP_URL'] !== undefined && given['PUBLIC_URL'] === undefined)
     report('PUBLIC_URL', 'is missing: links in mails would lead to localhost');
   for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS'] as const) {

@@ -29,6 +29,11 @@ export class MailService implements EntitySubscriberInterface {
     dataSource.subscribers.push(this);
   }
 
+  /** False in production without SMTP_URL. */
+  get isEnabled(): boolean {
+    return this.transport.isEnabled;
+  }
+
   /**
    * @param manager of the transaction
    * @returns the mail's id; undefined if this service sends no mail

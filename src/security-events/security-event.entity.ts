@@ -11,6 +11,9 @@ export const SECURITY_EVENT_TYPES = [
   'password-changed',
   'password-reset-requested',
   'password-reset',
+  'email-verified',
+  'email-change-requested',
+  'email-changed',
   'second-factor-enabled',
   'second-factor-disabled',
   /** The password was right, the code was not. */

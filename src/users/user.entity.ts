@@ -14,6 +14,9 @@ export class User {
   @Column('varchar', { length: 254 })
   email!: string;
 
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  emailVerifiedAt!: Date | null;
+
   @Column('varchar', { length: 255 })
   passwordHash!: string;
 

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { Body, Controller, Get, Patch, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AllowUnverified } from '../http/allow-unverified.decorator.js';
 import { ApiProblems } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
@@ -24,6 +25,7 @@ const DOWNLOADS = { perUser: 2, inAll: 20, what: 'exports', retryAfterSeconds: 1
 
 @ApiTags('Users')
 @ApiBearerAuth()
+@AllowUnverified()
 @Controller('users')
 export class UsersController {
   private readonly downloads = new Admission(DOWNLOADS);

@@ -48,6 +48,10 @@ export const UserSchema = z
   .object({
     id: z.uuid(),
     email: z.string(),
+    emailVerifiedAt: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'null until the link in a mail is used' }),
     displayName: z.string().nullable(),
     timezone: z.string(),
     role: z.enum(ROLES),
@@ -71,6 +75,7 @@ export function toUserBody(user: User): UserBody {
   return {
     id: user.id,
     email: user.email,
+    emailVerifiedAt: user.emailVerifiedAt?.toISOString() ?? null,
     displayName: user.displayName,
     timezone: user.timezone,
     role: user.role,

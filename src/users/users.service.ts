@@ -21,22 +21,15 @@ export class UsersService {
     manager: EntityManager = this.users.manager,
   ): Promise<User> {
     const users = manager.withRepository(this.users);
-    try {
-      return await users.save(
-        users.create({ ...fields, id: uuidv7(), timezone: 'UTC', role: 'user', disabledAt: null }),
-        {
-          transaction: false,
-        },
-      );
-    } catch (error) {
-      if (
-        error instanceof QueryFailedError &&
-        (error.driverError as { code?: string }).code === UNIQUE_VIOLATION
-      ) {
-        throw new ConflictException('An account with this e-mail address already exists');
-      }
-      throw error;
-    }
+    const given = {
+      ...fields,
+      id: uuidv7(),
+      timezone: 'UTC',
+      role: 'user',
+      emailVerifiedAt: null,
+      disabledAt: null,
+    } as const;
+    return users.save(users.create(given), { transaction: false }).catch(refuseTakenEmail);
   }
 
   findByEmail(email: string): Promise<User | null> {
@@ -79,6 +72,21 @@ export class UsersService {
       .withRepository(this.users)
       .update({ id }, { passwordHash, updatedAt: () => 'updated_at' });
     return affected === 1;
+  }
+
+  /** The first verification counts. */
+  async verifyEmail(id: string, manager: EntityManager): Promise<void> {
+    await manager
+      .withRepository(this.users)
+      .update({ id, emailVerifiedAt: IsNull() }, { emailVerifiedAt: () => 'now()' });
+  }
+
+  /** Sets a verified address. @throws {ConflictException} if it is taken */
+  async changeEmail(id: string, email: string, manager: EntityManager): Promise<void> {
+    await manager
+      .withRepository(this.users)
+      .update({ id }, { email, emailVerifiedAt: () => 'now()' })
+      .catch(refuseTakenEmail);
   }
 
   /**
@@ -156,6 +164,13 @@ export class UsersService {
   async erase(id: string, manager: EntityManager): Promise<void> {
     await manager.withRepository(this.users).delete({ id });
   }
+}
+
+function refuseTakenEmail(error: unknown): never {
+  const { code } = (error instanceof QueryFailedError ? error.driverError : {}) as { code?: string };
+  if (code === UNIQUE_VIOLATION)
+    throw new ConflictException('An account with this e-mail address already exists');
+  throw error;
 }
 
 export function userNoLongerExists(): UnauthorizedException {

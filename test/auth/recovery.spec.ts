@@ -7,7 +7,7 @@ import { ApiClient, randomEmail, type Account, type ApiResponse } from '../harne
 import { lastAccepted } from '../harness/http/last-accepted.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { Program } from '../harness/programs/program.js';
-import { SmtpServer, smtpEnvironment } from '../harness/servers/smtp-server.js';
+import { SmtpServer, smtpEnvironment, type ReceivedMail } from '../harness/servers/smtp-server.js';
 import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
@@ -39,6 +39,13 @@ afterAll(async () => {
   await smtp.stop();
 });
 
+/** A new user, whose mail with the link to verify the address has arrived. */
+async function signUp(): Promise<ApiClient> {
+  const ada = await service.signUp();
+  await delivered(ada.account.email);
+  return ada;
+}
+
 let networks = 0;
 /** From a network that no other request uses. */
 const fromElsewhere = () => {
@@ -58,6 +65,11 @@ async function requestToken(email: string): Promise<string> {
   expect((await forgot(email)).status).toBe(202);
   return smtp.tokenTo(email, 'reset-password', known);
 }
+async function mailWith(recipient: string, subject: string): Promise<ReceivedMail> {
+  const find = () => smtp.to(recipient).find((mail) => mail.subject === subject);
+  await until(`it arrives: ${subject}`, () => find() !== undefined);
+  return find()!;
+}
 const mailsTo = (email: string) =>
   service.database.query<{ template: string; row: string }>(
     'SELECT template, m::text AS row FROM mails m WHERE recipient = $1',
@@ -72,23 +84,23 @@ async function retryNow(): Promise<void> {
 
 describe('POST /auth/forgot-password', () => {
   it('returns 202 and sends a link, of which the database has only the hash', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     const token = await requestToken(account.email);
     expect(token).toMatch(/^[\w-]{43}$/);
     const [row] = await service.database.query<{ token_hash: Buffer; row: string }>(
-      'SELECT token_hash, t::text AS row FROM account_tokens t WHERE user_id = $1',
+      `SELECT token_hash, t::text AS row FROM account_tokens t WHERE user_id = $1 AND purpose = 'reset-password'`,
       [account.userId],
     );
     expect(row!.token_hash).toEqual(createHash('sha256').update(token).digest());
     expect(row!.row).not.toContain(token);
-    const [mail] = smtp.to(account.email);
-    expect(mail).toMatchObject({ subject: 'Reset your password', text: expect.stringContaining('one hour') });
-    expect(mail!.html).toContain(`<a href="https://app.example.org/journal/reset-password#token=${token}">`);
+    const mail = await mailWith(account.email, 'Reset your password');
+    expect(mail.text).toContain('one hour');
+    expect(mail.html).toContain(`<a href="https://app.example.org/journal/reset-password#token=${token}">`);
   });
 
   it('does the same for an address without an account: same response, same row, but no mail', async () => {
+    const { account } = await signUp();
     proxy.hold();
-    const { account } = await service.signUp();
     const unknown = randomEmail();
     const responses = [
       await forgot(account.email),
@@ -108,7 +120,7 @@ describe('POST /auth/forgot-password', () => {
     await delivered(unknown);
     proxy.open();
     await delivered(account.email);
-    expect(smtp.to(account.email)).toHaveLength(1);
+    expect(tokensTo(account.email)).toHaveLength(1);
     expect(smtp.to(unknown)).toEqual([]);
   });
 
@@ -123,7 +135,7 @@ describe('POST /auth/forgot-password', () => {
   });
 
   it('sends at most 3 links an hour to one account, whatever the number of requests and networks', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     for (let batch = 0; batch < 10; batch += 1) {
       const responses = await Promise.all(Array.from({ length: 100 }, () => forgot(account.email)));
       expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([202]));
@@ -148,17 +160,16 @@ describe('POST /auth/forgot-password', () => {
 
 describe('POST /auth/reset-password', () => {
   it('returns 204; the new password signs in, the old one does not, and a notice is sent', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     const { status, text } = await reset(await requestToken(account.email));
     expect({ status, text }).toEqual({ status: 204, text: '' });
     expectProblem(await login(account, account.password), 401);
     expect((await login(account, NEW_PASSWORD)).status).toBe(200);
-    await until('the notice arrives', () => smtp.to(account.email).length === 2);
-    expect(smtp.to(account.email)[1]).toMatchObject({ subject: 'Your password was changed' });
+    await mailWith(account.email, 'Your password was changed');
   });
 
   it('records who asked and who reset in the security events', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     await reset(await requestToken(ada.account.email));
     const { body } = await login(ada.account, NEW_PASSWORD);
     const { securityEvents } = (await anonymous.withToken(body.accessToken).get('/users/me/security-events'))
@@ -172,7 +183,7 @@ describe('POST /auth/reset-password', () => {
   });
 
   it('ends every session, on every replica within a second', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const other = await ada.logIn(fromElsewhere());
     const replica = Program.start({ DATABASE_URL: service.database.url });
     try {
@@ -192,7 +203,7 @@ describe('POST /auth/reset-password', () => {
   });
 
   it('returns 400 for a used, replaced, expired or unknown token, and changes nothing', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     const replaced = await requestToken(account.email);
     const used = await requestToken(account.email);
     expectProblem(await reset(replaced), 400);
@@ -208,7 +219,7 @@ describe('POST /auth/reset-password', () => {
   });
 
   it('lets one of two concurrent uses win', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     const token = await requestToken(account.email);
     const passwords = ['the first new password', 'the other new password'];
     const responses = await Promise.all(passwords.map((password) => reset(token, password)));
@@ -231,7 +242,7 @@ describe('POST /auth/reset-password', () => {
     ['a token that is a number', () => ({ token: 1, newPassword: NEW_PASSWORD }), 'token'],
     ['an unknown field', (token: string) => ({ token, newPassword: NEW_PASSWORD, email: 'x' }), 'email'],
   ])('returns 422 for %s, and the token can still be used', async (_what, body, path) => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     const token = await requestToken(account.email);
     const response = await anonymous.post('/auth/reset-password', body(token, account.email));
     expect(expectProblem(response, 422).paths).toEqual([path]);
@@ -239,7 +250,7 @@ describe('POST /auth/reset-password', () => {
   });
 
   it('ends the delay after wrong passwords', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     for (let n = 0; n < 12; n += 1) await login(account, 'a wrong password');
     expectProblem(await login(account, account.password), 429);
     expect((await reset(await requestToken(account.email))).status).toBe(204);
@@ -247,7 +258,7 @@ describe('POST /auth/reset-password', () => {
   });
 
   it('refuses links from before a change of the password', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const token = await requestToken(ada.account.email);
     const change = { currentPassword: ada.account.password, newPassword: NEW_PASSWORD };
     expect((await ada.put('/users/me/password', change, fromElsewhere())).status).toBe(204);
@@ -257,7 +268,7 @@ describe('POST /auth/reset-password', () => {
 
 describe('a link', () => {
   it('works for an hour from its delivery, however long SMTP was down', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     proxy.cut();
     await forgot(account.email);
     await until('an attempt has failed', async () => {
@@ -277,13 +288,13 @@ describe('a link', () => {
   });
 
   it('does not work again if its mail is sent again after it was used', async () => {
-    const { account } = await service.signUp();
+    const { account } = await signUp();
     let accept = () => {};
     smtp.beforeAccept = () => new Promise((resolve) => (accept = resolve));
     await forgot(account.email);
     const sent = () =>
       service.database.query<{ token_hash: Buffer }>(
-        'SELECT token_hash FROM account_tokens WHERE user_id = $1',
+        `SELECT token_hash FROM account_tokens WHERE user_id = $1 AND purpose = 'reset-password'`,
         [account.userId],
       );
     await until('it is on its way', async () => (await sent()).length > 0);
@@ -307,12 +318,13 @@ describe('a link', () => {
   });
 
   it('is in the export of its user, is deleted with the user, and by the purge', async () => {
-    const [ada, bob] = [await service.signUp(), await service.signUp()];
+    const [ada, bob] = [await signUp(), await signUp()];
     await requestToken(ada.account.email);
     await requestToken(bob.account.email);
     const { accountTokens, mails } = (await ada.get('/users/me/export')).body;
     expect(accountTokens).toMatchObject([
       { purpose: 'reset-password', email: ada.account.email, usedAt: null },
+      { purpose: 'verify-email', email: ada.account.email, usedAt: null },
     ]);
     expect(mails).toEqual([]);
     const purposesOf = ({ account }: ApiClient) =>
@@ -324,7 +336,7 @@ describe('a link', () => {
     expect(await purposesOf(ada)).toEqual([]);
     const purge = service.app.get(AccountTokensPurge, { strict: false });
     await purge.run();
-    expect(await purposesOf(bob)).toHaveLength(1);
+    expect(await purposesOf(bob)).toHaveLength(2);
     await service.database.query(`UPDATE account_tokens SET requested_at = now() - interval '73 hours'`);
     await purge.run();
     expect(await purposesOf(bob)).toEqual([]);

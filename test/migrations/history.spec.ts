@@ -60,6 +60,11 @@ const VERSIONS: readonly {
     fill: fillRoles,
   },
   { migration: 'AddAccountTokens1795989187659', gains: {}, fill: fillTokens },
+  {
+    migration: 'AddEmailVerifiedAt1795990122406',
+    gains: { users: { email_verified_at: null } },
+    fill: fillVerified,
+  },
 ];
 
 async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
@@ -183,6 +188,11 @@ async function fillRoles(database: TestDatabase, passwordHash: string): Promise<
   await fillSecondFactors(database, passwordHash);
   await database.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [ADA]);
   await database.query(`UPDATE users SET disabled_at = '2026-11-29 12:00:00.5Z' WHERE id = $1`, [BOB]);
+}
+
+async function fillVerified(database: TestDatabase, passwordHash: string): Promise<void> {
+  await fillTokens(database, passwordHash);
+  await database.query(`UPDATE users SET email_verified_at = '2026-11-29 12:00:00.5Z' WHERE id = $1`, [ADA]);
 }
 
 async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {

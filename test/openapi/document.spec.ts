@@ -15,6 +15,9 @@ const CONTRACT = {
   'POST /auth/refresh': 'public',
   'POST /auth/forgot-password': 'public',
   'POST /auth/reset-password': 'public',
+  'POST /auth/verify-email': 'public',
+  'POST /auth/verify-email/resend': 'secured',
+  'POST /users/me/email': 'secured',
   'POST /auth/logout': 'secured',
   'POST /auth/logout-all': 'secured',
   'GET /auth/sessions': 'secured',
@@ -154,6 +157,8 @@ describe('GET /openapi.json', () => {
     ['POST /auth/refresh', ['refreshToken'], ['refreshToken']],
     ['POST /auth/forgot-password', ['email'], ['email']],
     ['POST /auth/reset-password', ['newPassword', 'token'], ['newPassword', 'token']],
+    ['POST /auth/verify-email', ['token'], ['token']],
+    ['POST /users/me/email', ['code', 'newEmail', 'password'], ['newEmail', 'password']],
     ['PATCH /users/me', ['displayName', 'timezone'], []],
     [
       'PUT /users/me/password',
@@ -179,7 +184,7 @@ describe('GET /openapi.json', () => {
 
   it('describes a body for no other operation', () => {
     const withBody = [...api.operations].filter(([, { requestBody }]) => requestBody).map(([call]) => call);
-    expect(withBody).toHaveLength(17);
+    expect(withBody).toHaveLength(19);
   });
 
   it('describes the media types of import and export', () => {

@@ -53,6 +53,10 @@ describe('the OpenAPI document', () => {
     await ask(anonymous, 'POST /auth/forgot-password', { body: {} });
     await ask(anonymous, 'POST /auth/reset-password', { body: { token: 'wrong', newPassword: password } });
     await ask(anonymous, 'POST /auth/reset-password', { body: { token: 'wrong', newPassword: '' } });
+    await ask(anonymous, 'POST /auth/verify-email', { body: { token: 'wrong' } });
+    await ask(anonymous, 'POST /auth/verify-email', { body: {} });
+    const verification = { token: await smtp.tokenTo(forgetful, 'verify-email') };
+    await ask(anonymous, 'POST /auth/verify-email', { body: verification });
     const token = await smtp.tokenTo(forgetful, 'reset-password');
     await ask(anonymous, 'POST /auth/reset-password', { body: { token, newPassword: password } });
     const login = await ask(anonymous, 'POST /auth/login', { body: { email, password } });
@@ -118,6 +122,10 @@ describe('the OpenAPI document', () => {
     await ask(ada, 'DELETE /entries/{id}', { id });
     await ask(ada, 'DELETE /entries/trash/{id}', { id });
     await ask(ada, 'POST /entries/{id}/restore', { id: randomUUID() });
+    await ask(ada, 'POST /auth/verify-email/resend');
+    await ask(ada, 'POST /users/me/email', { body: { newEmail: randomEmail(), password: 'wrong' } });
+    await ask(ada, 'POST /users/me/email', { body: { newEmail: email, password } });
+    await ask(ada, 'POST /users/me/email', { body: { newEmail: randomEmail(), password } });
     const { sessions } = (await ask(ada, 'GET /auth/sessions')).body;
     const other = sessions.find(({ current }: { current: boolean }) => !current);
     await ask(ada, 'DELETE /auth/sessions/{id}', { id: other.id });
@@ -208,7 +216,7 @@ describe('the OpenAPI document', () => {
         statuses.add(`${call} ${response.status}`);
       }
     }
-    expect(statuses.size).toBe(27);
+    expect(statuses.size).toBe(30);
   });
 
   it.each<[string, unknown]>([

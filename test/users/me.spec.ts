@@ -20,6 +20,7 @@ describe('GET /users/me', () => {
     expect(body).toEqual({
       id: ada.account.userId,
       email: ada.account.email,
+      emailVerifiedAt: null,
       displayName: 'Ada',
       timezone: 'UTC',
       role: 'user',

@@ -242,7 +242,7 @@ describe('the owner of the account', () => {
       'recovery-codes-replaced',
       'second-factor-disabled',
     ]);
-    await until('three mails arrive', () => smtp.to(email).length === 3);
+    await until('four mails arrive', () => smtp.to(email).length === 4);
     expect(
       smtp
         .to(email)
@@ -250,6 +250,7 @@ describe('the owner of the account', () => {
         .sort(),
     ).toEqual([
       'A recovery code was used',
+      'Verify your e-mail address',
       'Your second factor was disabled',
       'Your second factor was enabled',
     ]);

@@ -1,6 +1,13 @@
-import { Body, Controller, Delete, HttpCode, Put, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, HttpCode, Post, Put, Req, Res } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiBearerAuth,
+  ApiNoContentResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
 import { clientOf } from '../../http/client.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
@@ -8,13 +15,19 @@ import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ErasureSchema, PasswordChangeSchema, type Erasure, type PasswordChange } from './account.schemas.js';
 import { AccountService } from './account.service.js';
+import { EmailAddressService } from '../recovery/email-address.service.js';
+import { EmailChangeSchema, type EmailChange } from '../recovery/recovery.schemas.js';
 
 /** Routes that ask for the password again. */
 @ApiTags('Users')
 @ApiBearerAuth()
+@AllowUnverified()
 @Controller('users/me')
 export class AccountController {
-  constructor(private readonly account: AccountService) {}
+  constructor(
+    private readonly account: AccountService,
+    private readonly emailAddress: EmailAddressService,
+  ) {}
 
   @Put('password')
   @Unqueued()
@@ -29,6 +42,28 @@ export class AccountController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     return this.account.changePassword(principal, body, {
+      ...clientOf(request),
+      report: rateLimitHeaders(reply),
+    });
+  }
+
+  @Post('email')
+  @Unqueued()
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Ask for a change of the e-mail address',
+    description:
+      'A link sent to the new address makes the change; the old address gets a notice. The response does not tell whether another account has the address.',
+  })
+  @ApiAcceptedResponse()
+  @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
+  changeEmail(
+    @CurrentUser() { userId }: Principal,
+    @Body({ schema: EmailChangeSchema }) body: EmailChange,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    return this.emailAddress.requestChange(userId, body, {
       ...clientOf(request),
       report: rateLimitHeaders(reply),
     });

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Sql } from '../../database/sql.js';
-import type { TokenPurpose } from './account-token.entity.js';
+import type { AccountToken, TokenPurpose } from './account-token.entity.js';
 
 /** How long a link works, hours. */
 export const LIFETIME_HOURS = { 'reset-password': 1, 'verify-email': 24, 'change-email': 24 } as const;
@@ -9,7 +9,7 @@ export const LIFETIME_HOURS = { 'reset-password': 1, 'verify-email': 24, 'change
 /** Longer than a mail is tried, and its link works. */
 const KEPT_HOURS = 72;
 
-export interface SpentToken {
+export interface Link {
   readonly userId: string;
   readonly purpose: TokenPurpose;
   /** Where the link was sent. */
@@ -37,7 +37,11 @@ const STATEMENTS = {
      WHERE CASE WHEN old.mail_id = excluded.mail_id THEN old.used_at IS NULL
                 ELSE old.requested_at <= excluded.requested_at OR old.requested_at > now() + interval '1 second' END
     RETURNING user_id AS "userId"`,
-  find: `SELECT user_id AS "userId" FROM account_tokens WHERE token_hash = $1 AND purpose = $2 AND ${LIVE}`,
+  find: `SELECT user_id AS "userId", purpose, email FROM account_tokens WHERE token_hash = $1 AND ${LIVE}`,
+  issue: `
+    UPDATE account_tokens
+       SET token_hash = $4, expires_at = now() + interval '${LIFETIME_HOURS['verify-email']} hours'
+     WHERE user_id = $1 AND purpose = $2 AND mail_id = $3 AND used_at IS NULL`,
   list: `
     SELECT purpose, email, requested_at AS "requestedAt", expires_at AS "expiresAt", used_at AS "usedAt"
       FROM account_tokens WHERE user_id = $1 ORDER BY purpose`,
@@ -59,13 +63,34 @@ export class AccountTokensRepository {
     return row?.userId;
   }
 
-  /** @returns the user of a token that is neither used nor expired */
-  async find(hash: Buffer, purpose: TokenPurpose): Promise<string | undefined> {
-    const { rows } = await this.sql.query<{ userId: string }>('account-token-find', STATEMENTS.find, [
-      hash,
-      purpose,
-    ]);
-    return rows[0]?.userId;
+  /** Replaces the previous link of this purpose. The token follows when the mail is delivered. */
+  async request(
+    { userId, purpose, email, mailId }: Pick<AccountToken, 'userId' | 'purpose' | 'email' | 'mailId'>,
+    manager: EntityManager,
+  ): Promise<void> {
+    await manager.query(
+      `INSERT INTO account_tokens (user_id, purpose, email, mail_id) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (user_id, purpose) DO UPDATE
+          SET email = excluded.email, mail_id = excluded.mail_id, token_hash = NULL, requested_at = now(),
+              expires_at = NULL, used_at = NULL`,
+      [userId, purpose, email, mailId],
+    );
+  }
+
+  /** Stores the token of a mail that is about to be sent. @returns false if the link was used, replaced or made void */
+  async issue(
+    { userId, purpose, mailId }: Pick<AccountToken, 'userId' | 'purpose' | 'mailId'>,
+    hash: Buffer,
+  ): Promise<boolean> {
+    const values = [userId, purpose, mailId, hash];
+    const { rowCount } = await this.sql.query('account-token-issue', STATEMENTS.issue, values);
+    return rowCount === 1;
+  }
+
+  /** @returns the link of a token that is neither used nor expired */
+  async find(hash: Buffer): Promise<Link | undefined> {
+    const { rows } = await this.sql.query<Link>('account-token-find', STATEMENTS.find, [hash]);
+    return rows[0];
   }
 
   /** Of two concurrent uses, one succeeds. @returns whether the token was neither used nor expired */

@@ -5,6 +5,7 @@ import { networkOf } from '../../http/client-network.js';
 import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
 import { SharedCounter } from '../../http/rate-limit/shared-counter.js';
 import { Metrics } from '../../observability/metrics.js';
+import type { TokenPurpose } from './account-token.entity.js';
 import { pseudonymOf } from '../passwords/email-pseudonym.js';
 
 const WINDOW_SECONDS = 3600;
@@ -12,7 +13,7 @@ const WINDOW_SECONDS = 3600;
 /** Requests of a network that cause mails, an hour. */
 const PER_NETWORK = 30;
 
-/** Mails with a link to one address, an hour. A link works for as long, so its owner always has one that does. */
+/** Mails with a link of one purpose to one address, an hour. A link works for as long, so its owner always has one that does. */
 const PER_ADDRESS = 3;
 
 /** Limits mails that strangers can cause. docs/security.md gives the reasons for the numbers. */
@@ -43,8 +44,10 @@ export class RecoveryLimitsService {
   }
 
   /** Counts a mail. Without RATE_LIMIT_ENABLED too: it protects those who get the mails. @returns whether to send it */
-  async mayMail(address: string): Promise<boolean> {
-    const { consumedPoints } = await this.addresses.consume(pseudonymOf(address, this.config.JWT_SECRET));
+  async mayMail(purpose: TokenPurpose, address: string): Promise<boolean> {
+    const { consumedPoints } = await this.addresses.consume(
+      `${purpose} ${pseudonymOf(address, this.config.JWT_SECRET)}`,
+    );
     return consumedPoints <= PER_ADDRESS;
   }
 }

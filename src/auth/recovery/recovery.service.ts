@@ -49,7 +49,7 @@ export class RecoveryService implements OnModuleInit {
    */
   async forgotPassword(email: string, { ip, userAgent = '' }: Client): Promise<void> {
     await this.limits.admit(ip);
-    if (!(await this.limits.mayMail(email))) return;
+    if (!(await this.limits.mayMail('reset-password', email))) return;
     const data = { ip, userAgent: userAgent.slice(0, 512) };
     await this.mails.queue(this.dataSource.manager, { template: 'reset-password', to: email, data });
   }
@@ -63,8 +63,8 @@ export class RecoveryService implements OnModuleInit {
   async resetPassword({ token, newPassword }: ResetPassword, client: Client): Promise<void> {
     await refuseCommonPassword('newPassword', newPassword);
     const hash = this.tokens.hashOf(token);
-    const userId = await this.stored.find(hash, 'reset-password');
-    const user = userId === undefined ? null : await this.users.find(userId);
+    const link = await this.stored.find(hash);
+    const user = link?.purpose === 'reset-password' ? await this.users.find(link.userId) : null;
     if (!user) throw invalidToken();
     if (isTheEmail(newPassword, user.email)) {
       throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
@@ -72,6 +72,8 @@ export class RecoveryService implements OnModuleInit {
     const passwordHash = await this.passwords.hash(newPassword);
     await this.setPassword(user, { passwordHash, by: { client }, from: client.ip }, async (manager) => {
       if (!(await this.stored.spend(hash, manager))) throw invalidToken();
+      // Who has the link reads the mailbox.
+      await this.users.verifyEmail(user.id, manager);
     });
   }
 

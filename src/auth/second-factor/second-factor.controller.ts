@@ -8,6 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
 import { clientOf } from '../../http/client.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
@@ -32,6 +33,7 @@ import { SecondFactorService } from './second-factor.service.js';
 
 @ApiTags('Users')
 @ApiBearerAuth()
+@AllowUnverified()
 @Controller('users/me/second-factor')
 export class SecondFactorController {
   constructor(

@@ -45,7 +45,9 @@ export function serveApiDocs(app: NestFastifyApplication): void {
   const settings = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('entries')
-    .setDescription('A mood journal. Errors are RFC 9457 problems; every response carries `x-request-id`.')
+    .setDescription(
+      'A mood journal. Errors are RFC 9457 problems; every response carries `x-request-id`. If the operator requires verified e-mail addresses, routes outside /auth and /users answer 403 until the address is verified.',
+    )
     .setVersion('1')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build();

@@ -26,6 +26,36 @@ export const TEMPLATES = {
       'If it was you, there is nothing to do. If not, reset your password now: that ends every session.',
     ],
   }),
+  'verify-email': ({ link = '' }) => ({
+    subject: 'Verify your e-mail address',
+    paragraphs: [
+      'Welcome to your journal. Open this link within 24 hours to verify your e-mail address:',
+      'If you did not register, ignore this mail.',
+    ],
+    link: { label: 'Verify the address', url: link },
+  }),
+  'change-email': ({ link = '' }) => ({
+    subject: 'Confirm your new e-mail address',
+    paragraphs: [
+      'You asked to use this address for your journal. Open this link within 24 hours to make the change:',
+      'If you did not ask for it, ignore this mail: nothing changes.',
+    ],
+    link: { label: 'Use this address', url: link },
+  }),
+  'email-change-requested': ({ newEmail = '', ip = '' }) => ({
+    subject: 'A change of your e-mail address was requested',
+    paragraphs: [
+      `Someone asked, from the address ${ip}, to change the e-mail address of your journal to ${newEmail}. It changes when the link that was sent there is opened.`,
+      'If it was not you, change your password now: that makes the link void, and ends all other sessions.',
+    ],
+  }),
+  'email-changed': ({ newEmail = '' }) => ({
+    subject: 'Your e-mail address was changed',
+    paragraphs: [
+      `The e-mail address of your journal is now ${newEmail}. You can no longer sign in with the old one.`,
+      'If it was not you, contact the operator of the service.',
+    ],
+  }),
   'password-changed': ({ time = '', ip = '' }) => ({
     subject: 'Your password was changed',
     paragraphs: [

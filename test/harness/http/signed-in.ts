@@ -6,6 +6,7 @@ export const SIGNED_IN = {
   user: {
     id: expect.stringMatching(UUID),
     email: expect.any(String),
+    emailVerifiedAt: null,
     displayName: null,
     timezone: 'UTC',
     role: 'user',
