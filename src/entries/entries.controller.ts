@@ -1,5 +1,4 @@
 import {
-  applyDecorators,
   Body,
   Controller,
   Delete,
@@ -34,7 +33,6 @@ import {
   versionsToMatch,
   weakEtagOf,
 } from '../http/conditional/etag.js';
-import { StatsService } from './stats/stats.service.js';
 import { EntriesService } from './entries.service.js';
 import type { Entry } from './entry-row.js';
 import { ApiIdempotencyKey, idempotencyKeyOf, sendResponse } from '../idempotency/idempotency.response.js';
@@ -46,29 +44,14 @@ import {
   EntryListSchema,
   EntryPatchSchema,
   EntrySchema,
-  EntryStatsQuerySchema,
-  EntryStatsSchema,
   type EntryCreate,
   type EntryList,
   type EntryListQuery,
   type EntryPatch,
-  type EntryStats,
-  type EntryStatsQuery,
 } from './entries.schemas.js';
+import { Unchanged, WEAK_ETAG } from './unchanged.decorator.js';
 
 const ETAG = { ETag: { description: 'version in quotes', schema: { type: 'string' as const } } };
-const WEAK_ETAG = {
-  ETag: { description: 'weak; changes with any entry of the user', schema: { type: 'string' as const } },
-};
-const Unchanged = () =>
-  applyDecorators(
-    ApiHeader({
-      name: 'If-None-Match',
-      required: false,
-      description: 'ETag of an earlier response: 304 if no entry has changed since',
-    }),
-    ApiResponse({ status: 304, description: 'Not modified', headers: WEAK_ETAG }),
-  );
 const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
@@ -88,7 +71,6 @@ const IfNoneMatch = () =>
 export class EntriesController {
   constructor(
     private readonly entries: EntriesService,
-    private readonly stats: StatsService,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -157,24 +139,6 @@ export class EntriesController {
     @Param('id', { schema: EntryIdSchema }) id: string,
   ): Promise<void> {
     return this.entries.deletePermanently(userId, id);
-  }
-
-  @Get('stats')
-  @ApiOperation({ summary: 'Get statistics by mood, category, tag and time' })
-  @Unchanged()
-  @ApiOkResponse({ standardSchema: EntryStatsSchema, headers: WEAK_ETAG })
-  @ApiProblems(400, 401, 429, 503)
-  async readStats(
-    @CurrentUser() { userId }: Principal,
-    @Query({ schema: EntryStatsQuerySchema }) query: EntryStatsQuery,
-    @Headers('if-none-match') ifNoneMatch: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<EntryStats | undefined> {
-    const { validator, load } = await this.stats.prepare(userId, query);
-    reply.header('etag', weakEtagOf(validator));
-    if (ifNoneMatch === undefined || !hasValidator(ifNoneMatch, validator)) return load();
-    reply.code(304);
-    return undefined;
   }
 
   @Get(':id')

@@ -8,6 +8,7 @@ import { EntriesController } from './entries.controller.js';
 import { EntriesService } from './entries.service.js';
 import { Entry } from './entry.entity.js';
 import { EntriesPersonalData } from './entries.personal-data.js';
+import { StatsController } from './stats/stats.controller.js';
 import { StatsRepository } from './stats/stats.repository.js';
 import { StatsService } from './stats/stats.service.js';
 import { EntriesRepository } from './entries.repository.js';
@@ -25,7 +26,7 @@ import { TrashPurge } from './trash.purge.js';
     TransferModule,
     OpenRequestsModule,
   ],
-  controllers: [EntriesController, TransferController],
+  controllers: [EntriesController, StatsController, TransferController],
   providers: [
     DateFilters,
     EntriesService,

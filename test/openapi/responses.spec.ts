@@ -103,7 +103,14 @@ describe('the OpenAPI document', () => {
     await ask(ada, 'GET /entries/stats');
     await ask(ada, 'GET /entries/stats', { query: '?from=2026-03-01T00:00:00Z&to=2026-03-08T00:00:00Z' });
     await ask(ada, 'GET /entries/stats', { query: '?bucket=hour' });
-    for (const call of ['GET /entries', 'GET /entries/trash', 'GET /entries/stats']) {
+    await ask(ada, 'GET /entries/stats/chart.svg', { query: '?bucket=month' });
+    await ask(ada, 'GET /entries/stats/chart.svg', { query: '?bucket=hour' });
+    for (const call of [
+      'GET /entries',
+      'GET /entries/trash',
+      'GET /entries/stats',
+      'GET /entries/stats/chart.svg',
+    ]) {
       await ask(ada, call, { headers: { 'if-none-match': '*' } });
     }
     await ask(ada, 'GET /entries/{id}', { id });

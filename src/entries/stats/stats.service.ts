@@ -3,6 +3,7 @@ import { BadRequestException, Injectable } from '@nestjs/common';
 import { CacheService } from '../../cache/cache.service.js';
 import { userNoLongerExists } from '../../users/users.service.js';
 import { DateFilters } from '../date-filters.js';
+import { firstDayOfCalendar, moodChart } from './mood-chart.js';
 import { StatsRepository, type DayNumber, type StatsContext, type StatsGroup } from './stats.repository.js';
 import type { EntryStats, EntryStatsQuery } from '../entries.schemas.js';
 
@@ -18,11 +19,11 @@ const MOST_CATEGORIES = 100;
 
 const DAY_MS = 86_400_000;
 
-export interface PreparedStats {
+export interface Prepared<T> {
   /** Changes whenever the statistics may change. */
   readonly validator: string;
   /** @throws {BadRequestException} for too many buckets */
-  readonly load: () => Promise<EntryStats>;
+  readonly load: () => Promise<T>;
 }
 
 @Injectable()
@@ -39,7 +40,7 @@ export class StatsService {
    * @throws {BadRequestException} for a time zone that PostgreSQL does not know
    * @throws {UnauthorizedException} if the user was erased
    */
-  async prepare(userId: string, given: EntryStatsQuery): Promise<PreparedStats> {
+  async prepare(userId: string, given: EntryStatsQuery): Promise<Prepared<EntryStats>> {
     const { filters: query } = await this.dates.resolve(userId, given, given.timezone);
     const context = await this.stats.context(userId, query).catch((error: unknown) => {
       if ((error as { code?: string }).code !== INVALID_PARAMETER_VALUE) throw error;
@@ -58,6 +59,24 @@ export class StatsService {
           this.load(userId, query, context),
         ),
     };
+  }
+
+  /** As {@link prepare}. */
+  async prepareChart(userId: string, query: EntryStatsQuery): Promise<Prepared<string>> {
+    const { validator, load } = await this.prepare(userId, query);
+    return { validator, load: async () => this.chart(userId, query, await load()) };
+  }
+
+  private async chart(userId: string, query: EntryStatsQuery, stats: EntryStats): Promise<string> {
+    const [first, last] = [stats.series[0]?.start, stats.series.at(-1)?.start];
+    if (first === undefined || last === undefined) return moodChart(stats, []);
+    const from = firstDayOfCalendar(last, query.bucket);
+    const days = await this.prepare(userId, {
+      ...query,
+      bucket: 'day',
+      from: from > first ? from : query.from,
+    });
+    return moodChart(stats, (await days.load()).series);
   }
 
   private async load(

@@ -32,7 +32,7 @@ const PAGE = `<!doctype html>
 
 // In a file of its own, because the content security policy forbids inline scripts. `validatorUrl: null` removes the
 // badge of swagger.io, which would send it this API's address and which the policy blocks.
-const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, persistAuthorization: true, validatorUrl: null });
 `;
 
 /**
