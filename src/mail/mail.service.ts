@@ -61,7 +61,7 @@ export class MailService implements EntitySubscriberInterface {
   }
 
   /** The waiting mails of a user. */
-  list(userId: string): Promise<Pick<Mail, 'id' | 'template' | 'recipient' | 'createdAt'>[]> {
+  list(userId: string): Promise<Pick<Mail, 'id' | 'template' | 'recipient' | 'data' | 'createdAt'>[]> {
     return this.mails.list(userId);
   }
 

@@ -43,7 +43,7 @@ const STATEMENTS = {
     DELETE FROM mails WHERE id IN (
       SELECT id FROM mails WHERE created_at <= now() - interval '${KEPT_HOURS} hours' LIMIT $1 FOR UPDATE SKIP LOCKED)`,
   list: `
-    SELECT id, template, recipient, created_at AS "createdAt" FROM mails WHERE user_id = $1 ORDER BY id`,
+    SELECT id, template, recipient, data, created_at AS "createdAt" FROM mails WHERE user_id = $1 ORDER BY id`,
 } as const;
 
 /** Statements on the `mails` table. Times are the database's, so that a replica's clock does not matter. */
@@ -81,7 +81,7 @@ export class MailsRepository {
     await manager.query('DELETE FROM mails WHERE user_id = $1 OR recipient = $2', [userId, recipient]);
   }
 
-  async list(userId: string): Promise<Pick<Mail, 'id' | 'template' | 'recipient' | 'createdAt'>[]> {
+  async list(userId: string): Promise<Pick<Mail, 'id' | 'template' | 'recipient' | 'data' | 'createdAt'>[]> {
     const { rows } = await this.sql.query<Mail>('mails-list', STATEMENTS.list, [userId]);
     return rows;
   }

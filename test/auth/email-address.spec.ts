@@ -187,7 +187,9 @@ describe('POST /users/me/email', () => {
     smtp.refused.add(newEmail);
     await changeEmail(ada, newEmail);
     const { mails, accountTokens } = (await ada.get('/users/me/export')).body;
-    expect(mails).toContainEqual(expect.objectContaining({ template: 'change-email', recipient: newEmail }));
+    expect(mails).toContainEqual(
+      expect.objectContaining({ template: 'change-email', recipient: newEmail, data: {} }),
+    );
     expect(accountTokens).toContainEqual(
       expect.objectContaining({ purpose: 'change-email', email: newEmail }),
     );
