@@ -123,6 +123,8 @@ describe('toUserBody', () => {
     const user = Object.assign(new User(), {
       id: '0195503c-7d7e-7b6c-9a4e-0f2f6d1c2b3a',
       email: 'ada@example.org',
+      emailVerifiedAt: new Date('2026-03-02T08:30:00Z'),
+      role: 'user',
       passwordHash: '$argon2id$…',
       displayName: null,
       timezone: 'UTC',
@@ -133,8 +135,10 @@ describe('toUserBody', () => {
     expect(body).toEqual({
       id: '0195503c-7d7e-7b6c-9a4e-0f2f6d1c2b3a',
       email: 'ada@example.org',
+      emailVerifiedAt: '2026-03-02T08:30:00.000Z',
       displayName: null,
       timezone: 'UTC',
+      role: 'user',
       createdAt: '2026-03-01T08:30:00.000Z',
       updatedAt: '2026-03-01T08:30:00.500Z',
     });
