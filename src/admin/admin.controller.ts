@@ -16,7 +16,7 @@ import {
 import { AdminService } from './admin.service.js';
 import { Roles } from './roles.decorator.js';
 
-@ApiTags('Administration')
+@ApiTags('Admin')
 @ApiBearerAuth()
 @Controller('admin/users')
 @Roles('admin')
@@ -24,7 +24,11 @@ export class AdminController {
   constructor(private readonly admin: AdminService) {}
 
   @Get()
-  @ApiOperation({ summary: 'List users, newest first' })
+  @ApiOperation({
+    operationId: 'listUsers',
+    summary: 'List users, newest first',
+    description: '404 for users who are not administrators, as for all routes under /admin.',
+  })
   @ApiOkResponse({ standardSchema: AdminUserListSchema })
   @ApiProblems(400, 401, 404, 429, 503)
   list(@Query({ schema: AdminUserListQuerySchema }) query: AdminUserListQuery): Promise<AdminUserList> {
@@ -32,7 +36,11 @@ export class AdminController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Get a user' })
+  @ApiOperation({
+    operationId: 'getUser',
+    summary: 'Get a user',
+    description: 'The account of any user, without their entries.',
+  })
   @ApiOkResponse({ standardSchema: AdminUserSchema })
   @ApiProblems(400, 401, 404, 429, 503)
   read(@Param('id', { schema: UserIdSchema }) id: string): Promise<AdminUserBody> {
@@ -40,7 +48,11 @@ export class AdminController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Disable or enable a user, or change the role' })
+  @ApiOperation({
+    operationId: 'updateUser',
+    summary: 'Disable or enable a user, or change the role',
+    description: 'Disabling ends all sessions of the user. 409 if no administrator would be left.',
+  })
   @ApiOkResponse({ standardSchema: AdminUserSchema })
   @ApiProblems(400, 401, 404, 409, 413, 415, 422, 429, 503)
   update(
@@ -53,7 +65,11 @@ export class AdminController {
 
   @Post(':id/end-sessions')
   @HttpCode(204)
-  @ApiOperation({ summary: 'End all sessions of a user' })
+  @ApiOperation({
+    operationId: 'endUserSessions',
+    summary: 'End all sessions of a user',
+    description: 'All access and refresh tokens of the user stop working at once.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
   endSessions(
@@ -65,7 +81,11 @@ export class AdminController {
 
   @Delete(':id/second-factor')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Remove the second factor of a user who lost app and recovery codes' })
+  @ApiOperation({
+    operationId: 'removeUserSecondFactor',
+    summary: 'Remove the second factor of a user who lost app and recovery codes',
+    description: 'Verify who asks for it first: afterwards the password alone is enough to sign in.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
   removeSecondFactor(
@@ -77,7 +97,11 @@ export class AdminController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Erase a user and all their data permanently' })
+  @ApiOperation({
+    operationId: 'eraseUser',
+    summary: 'Erase a user and all their data permanently',
+    description: '409 for the last administrator.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, 404, 409, ...BODY_PROBLEMS, 429, 503)
   erase(@Param('id', { schema: UserIdSchema }) id: string): Promise<void> {

@@ -48,7 +48,11 @@ export class AuthController {
   @Post('register')
   @Public()
   @Unqueued()
-  @ApiOperation({ summary: 'Register and sign in' })
+  @ApiOperation({
+    operationId: 'register',
+    summary: 'Register and sign in',
+    description: 'Creates an account and its first session. 409 if the e-mail address has an account.',
+  })
   @ApiCreatedResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 409, 413, 415, 422, 429, 503)
   register(
@@ -63,7 +67,12 @@ export class AuthController {
   @Unqueued()
   @UseGuards(LocalAuthGuard)
   @HttpCode(200)
-  @ApiOperation({ summary: 'Sign in' })
+  @ApiOperation({
+    operationId: 'login',
+    summary: 'Sign in',
+    description:
+      'Creates a session. If the account has a second factor, 403 asks for a code, and the request must be sent again with it.',
+  })
   // The guard reads the body.
   @ApiBody(LOGIN_BODY)
   @ApiOkResponse({ standardSchema: SignedInSchema })
@@ -75,7 +84,12 @@ export class AuthController {
   @Post('refresh')
   @Public()
   @HttpCode(200)
-  @ApiOperation({ summary: 'Exchange a refresh token for new tokens' })
+  @ApiOperation({
+    operationId: 'refresh',
+    summary: 'Exchange a refresh token for new tokens',
+    description:
+      'A refresh token can be used once. If a used one comes again later, the session ends, because the token may be stolen.',
+  })
   @ApiOkResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 401, 413, 415, 422, 429, 503)
   refresh(
@@ -88,7 +102,11 @@ export class AuthController {
   @Post('logout')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End the current session' })
+  @ApiOperation({
+    operationId: 'logout',
+    summary: 'End the current session',
+    description: 'The access token and the refresh token of the session stop working at once.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
   logout(@CurrentUser() principal: Principal, @Req() request: FastifyRequest): Promise<void> {
@@ -98,7 +116,11 @@ export class AuthController {
   @Post('logout-all')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End all sessions of the user, including the current one' })
+  @ApiOperation({
+    operationId: 'logoutAll',
+    summary: 'End all sessions of the user, including the current one',
+    description: 'All access and refresh tokens of the user stop working at once.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
   logoutAll(@CurrentUser() { userId }: Principal, @Req() request: FastifyRequest): Promise<void> {
@@ -107,7 +129,11 @@ export class AuthController {
 
   @Get('sessions')
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'List the sessions of the user' })
+  @ApiOperation({
+    operationId: 'listSessions',
+    summary: 'List the sessions of the user',
+    description: 'A session starts at a sign-in and ends at a sign-out, or when it is not refreshed in time.',
+  })
   @ApiOkResponse({ standardSchema: SessionListSchema })
   @ApiProblems(401, 429, 503)
   async listSessions(@CurrentUser() { userId, sessionId }: Principal): Promise<SessionList> {
@@ -117,7 +143,11 @@ export class AuthController {
   @Delete('sessions/:id')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End a session' })
+  @ApiOperation({
+    operationId: 'endSession',
+    summary: 'End a session',
+    description: 'Signs out another device of the user.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
   endSession(

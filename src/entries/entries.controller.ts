@@ -76,7 +76,11 @@ export class EntriesController {
 
   @Post()
   @Header('content-type', 'application/json; charset=utf-8')
-  @ApiOperation({ summary: 'Create an entry' })
+  @ApiOperation({
+    operationId: 'createEntry',
+    summary: 'Create an entry',
+    description: 'With an Idempotency-Key, a retry creates nothing twice.',
+  })
   @ApiCreatedResponse({
     standardSchema: EntrySchema,
     headers: {
@@ -102,7 +106,12 @@ export class EntriesController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List entries' })
+  @ApiOperation({
+    operationId: 'listEntries',
+    summary: 'List entries',
+    description:
+      'All filters must match. Follow nextCursor until it is null; a cursor belongs to its filters and sort order.',
+  })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryListSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
@@ -116,7 +125,11 @@ export class EntriesController {
   }
 
   @Get('trash')
-  @ApiOperation({ summary: 'List entries in the trash, which are deleted after 30 days' })
+  @ApiOperation({
+    operationId: 'listTrash',
+    summary: 'List entries in the trash, which are deleted after 30 days',
+    description: 'Takes the filters and sort orders of GET /entries.',
+  })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryListSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
@@ -131,7 +144,11 @@ export class EntriesController {
 
   @Delete('trash/:id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete an entry in the trash permanently' })
+  @ApiOperation({
+    operationId: 'deleteEntry',
+    summary: 'Delete an entry in the trash permanently',
+    description: '404 if the entry is not in the trash.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(401, 404, ...BODY_PROBLEMS, 429, 503)
   deletePermanently(
@@ -142,7 +159,11 @@ export class EntriesController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Get an entry' })
+  @ApiOperation({
+    operationId: 'getEntry',
+    summary: 'Get an entry',
+    description: '404 if it is in the trash, or of another user.',
+  })
   @IfMatch()
   @ApiHeader({
     name: 'If-None-Match',
@@ -166,7 +187,11 @@ export class EntriesController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Update an entry' })
+  @ApiOperation({
+    operationId: 'updateEntry',
+    summary: 'Update an entry',
+    description: 'Omitted fields stay unchanged. If-Match prevents lost updates.',
+  })
   @IfMatch()
   @IfNoneMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })
@@ -184,7 +209,11 @@ export class EntriesController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Move an entry to the trash' })
+  @ApiOperation({
+    operationId: 'trashEntry',
+    summary: 'Move an entry to the trash',
+    description: 'It can be restored for 30 days.',
+  })
   @IfMatch()
   @IfNoneMatch()
   @ApiNoContentResponse()
@@ -200,7 +229,11 @@ export class EntriesController {
 
   @Post(':id/restore')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Restore an entry from the trash' })
+  @ApiOperation({
+    operationId: 'restoreEntry',
+    summary: 'Restore an entry from the trash',
+    description: '404 if the entry is not in the trash.',
+  })
   @IfMatch()
   @IfNoneMatch()
   @ApiOkResponse({ standardSchema: EntrySchema, headers: ETAG })

@@ -30,7 +30,12 @@ export class HealthController {
   @Get()
   // Terminus imports @nestjs/swagger by name, which fails in the bundle.
   @HealthCheck({ noCache: true, swaggerDocumentation: false })
-  @ApiOperation({ summary: 'Readiness probe' })
+  @ApiOperation({
+    operationId: 'getReadiness',
+    summary: 'Readiness probe',
+    description:
+      '503 while the database or a required migration is unavailable, or the service shuts down. An unavailable cache does not count.',
+  })
   @ApiOkResponse({ standardSchema: ReadySchema })
   @ApiServiceUnavailableResponse({ standardSchema: ReadySchema })
   ready() {
@@ -42,7 +47,11 @@ export class HealthController {
   }
 
   @Get('live')
-  @ApiOperation({ summary: 'Liveness probe' })
+  @ApiOperation({
+    operationId: 'getLiveness',
+    summary: 'Liveness probe',
+    description: '200 as long as the process answers. It does not ask the database.',
+  })
   @ApiOkResponse({ standardSchema: LiveSchema })
   live(): z.infer<typeof LiveSchema> {
     return { status: 'ok' };

@@ -19,7 +19,12 @@ export class SecurityEventsController {
   constructor(private readonly events: SecurityEventsService) {}
 
   @Get()
-  @ApiOperation({ summary: 'List the security events of the last 180 days, newest first' })
+  @ApiOperation({
+    operationId: 'listSecurityEvents',
+    summary: 'List the security events of the last 180 days, newest first',
+    description:
+      'Sign-ins, password changes and the like, with the network and the user agent of the client.',
+  })
   @ApiOkResponse({ standardSchema: SecurityEventListSchema })
   @ApiProblems(400, 401, 429, 503)
   list(

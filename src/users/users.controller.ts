@@ -37,7 +37,11 @@ export class UsersController {
   ) {}
 
   @Get('me')
-  @ApiOperation({ summary: 'Get the signed-in user' })
+  @ApiOperation({
+    operationId: 'getCurrentUser',
+    summary: 'Get the signed-in user',
+    description: 'The account that the access token belongs to.',
+  })
   @ApiOkResponse({ standardSchema: UserSchema })
   @ApiProblems(401, 429, 503)
   async read(@CurrentUser() { userId }: Principal): Promise<UserBody> {
@@ -45,7 +49,11 @@ export class UsersController {
   }
 
   @Patch('me')
-  @ApiOperation({ summary: 'Update display name or time zone' })
+  @ApiOperation({
+    operationId: 'updateCurrentUser',
+    summary: 'Update display name or time zone',
+    description: 'Omitted fields stay unchanged; a display name of null removes it.',
+  })
   @ApiOkResponse({ standardSchema: UserSchema })
   @ApiProblems(400, 401, 413, 415, 422, 429, 503)
   async update(
@@ -57,7 +65,12 @@ export class UsersController {
 
   @Get('me/export')
   @Unqueued()
-  @ApiOperation({ summary: 'Download all data of the user' })
+  @ApiOperation({
+    operationId: 'exportCurrentUser',
+    summary: 'Download all data of the user',
+    description:
+      'A JSON file with the account, sessions, security events and entries, including the trash. If the export fails, the connection closes without the last chunk.',
+  })
   @ApiOkResponse({
     standardSchema: UserExportSchema,
     headers: { 'Content-Disposition': { description: 'file name', schema: { type: 'string' } } },

@@ -32,7 +32,11 @@ export class AccountController {
   @Put('password')
   @Unqueued()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Change the password and end all other sessions' })
+  @ApiOperation({
+    operationId: 'changePassword',
+    summary: 'Change the password and end all other sessions',
+    description: 'Asks for the current password, and for a code if the account has a second factor.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
   changePassword(
@@ -51,6 +55,7 @@ export class AccountController {
   @Unqueued()
   @HttpCode(202)
   @ApiOperation({
+    operationId: 'changeEmail',
     summary: 'Ask for a change of the e-mail address',
     description:
       'A link sent to the new address makes the change; the old address gets a notice. The response does not tell whether another account has the address.',
@@ -72,7 +77,12 @@ export class AccountController {
   @Delete()
   @Unqueued()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Erase the user and all their data permanently' })
+  @ApiOperation({
+    operationId: 'eraseCurrentUser',
+    summary: 'Erase the user and all their data permanently',
+    description:
+      'Asks for the password, and for a code if the account has a second factor. 409 for the last administrator.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
   erase(

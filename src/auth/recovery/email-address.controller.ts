@@ -25,6 +25,7 @@ export class EmailAddressController {
   @Public()
   @HttpCode(204)
   @ApiOperation({
+    operationId: 'verifyEmail',
     summary: 'Verify or change an e-mail address with the token of a link',
     description:
       '400 if the token is unknown, used or expired; 409 if another account has the new address meanwhile.',
@@ -42,6 +43,7 @@ export class EmailAddressController {
   @ApiBearerAuth()
   @HttpCode(202)
   @ApiOperation({
+    operationId: 'resendVerification',
     summary: 'Send the link to verify the e-mail address again',
     description: 'At most 3 an hour; none if the address is verified.',
   })

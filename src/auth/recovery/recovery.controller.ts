@@ -22,6 +22,7 @@ export class RecoveryController {
   @Public()
   @HttpCode(202)
   @ApiOperation({
+    operationId: 'forgotPassword',
     summary: 'Ask for a mail with a link to reset the password',
     description:
       'The response is the same whether or not an account has the address. If one has, it gets a link that works once, for 1 h, at most 3 links an hour.',
@@ -40,6 +41,7 @@ export class RecoveryController {
   @Unqueued()
   @HttpCode(204)
   @ApiOperation({
+    operationId: 'resetPassword',
     summary: 'Set a new password with the token of a link, and end all sessions',
     description: '400 if the token is unknown, used or expired.',
   })

@@ -42,7 +42,11 @@ export class SecondFactorController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'Tell whether a second factor is enabled' })
+  @ApiOperation({
+    operationId: 'getSecondFactor',
+    summary: 'Tell whether a second factor is enabled',
+    description: 'Also when it was enabled, and how many recovery codes are left.',
+  })
   @ApiOkResponse({ standardSchema: SecondFactorSchema })
   @ApiProblems(401, 429, 503)
   read(@CurrentUser() { userId }: Principal): Promise<SecondFactorBody> {
@@ -52,7 +56,12 @@ export class SecondFactorController {
   @Post()
   @Unqueued()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Start to enrol an authenticator app as a second factor' })
+  @ApiOperation({
+    operationId: 'enrolSecondFactor',
+    summary: 'Start to enrol an authenticator app as a second factor',
+    description:
+      'Returns the secret for the app. Nothing changes for sign-ins until a first code confirms it. 409 if a second factor is enabled.',
+  })
   @ApiCreatedResponse({ standardSchema: EnrolmentSchema })
   @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
   async enrol(
@@ -68,7 +77,11 @@ export class SecondFactorController {
   @Post('confirm')
   @HttpCode(200)
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Enable the second factor with its first code' })
+  @ApiOperation({
+    operationId: 'confirmSecondFactor',
+    summary: 'Enable the second factor with its first code',
+    description: 'Returns the recovery codes, which are never shown again. 409 without a pending enrolment.',
+  })
   @ApiOkResponse({ standardSchema: RecoveryCodesSchema })
   @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
   async confirm(
@@ -88,7 +101,11 @@ export class SecondFactorController {
   @Delete()
   @Unqueued()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Disable the second factor' })
+  @ApiOperation({
+    operationId: 'disableSecondFactor',
+    summary: 'Disable the second factor',
+    description: 'Asks for the password and a code. 404 if none is enabled.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(400, 401, 403, 404, 413, 415, 422, 429, 503)
   async disable(
@@ -105,7 +122,11 @@ export class SecondFactorController {
   @Unqueued()
   @HttpCode(200)
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Replace all recovery codes' })
+  @ApiOperation({
+    operationId: 'renewRecoveryCodes',
+    summary: 'Replace all recovery codes',
+    description: 'The former codes stop working. Asks for the password and a code.',
+  })
   @ApiOkResponse({ standardSchema: RecoveryCodesSchema })
   @ApiProblems(400, 401, 403, 404, 413, 415, 422, 429, 503)
   async renewRecoveryCodes(

@@ -20,7 +20,11 @@ export class StatsController {
   constructor(private readonly stats: StatsService) {}
 
   @Get()
-  @ApiOperation({ summary: 'Get statistics by mood, category, tag and time' })
+  @ApiOperation({
+    operationId: 'getStats',
+    summary: 'Get statistics by mood, category, tag and time',
+    description: 'Averages, counts and a series over time, of the entries between two times.',
+  })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryStatsSchema, headers: WEAK_ETAG })
   @ApiProblems(400, 401, 429, 503)
@@ -36,6 +40,7 @@ export class StatsController {
   @Get('chart.svg')
   @Header('content-type', 'image/svg+xml; charset=utf-8')
   @ApiOperation({
+    operationId: 'getMoodChart',
     summary: 'Get a picture of the mood over time, with a calendar of the last year',
     description:
       'An SVG of at most 30 kB, in light or dark colours as the reader prefers, with a title, a description and a table of the months for screen readers.',

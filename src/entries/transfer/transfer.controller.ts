@@ -82,6 +82,7 @@ export class TransferController {
   @Post('bulk')
   @Header('content-type', 'application/json; charset=utf-8')
   @ApiOperation({
+    operationId: 'createEntries',
     summary: 'Create up to 1000 entries, all or none',
     description: 'The usual body limit applies (413); use an import for more.',
   })
@@ -105,6 +106,7 @@ export class TransferController {
   @Get('export')
   @Unqueued()
   @ApiOperation({
+    operationId: 'exportEntries',
     summary: 'Export the entries that match the filters, without the trash',
     description:
       'Sorted by createdAt, Markdown by occurredAt: an entry whose occurredAt changes during a Markdown export can be ' +
@@ -175,6 +177,7 @@ export class TransferController {
   @HttpCode(200)
   @StreamedBody(...IMPORT_MEDIA_TYPES)
   @ApiOperation({
+    operationId: 'importEntries',
     summary: 'Import entries',
     description:
       'NDJSON or CSV as an export has them, a Daylio CSV or backup, or a Day One JSON or zip: the content shows which. ' +

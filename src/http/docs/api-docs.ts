@@ -2,7 +2,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { createOpenApiDocument } from './openapi-document.js';
 
 /** The files of swagger-ui-dist that the page uses. */
 const ASSETS: Readonly<Record<string, string>> = {
@@ -42,18 +42,9 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', de
  */
 export function serveApiDocs(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
-  const settings = new DocumentBuilder()
-    .setOpenAPIVersion('3.1.0')
-    .setTitle('entries')
-    .setDescription(
-      'A mood journal. Errors are RFC 9457 problems; every response carries `x-request-id`. If the operator requires verified e-mail addresses, routes outside /auth and /users answer 403 until the address is verified.',
-    )
-    .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
-    .build();
   let document: string | undefined;
   fastify.get('/openapi.json', (_request, reply) => {
-    document ??= JSON.stringify(SwaggerModule.createDocument(app, settings));
+    document ??= JSON.stringify(createOpenApiDocument(app));
     return reply.type('application/json; charset=utf-8').send(document);
   });
   for (const path of ['/docs', '/docs/']) {

@@ -18,10 +18,17 @@ export const BODY_PROBLEMS = [400, 413, 415] as const;
 /** Documents the problems of a route. A route that can return 503 can also time out. */
 export function ApiProblems(...given: number[]) {
   const statuses = given.includes(503) ? [...given, 504] : given;
-  const [mediaType = ''] = PROBLEM_MEDIA_TYPE.split(';');
-  const content = { [mediaType]: { schema: { $ref: getSchemaPath(NAME) } } };
   return applyDecorators(
     ApiExtraModels(ProblemComponent),
-    ...statuses.map((status) => ApiResponse({ status, description: titleOf(status), content })),
+    ...statuses.map((status) => ApiResponse({ status, ...problemResponse(status) })),
   );
+}
+
+/** A response of the OpenAPI document. */
+export function problemResponse(status: number) {
+  const [mediaType = ''] = PROBLEM_MEDIA_TYPE.split(';');
+  return {
+    description: titleOf(status),
+    content: { [mediaType]: { schema: { $ref: getSchemaPath(NAME) } } },
+  };
 }

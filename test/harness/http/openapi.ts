@@ -6,6 +6,7 @@ type Content = Readonly<Record<string, { schema: JsonSchema }>>;
 export interface Operation {
   readonly operationId: string;
   readonly summary?: string;
+  readonly description?: string;
   readonly tags?: readonly string[];
   readonly security?: readonly Readonly<Record<string, unknown>>[];
   readonly parameters: readonly { name: string; in: string; required?: boolean; schema: JsonSchema }[];
@@ -16,6 +17,7 @@ export interface Operation {
 export interface Document {
   readonly openapi: string;
   readonly info: { title: string; version: string };
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { schemas: Record<string, JsonSchema>; securitySchemes: Record<string, object> };
 }
