@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { readEnvironment } from '../src/config/environment.js';
 import { DIST, databaseSetting } from './environment.js';
-import { ExplainedError, explain } from './explained-error.js';
+import { ExplainedError, codeOf, explain } from './explained-error.js';
 import { onEmbeddedDatabase } from './postgres/embedded-postgres.js';
 
 /**
@@ -49,7 +49,9 @@ function run(program: string, args: readonly string[], settings: Readonly<Record
     // From the terminal it reaches the program as well: wait for that to clean up.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => child.kill(signal));
-    child.once('error', reject);
+    child.once('error', (error) =>
+      reject(codeOf(error) === 'ENOENT' ? new ExplainedError(`${program} is not installed`) : error),
+    );
     child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM']));
   });
 }

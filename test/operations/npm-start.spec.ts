@@ -163,6 +163,54 @@ describe('npm start on a bare machine', () => {
   });
 });
 
+describe('npm run seed and npm run db:reset', () => {
+  const run = async (script: string, args: readonly string[] = [], environment = {}) => {
+    const program = new Program(
+      spawn(process.execPath, ['--import', 'tsx', join(project.folder, 'scripts', script), ...args], {
+        env: { PATH: process.env['PATH'], ...environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
+    return { ...(await program.exited), stdout: program.stdout, stderr: program.stderr };
+  };
+
+  it('fill the database of a running service with ten diaries, once, and empty it when it is stopped', async () => {
+    const program = npmStart();
+    const url = await program.listening();
+    const first = await run('seed/seed.ts');
+    expect(first.stderr).toBe('');
+    expect(Number(/^(\d+) new entries of 10 users/m.exec(first.stdout)?.[1])).toBeGreaterThan(9000);
+    expect((await run('seed/seed.ts')).stdout).toMatch(/^0 new entries of 10 users/m);
+    const password = /password "(.*)"/.exec(first.stdout)![1]!;
+    const login = { email: 'haruto@example.com', password };
+    const { body: session } = await new ApiClient(url).post('/auth/login', login);
+    const { body } = await new ApiClient(url).withToken(session.accessToken).get('/entries?q=散歩&limit=1');
+    expect(body).toMatchObject({ entries: [{ category: '健康', tags: ['散歩'] }] });
+
+    expect(await run('db-reset.ts', ['--yes'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the database is in use: stop npm start first'),
+    });
+    await program.stop();
+    expect(await run('db-reset.ts')).toMatchObject({ code: 1, stderr: expect.stringContaining('--yes') });
+    expect(await run('db-reset.ts', ['--yes'])).toMatchObject({ code: 0, stderr: '' });
+    const emptied = npmStart();
+    expect((await new ApiClient(await emptied.listening()).post('/auth/login', login)).status).toBe(401);
+  });
+
+  it('refuse a database that the environment names, and production', async () => {
+    const other = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/other' };
+    expect(await run('db-reset.ts', ['--yes'], other)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('use dropdb and createdb'),
+    });
+    expect(await run('seed/seed.ts', [], { ...other, NODE_ENV: 'production' })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not with NODE_ENV=production'),
+    });
+  });
+});
+
 describe('npm start with DATABASE_URL', () => {
   it('uses that database and starts none', async () => {
     const database = await createDatabase();
