@@ -196,7 +196,7 @@ describe('npm run seed and npm run db:reset', () => {
     expect(await run('db-reset.ts', ['--yes'])).toMatchObject({ code: 0, stderr: '' });
     const emptied = npmStart();
     expect((await new ApiClient(await emptied.listening()).post('/auth/login', login)).status).toBe(401);
-  });
+  }, 120_000);
 
   it('refuse a database that the environment names, and production', async () => {
     const other = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/other' };
