@@ -186,5 +186,6 @@ export function describeVariable(name: string) {
   const type = shape[name];
   if (!type) return undefined;
   const byDefault = type instanceof z.ZodPrefault ? String(type.def.defaultValue) : '';
-  return { name, default: byDefault, description: '', example: byDefault, secret: false, ...type.meta() };
+  const { description = '' } = type;
+  return { name, default: byDefault, example: byDefault, secret: false, ...type.meta(), description };
 }

@@ -67,7 +67,7 @@ export const UserExportSchema = z
   .meta({ id: 'UserExport', description: 'and one list for each kind of user data' });
 
 export const UserPatchSchema = z
-  .strictObject({ displayName: DisplayNameSchema.optional(), timezone: TimezoneSchema.optional() })
+  .strictObject({ displayName: DisplayNameSchema.exactOptional(), timezone: TimezoneSchema.exactOptional() })
   .meta({ id: 'UserPatch', description: 'omitted fields stay unchanged' });
 export type UserPatch = z.infer<typeof UserPatchSchema>;
 

@@ -129,7 +129,7 @@ describeWithPgDump('scripts/restore', () => {
 
 describeWithOlderServer('an upgrade to a new major version of PostgreSQL', () => {
   it('restores every row of a backup of the older server', async () => {
-    const cluster = await startEphemeralCluster({ binaries: olderServer });
+    const cluster = await startEphemeralCluster({ binaries: olderServer! });
     try {
       const url = cluster.url(backups.database.name);
       await createDatabaseIfMissing(url);

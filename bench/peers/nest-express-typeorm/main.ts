@@ -72,7 +72,7 @@ const EntryCreate = z.strictObject({
   mood: z.int().min(1).max(10),
   category: z.string().trim().toLowerCase().min(1).max(50).default('general'),
   tags: z.array(z.string().trim().toLowerCase().min(1).max(50)).max(20).default([]),
-  occurredAt: z.coerce.date().optional(),
+  occurredAt: z.coerce.date().exactOptional(),
 });
 
 @Injectable()

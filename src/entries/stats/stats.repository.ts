@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Sql } from '../../database/sql.js';
+import type { EntryStatsQuery } from '../entries.schemas.js';
 
 /** Days since 1970-01-01. */
 export type DayNumber = number;
@@ -68,10 +69,7 @@ export class StatsRepository {
    * @param range without a time zone: that of the user
    * @returns undefined if the user does not exist
    */
-  async context(
-    userId: string,
-    { timezone, from, to }: Partial<StatsRange>,
-  ): Promise<StatsContext | undefined> {
+  async context(userId: string, { timezone, from, to }: EntryStatsQuery): Promise<StatsContext | undefined> {
     const values = [userId, timezone ?? null, from ?? null, to ?? null];
     const { rows } = await this.sql.query<StatsContext>('stats-context', STATEMENTS.context, values);
     return rows[0];
