@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { randomEmail, type ApiClient } from '../harness/http/client.js';
 import { INSTANT } from '../harness/http/formats.js';
 import { expectProblem } from '../harness/http/problem.js';
@@ -172,6 +173,26 @@ describe('POST /users/me/email', () => {
     const change = { currentPassword: ada.account.password, newPassword: 'another horse battery' };
     expect((await ada.put('/users/me/password', change)).status).toBe(204);
     expectProblem(await verify(token), 400);
+  });
+
+  it('returns 403, and sends nothing, if the password changes meanwhile', async () => {
+    const ada = await service.signUp();
+    const newEmail = randomEmail();
+    const other = new Client({ connectionString: service.database.url });
+    await other.connect();
+    await other.query('BEGIN');
+    await other.query(`UPDATE users SET password_hash = 'another' WHERE id = $1`, [ada.account.userId]);
+    const change = changeEmail(ada, newEmail);
+    await until('it waits for the other', async () => {
+      const waiting = await service.database.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return waiting.length > 0;
+    });
+    await other.query('COMMIT');
+    await other.end();
+    expectProblem(await change, 403);
+    expect(await service.database.query('SELECT 1 FROM mails WHERE recipient = $1', [newEmail])).toEqual([]);
   });
 
   it('returns 403 for a wrong password, and sends nothing', async () => {

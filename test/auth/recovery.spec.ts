@@ -1,7 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { AccountTokensPurge } from '../../src/auth/recovery/account-tokens.purge.js';
 import { MailDelivery } from '../../src/mail/mail-delivery.js';
+import { codeOf, enrol } from '../harness/http/authenticator.js';
 import { startApp, type TestApp } from '../harness/http/app.js';
 import { ApiClient, randomEmail, type Account, type ApiResponse } from '../harness/http/client.js';
 import { lastAccepted } from '../harness/http/last-accepted.js';
@@ -182,6 +184,31 @@ describe('POST /auth/reset-password', () => {
     });
   });
 
+  it('records the request once, also if a process was killed at the first attempt to send the link', async () => {
+    const ada = await signUp();
+    const { email } = ada.account;
+    await service.database.query(
+      `INSERT INTO mails (id, template, recipient, attempts) VALUES ($1, 'reset-password', $2, 1)`,
+      [randomUUID(), email],
+    );
+    smtp.refused.add(email);
+    await retryNow();
+    await until('SMTP has refused it', async () => {
+      const postponed = await service.database.query(
+        `SELECT 1 FROM mails WHERE recipient = $1 AND attempts = 2 AND next_attempt_at < now() + interval '1 minute'`,
+        [email],
+      );
+      return postponed.length > 0;
+    });
+    smtp.refused.clear();
+    await retryNow();
+    await delivered(email);
+    expect(tokensTo(email)).toHaveLength(1);
+    const { securityEvents } = (await ada.get('/users/me/security-events')).body;
+    const types = securityEvents.map(({ type }: { type: string }) => type) as string[];
+    expect(types.filter((type) => type === 'password-reset-requested')).toHaveLength(1);
+  });
+
   it('ends every session, on every replica within a second', async () => {
     const ada = await signUp();
     const other = await ada.logIn(fromElsewhere());
@@ -257,6 +284,20 @@ describe('POST /auth/reset-password', () => {
     expect((await login(account, NEW_PASSWORD)).status).toBe(200);
   });
 
+  it('keeps the delay after wrong codes: who reads the mailbox gets no more tries', async () => {
+    const ada = await signUp();
+    const { email } = ada.account;
+    const verification = { token: await smtp.tokenTo(email, 'verify-email') };
+    expect((await anonymous.post('/auth/verify-email', verification)).status).toBe(204);
+    const { app } = await enrol(ada, service.database);
+    const guess = (password: string) =>
+      anonymous.post('/auth/login', { email, password, code: codeOf(app, 5) }, fromElsewhere());
+    for (let n = 0; n < 11; n += 1) expectProblem(await guess(ada.account.password), 401);
+    expect((await reset(await requestToken(email))).status).toBe(204);
+    const guesses = await Promise.all([guess(NEW_PASSWORD), guess(NEW_PASSWORD)]);
+    expect(guesses.map(({ status }) => status)).toContain(429);
+  });
+
   it('refuses links from before a change of the password', async () => {
     const ada = await signUp();
     const token = await requestToken(ada.account.email);
@@ -315,6 +356,25 @@ describe('a link', () => {
     await retryNow();
     await delivered(account.email);
     for (const token of tokensTo(account.email)) expectProblem(await reset(token), 400);
+  });
+
+  it('is not sent to an old address if the address changes meanwhile', async () => {
+    const { account } = await signUp();
+    const other = new Client({ connectionString: service.database.url });
+    await other.connect();
+    await other.query('BEGIN');
+    await other.query('UPDATE users SET email = $2 WHERE id = $1', [account.userId, randomEmail()]);
+    await forgot(account.email);
+    await until('it waits for the other', async () => {
+      const waiting = await service.database.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return waiting.length > 0;
+    });
+    await other.query('COMMIT');
+    await other.end();
+    await delivered(account.email);
+    expect(tokensTo(account.email)).toEqual([]);
   });
 
   it('is in the export of its user, is deleted with the user, and by the purge', async () => {

@@ -91,10 +91,7 @@ describe('POST /auth/login with a second factor', () => {
 
   it('lets one of several concurrent logins with the same code succeed', async () => {
     const { ada, app, recoveryCodes } = await signUpEnrolled();
-    for (let race = 0; race < 4; race++) {
-      await forgetLastCode(ada, service.database);
-      expect(await raceLogins(ada, codeOf(app))).toEqual([200, 401, 401, 401, 401]);
-    }
+    expect(await raceLogins(ada, codeOf(app))).toEqual([200, 401, 401, 401, 401]);
     expect(await raceLogins(ada, recoveryCodes[0]!)).toEqual([200, 401, 401, 401, 401]);
   });
 
@@ -127,8 +124,9 @@ describe('POST /auth/login with a second factor', () => {
     const refused = await login(ada, codeOf(app), from(99));
     expectProblem(refused, 429);
     expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
-    // The owner, at a known address.
-    expect((await login(ada, codeOf(app))).status).toBe(200);
+    // Also from a known address, or who lives with the owner could try more.
+    const atHome = await Promise.all([login(ada, codeOf(app)), login(ada, codeOf(app))]);
+    expect(atHome.map(({ status }) => status)).toContain(429);
   });
 
   it('ignores the code of a user without a second factor', async () => {

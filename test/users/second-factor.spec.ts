@@ -20,7 +20,15 @@ afterAll(async () => {
   await smtp.stop();
 });
 
-const signUpEnrolled = async () => enrol(await service.signUp(), service.database);
+/** With a verified address, as an enrolment needs it. */
+async function signUp(): Promise<ApiClient> {
+  const ada = await service.signUp();
+  await service.database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [
+    ada.account.userId,
+  ]);
+  return ada;
+}
+const signUpEnrolled = async () => enrol(await signUp(), service.database);
 
 function login({ account: { email, password } }: ApiClient, code?: string): Promise<ApiResponse> {
   return service.anonymous.post('/auth/login', { email, password, code });
@@ -31,7 +39,7 @@ const DISABLED = { enabled: false, enabledAt: null, recoveryCodesRemaining: 0 };
 
 describe('POST /users/me/second-factor', () => {
   it('returns 201 with a secret, as text, as a URI and as a QR code; nothing is required yet', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const { status, headers, body } = await ada.post(SECOND_FACTOR, { password: ada.account.password });
     expect(status).toBe(201);
     expect(headers.get('cache-control')).toBe('no-store');
@@ -48,8 +56,17 @@ describe('POST /users/me/second-factor', () => {
     expect((await login(ada)).status).toBe(200);
   });
 
-  it('replaces an enrolment that was not confirmed', async () => {
+  it('returns 403 until the e-mail address is verified, so that nobody locks out the owner of an address', async () => {
     const ada = await service.signUp();
+    const { email, password } = ada.account;
+    expectProblem(await ada.post(SECOND_FACTOR, { password }), 403);
+    const token = await smtp.tokenTo(email, 'verify-email');
+    expect((await service.anonymous.post('/auth/verify-email', { token })).status).toBe(204);
+    await enrol(ada, service.database);
+  });
+
+  it('replaces an enrolment that was not confirmed', async () => {
+    const ada = await signUp();
     const first = await beginEnrolment(ada);
     const second = await beginEnrolment(ada);
     expectProblem(await ada.post(`${SECOND_FACTOR}/confirm`, { code: codeOf(first) }), 403);
@@ -73,14 +90,14 @@ describe('POST /users/me/second-factor', () => {
     ['/recovery-codes', { password: 'x', code: 'ABCDEF-GHIJKL-MNOPQR-STUVW1' }, ['code']],
     ['/recovery-codes', { password: 'x', code: 123456 }, ['code']],
   ])('returns 422 for %s %j', async (path, body, paths) => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     expect(expectProblem(await ada.post(SECOND_FACTOR + path, body), 422).paths).toEqual(paths);
   });
 });
 
 describe('POST /users/me/second-factor/confirm', () => {
   it('returns 200 with ten recovery codes, and enables the second factor', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const app = await beginEnrolment(ada);
     const { headers, body } = await ada.post(`${SECOND_FACTOR}/confirm`, { code: codeOf(app) });
     expect(headers.get('cache-control')).toBe('no-store');
@@ -109,7 +126,7 @@ describe('POST /users/me/second-factor/confirm', () => {
   });
 
   it('returns 403 for a wrong code, and 409 without an enrolment or after it', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     expectProblem(await ada.post(`${SECOND_FACTOR}/confirm`, { code: '123456' }), 409);
     const app = await beginEnrolment(ada);
     expectProblem(await ada.post(`${SECOND_FACTOR}/confirm`, { code: codeOf(app, 5) }), 403);
@@ -119,7 +136,7 @@ describe('POST /users/me/second-factor/confirm', () => {
   });
 
   it('lets one of several concurrent confirmations win', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const code = codeOf(await beginEnrolment(ada));
     const responses = await Promise.all([1, 2, 3].map(() => ada.post(`${SECOND_FACTOR}/confirm`, { code })));
     expect(responses.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
@@ -127,7 +144,7 @@ describe('POST /users/me/second-factor/confirm', () => {
   });
 
   it('uses up its code: it does not sign in', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const code = codeOf(await beginEnrolment(ada));
     expect((await ada.post(`${SECOND_FACTOR}/confirm`, { code })).status).toBe(200);
     expectProblem(await login(ada, code), 401);
@@ -157,7 +174,7 @@ describe('DELETE /users/me/second-factor', () => {
   });
 
   it('returns 404 while an enrolment is pending, and keeps it', async () => {
-    const ada = await service.signUp();
+    const ada = await signUp();
     const app = await beginEnrolment(ada);
     expectProblem(await disable(ada, '123456'), 404);
     expect((await ada.post(`${SECOND_FACTOR}/confirm`, { code: codeOf(app) })).status).toBe(200);
@@ -185,7 +202,7 @@ describe('POST /users/me/second-factor/recovery-codes', () => {
   });
 
   it('returns 404 without a second factor, and 403 for a wrong code', async () => {
-    expectProblem(await renew(await service.signUp(), '123456'), 404);
+    expectProblem(await renew(await signUp(), '123456'), 404);
     const { ada, app } = await signUpEnrolled();
     expectProblem(await renew(ada, codeOf(app, 5)), 403);
   });
@@ -200,7 +217,7 @@ describe('GET /users/me/export', () => {
       { createdAt: expect.stringMatching(INSTANT), enabledAt, recoveryCodesRemaining: 10 },
     ]);
     for (const secret of [app.secret.base32, ...recoveryCodes]) expect(text).not.toContain(secret);
-    expect((await (await service.signUp()).get('/users/me/export')).body.secondFactor).toEqual([]);
+    expect((await (await signUp()).get('/users/me/export')).body.secondFactor).toEqual([]);
   });
 });
 

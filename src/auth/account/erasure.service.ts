@@ -32,7 +32,7 @@ export class ErasureService {
     if (user.role === 'admin') await this.demote(user.id);
     const ended = await this.eraseRows(user);
     this.sessions.markEnded(ended);
-    await this.attempts.forget(user.email);
+    await this.attempts.forget(user);
     await this.personalData.eraseTraces(user.id);
     this.logger.log('a user was erased');
   }

@@ -5,7 +5,8 @@ import { networkOf } from '../../http/client-network.js';
 import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
 import { RateLimiterService, type RateLimitUse } from '../../http/rate-limit/rate-limiter.service.js';
 import { Metrics } from '../../observability/metrics.js';
-import { pseudonymOf } from './email-pseudonym.js';
+import type { User } from '../../users/user.entity.js';
+import { pseudonymOf } from './pseudonym.js';
 import { GrowingDelay } from './growing-delay.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
@@ -20,11 +21,12 @@ export interface PasswordAttempt {
   readonly report: (use: RateLimitUse) => void;
 }
 
-/** Limits how often passwords can be tried. docs/security.md gives the reasons for the numbers. */
+/** Limits how often passwords and codes can be tried. docs/security.md gives the reasons for the numbers. */
 @Injectable()
 export class PasswordAttemptsService {
   private readonly accounts: GrowingDelay;
   private readonly networks: GrowingDelay;
+  private readonly codes: GrowingDelay;
 
   constructor(
     private readonly config: Config,
@@ -35,6 +37,7 @@ export class PasswordAttemptsService {
   ) {
     this.accounts = new GrowingDelay(redis, 'account', FREE_OF_ACCOUNT);
     this.networks = new GrowingDelay(redis, 'network', FREE_OF_NETWORK);
+    this.codes = new GrowingDelay(redis, 'code', FREE_OF_ACCOUNT);
   }
 
   /**
@@ -43,7 +46,7 @@ export class PasswordAttemptsService {
    * @throws {TooManyRequestsException} before the attempt
    */
   async count<T>({ ip, email, report }: PasswordAttempt, attempt: () => Promise<T>): Promise<T> {
-    const account = pseudonymOf(email, this.config.JWT_SECRET);
+    const account = this.keyOf(email);
     const network = networkOf(ip);
     await this.limiter.consume('login', `${network} ${account}`, report);
     if (!this.config.RATE_LIMIT_ENABLED) return attempt();
@@ -60,9 +63,40 @@ export class PasswordAttemptsService {
     }
   }
 
+  /**
+   * Tries a code of a user whose password was right. Also from a known address, and after a reset of the password: who lives
+   * with the owner, or reads the mailbox, must not have more tries.
+   *
+   * @param attempt returns whether the code is right
+   * @throws {TooManyRequestsException} before the attempt
+   */
+  async countCode(userId: string, attempt: () => Promise<boolean>): Promise<boolean> {
+    if (!this.config.RATE_LIMIT_ENABLED) return attempt();
+    const user = this.keyOf(userId);
+    const waitMs = await this.codes.take(user);
+    if (waitMs > 0) this.refuse('account', waitMs);
+    let isWrong = false;
+    try {
+      isWrong = !(await attempt());
+      return !isWrong;
+    } finally {
+      if (!isWrong) await this.codes.giveBack(user);
+    }
+  }
+
+  /** Forgets failures with the password of an account. */
+  async forgetPassword(email: string): Promise<void> {
+    await this.accounts.forget(this.keyOf(email));
+  }
+
   /** Forgets a deleted account. */
-  async forget(email: string): Promise<void> {
-    await this.accounts.forget(pseudonymOf(email, this.config.JWT_SECRET));
+  async forget({ id, email }: Pick<User, 'id' | 'email'>): Promise<void> {
+    await this.forgetPassword(email);
+    await this.codes.forget(this.keyOf(id));
+  }
+
+  private keyOf(what: string): string {
+    return pseudonymOf(what, this.config.JWT_SECRET);
   }
 
   private async admit(

@@ -26,17 +26,20 @@ const LIVE = 'used_at IS NULL AND expires_at > now()';
 
 const STATEMENTS = {
   // A mail that is sent again keeps its row, unless the link was used or a newer one replaced it. A request from what is now
-  // the future was made before the database's clock was set back.
+  // the future was made before the database's clock was set back. The lock waits for a change of the address, so that the
+  // old address gets no link after it. What RETURNING selects does not see the new row.
   issueReset: `
-    INSERT INTO account_tokens AS old (user_id, purpose, email, mail_id, token_hash, requested_at, expires_at)
+    INSERT INTO account_tokens AS stored (user_id, purpose, email, mail_id, token_hash, requested_at, expires_at)
     SELECT id, 'reset-password', email, $2, $3, $4, now() + interval '${LIFETIME_HOURS['reset-password']} hours'
-      FROM users WHERE email = $1
+      FROM users WHERE email = $1 FOR SHARE
         ON CONFLICT (user_id, purpose) DO UPDATE
        SET email = excluded.email, mail_id = excluded.mail_id, token_hash = excluded.token_hash,
            requested_at = excluded.requested_at, expires_at = excluded.expires_at, used_at = NULL
-     WHERE CASE WHEN old.mail_id = excluded.mail_id THEN old.used_at IS NULL
-                ELSE old.requested_at <= excluded.requested_at OR old.requested_at > now() + interval '1 second' END
-    RETURNING user_id AS "userId"`,
+     WHERE CASE WHEN stored.mail_id = excluded.mail_id THEN stored.used_at IS NULL
+                ELSE stored.requested_at <= excluded.requested_at OR stored.requested_at > now() + interval '1 second' END
+    RETURNING user_id AS "userId", NOT EXISTS (
+      SELECT 1 FROM account_tokens AS before
+       WHERE before.user_id = stored.user_id AND before.purpose = stored.purpose AND before.mail_id = $2) AS "isFirst"`,
   find: `SELECT user_id AS "userId", purpose, email FROM account_tokens WHERE token_hash = $1 AND ${LIVE}`,
   issue: `
     UPDATE account_tokens
@@ -56,11 +59,14 @@ const STATEMENTS = {
 export class AccountTokensRepository {
   constructor(private readonly sql: Sql) {}
 
-  /** @returns the user's id; undefined if no account has the address, or if the link was used or replaced */
+  /**
+   * @returns the user's id, and whether this is the first attempt that got so far; undefined if no account has the address,
+   *   or if the link was used or replaced
+   */
   async issueReset(email: string, { mailId, hash, requestedAt }: SentToken, manager: EntityManager) {
     const values = [email, mailId, hash, requestedAt];
-    const [row] = await manager.query<{ userId: string }[]>(STATEMENTS.issueReset, values);
-    return row?.userId;
+    const [row] = await manager.query<{ userId: string; isFirst: boolean }[]>(STATEMENTS.issueReset, values);
+    return row;
   }
 
   /** Replaces the previous link of this purpose. The token follows when the mail is delivered. */

@@ -8,7 +8,7 @@ import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
 import { userNoLongerExists, UsersService } from '../../users/users.service.js';
-import { StepUpService, type StepUpClient } from '../account/step-up.service.js';
+import { StepUpService, wrongPassword, type StepUpClient } from '../account/step-up.service.js';
 import type { TokenPurpose } from './account-token.entity.js';
 import { AccountTokensRepository } from './account-tokens.repository.js';
 import { AccountTokensService } from './account-tokens.service.js';
@@ -62,15 +62,15 @@ export class EmailAddressService implements OnModuleInit {
     { newEmail, ...proof }: EmailChange,
     client: StepUpClient,
   ): Promise<void> {
-    const { email } = await this.users.get(userId);
-    if (newEmail === email) {
+    if (newEmail === (await this.users.get(userId)).email) {
       throw unprocessableBody([{ path: 'newEmail', message: 'must not be the current address' }]);
     }
     await this.limits.admit(client.ip);
-    await this.stepUp.verify(userId, proof, client);
+    const { email, passwordHash } = await this.stepUp.verify(userId, proof, client);
     if (!(await this.limits.mayMail('change-email', newEmail))) return;
     await this.dataSource.transaction(async (manager) => {
-      if (!(await this.users.lock(userId, manager))) throw userNoLongerExists();
+      // A concurrent change of the password makes earlier links void, so none may follow.
+      if (!(await this.users.lockPasswordHash(userId, passwordHash, manager))) throw wrongPassword();
       await this.sendLink('change-email', userId, newEmail, manager);
       await this.mails.queue(manager, {
         template: 'email-change-requested',

@@ -6,7 +6,7 @@ import { TooManyRequestsException } from '../../http/problem/too-many-requests.e
 import { SharedCounter } from '../../http/rate-limit/shared-counter.js';
 import { Metrics } from '../../observability/metrics.js';
 import type { TokenPurpose } from './account-token.entity.js';
-import { pseudonymOf } from '../passwords/email-pseudonym.js';
+import { pseudonymOf } from '../passwords/pseudonym.js';
 
 const WINDOW_SECONDS = 3600;
 

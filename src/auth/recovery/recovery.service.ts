@@ -47,10 +47,10 @@ export class RecoveryService implements OnModuleInit {
    *
    * @throws {TooManyRequestsException} for too many requests of one network
    */
-  async forgotPassword(email: string, { ip, userAgent = '' }: Client): Promise<void> {
+  async forgotPassword(email: string, { ip, userAgent }: Client): Promise<void> {
     await this.limits.admit(ip);
     if (!(await this.limits.mayMail('reset-password', email))) return;
-    const data = { ip, userAgent: userAgent.slice(0, 512) };
+    const data = { ip, ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 512) }) };
     await this.mails.queue(this.dataSource.manager, { template: 'reset-password', to: email, data });
   }
 
@@ -106,18 +106,19 @@ export class RecoveryService implements OnModuleInit {
       return this.sessions.endEvery(user.id, manager);
     });
     this.sessions.markEnded(ended);
-    await this.attempts.forget(user.email);
+    await this.attempts.forgetPassword(user.email);
   }
 
   /** Looks up the account and stores the token. @returns undefined if no account has the address */
-  private issueReset({ id, recipient, data, attempts, createdAt }: ClaimedMail) {
+  private issueReset({ id, recipient, data, createdAt }: ClaimedMail) {
     const token = this.tokens.tokenOf(id);
     const sent = { mailId: id, hash: this.tokens.hashOf(token), requestedAt: createdAt };
     return this.dataSource.transaction(async (manager) => {
-      const userId = await this.stored.issueReset(recipient, sent, manager);
-      if (userId === undefined) return undefined;
+      const issued = await this.stored.issueReset(recipient, sent, manager);
+      if (!issued) return undefined;
+      const { userId, isFirst } = issued;
       const client = { ip: data['ip'] ?? '', userAgent: data['userAgent'] };
-      if (attempts === 1)
+      if (isFirst)
         await this.securityEvents.record(manager, { userId, type: 'password-reset-requested', client });
       return { link: this.tokens.linkTo('reset-password', token) };
     });

@@ -60,7 +60,7 @@ export class SecondFactorController {
     operationId: 'enrolSecondFactor',
     summary: 'Start to enrol an authenticator app as a second factor',
     description:
-      'Returns the secret for the app. Nothing changes for sign-ins until a first code confirms it. 409 if a second factor is enabled.',
+      'Returns the secret for the app. Nothing changes for sign-ins until a first code confirms it. 403 if the password is wrong, or if mails can be sent and the e-mail address is not verified; 409 if a second factor is enabled.',
   })
   @ApiCreatedResponse({ standardSchema: EnrolmentSchema })
   @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)

@@ -8,6 +8,7 @@ import { SecurityEventsService } from '../../security-events/security-events.ser
 import type { User } from '../../users/user.entity.js';
 import { userNoLongerExists, UsersService } from '../../users/users.service.js';
 import { secondFactorMail } from '../account/account.mails.js';
+import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
 import { hashOfRecoveryCode, newRecoveryCodes, RECOVERY_CODE } from './recovery-codes.js';
 import { SecretEncryption } from './secret-encryption.js';
 import { SecondFactorRepository, type StoredFactor } from './second-factor.repository.js';
@@ -32,6 +33,7 @@ export class SecondFactorService {
     private readonly factors: SecondFactorRepository,
     private readonly encryption: SecretEncryption,
     private readonly users: UsersService,
+    private readonly attempts: PasswordAttemptsService,
     private readonly securityEvents: SecurityEventsService,
     private readonly mails: MailService,
   ) {}
@@ -41,11 +43,15 @@ export class SecondFactorService {
   }
 
   /**
-   * Starts an enrolment, which takes effect when it is confirmed.
+   * Starts an enrolment, which takes effect when it is confirmed. Whoever registered with an address of someone else must not
+   * be able to lock the owner of the address out: a reset of the password keeps the second factor.
    *
+   * @throws {ForbiddenException} if mails can be sent and the e-mail address is not verified
    * @throws {ConflictException} if a second factor is enabled
    */
-  async enrol({ id, email }: Owner): Promise<Enrolment> {
+  async enrol({ id, email, emailVerifiedAt }: User): Promise<Enrolment> {
+    if (this.mails.isEnabled && !emailVerifiedAt)
+      throw new ForbiddenException('Verify your e-mail address first');
     const secret = randomBytes(SECRET_BYTES);
     if (!(await this.factors.begin(id, this.encryption.encrypt(id, secret)))) throw alreadyEnabled();
     const uri = totpUri(ISSUER, email, secret);
@@ -116,6 +122,7 @@ export class SecondFactorService {
    * code, one passes.
    *
    * @returns `passed` for a right code, and without one if the user has no second factor
+   * @throws {TooManyRequestsException} after too many wrong codes
    */
   async verify(
     user: Owner,
@@ -125,9 +132,9 @@ export class SecondFactorService {
     const factor = await this.factors.find(user.id);
     if (!factor?.enabledAt) return 'passed';
     if (code === undefined) return 'missing';
-    const isSpent = RECOVERY_CODE.test(code)
-      ? await this.spendRecoveryCode(user, code, client)
-      : await this.spendCode(factor, code);
+    const isSpent = await this.attempts.countCode(user.id, () =>
+      RECOVERY_CODE.test(code) ? this.spendRecoveryCode(user, code, client) : this.spendCode(factor, code),
+    );
     if (isSpent) return 'passed';
     this.securityEvents.recordFailure(user.email, 'second-factor-failed', client);
     return 'wrong';
