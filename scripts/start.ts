@@ -86,6 +86,7 @@ async function start(): Promise<number> {
  */
 async function runService(settings: Environment): Promise<number> {
   if (firstSignal) return exitCodeOf(firstSignal);
+  console.log('stop: Ctrl-C');
   // Under Nest's CLI too: its output need not be a terminal.
   const log = isSet(readEnvironment(), 'LOG_FORMAT') ? {} : { LOG_FORMAT: 'pretty' };
   const child = spawn(process.execPath, IS_WATCHING ? NEST_START : [PROGRAM], {

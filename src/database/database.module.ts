@@ -65,7 +65,12 @@ async function connectAndMigrate(config: Config, started: StartMigrations): Prom
   const applied = await applyMigrations(migratorOptions(config), log, alreadyApplied).catch(asUnavailable);
   started.applied = applied.length;
   started.seconds = (performance.now() - startedAt) / 1000;
-  logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${applied.join(', ')}`);
+  logger.log(applied.length === 0 ? 'migrations: none pending' : `migrations applied: ${summaryOf(applied)}`);
+}
+
+/** A new database gets all of them, and their names would fill the terminal. */
+function summaryOf(names: readonly string[]): string {
+  return names.length > 5 ? `${names.length}, from ${names[0]} to ${names.at(-1)}` : names.join(', ');
 }
 
 function asUnavailable(error: unknown): never {

@@ -40,7 +40,7 @@ export function firstDayOfCalendar(lastBucket: string, bucket: EntryStatsQuery['
  * @param days one item per day
  */
 export async function moodChart(stats: EntryStats, days: Series): Promise<string> {
-  const [first, last] = [stats.series[0]?.start, stats.series.at(-1)?.start];
+  const [first, last] = [stats.series[0]?.start, days.at(-1)?.start];
   const title = first === undefined ? 'Mood: no entries' : `Mood from ${first} to ${last}`;
   const description = `${stats.count} entries, average mood ${stats.averageMood ?? 'none'} of 10.`;
   const table = tableOf(days);
