@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CursorSchema, LimitSchema, NextCursorSchema } from '../http/paging/page.schemas.js';
-import { text } from '../http/validation/text.schema.js';
+import { NOT_BLANK, text } from '../http/validation/text.schema.js';
 import { wholeNumber } from '../http/validation/whole-number.schema.js';
 import { TimezoneSchema } from '../users/users.schemas.js';
 
@@ -15,13 +15,13 @@ const LATEST = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Trimmed, lower-case and in Unicode NFC, so that one word typed in two ways is one tag. */
 function label(example: string) {
-  return z
-    .string()
-    .trim()
-    .toLowerCase()
-    .normalize('NFC')
-    .pipe(text(1, LABEL_MAX))
-    .meta({ description: 'trimmed and lower-cased', example, minLength: 1, maxLength: LABEL_MAX });
+  return z.string().trim().toLowerCase().normalize('NFC').pipe(text(1, LABEL_MAX)).meta({
+    description: 'trimmed and lower-cased',
+    example,
+    minLength: 1,
+    maxLength: LABEL_MAX,
+    pattern: NOT_BLANK,
+  });
 }
 
 /** Any ISO 8601 instant, converted to UTC with milliseconds, the precision of `timestamptz(3)`. */
@@ -51,6 +51,21 @@ const TagsSchema = z
   .max(MAX_TAGS, `must have at most ${MAX_TAGS} tags`)
   .transform((tags) => [...new Set(tags)].sort());
 
+const NEW_ENTRY_EXAMPLE = {
+  text: 'Walked by the river.',
+  mood: 7,
+  category: 'health',
+  tags: ['outdoors', 'river'],
+  occurredAt: '2026-03-01T08:30:00.000Z',
+};
+export const ENTRY_EXAMPLE = {
+  id: '01a5c0de-8c9d-7e1f-9a2b-6c7d8e9f0a1b',
+  ...NEW_ENTRY_EXAMPLE,
+  createdAt: '2026-03-01T08:32:10.000Z',
+  updatedAt: '2026-03-01T08:32:10.000Z',
+  version: 1,
+};
+
 export const EntrySchema = z
   .object({
     id: z.uuid(),
@@ -63,7 +78,7 @@ export const EntrySchema = z
     updatedAt: z.iso.datetime({ precision: 3 }),
     version: z.int().min(1).meta({ description: '1 at first, plus 1 with each change' }),
   })
-  .meta({ id: 'Entry' });
+  .meta({ id: 'Entry', description: 'an entry of the journal', example: ENTRY_EXAMPLE });
 
 export const EntryCreateSchema = z
   .strictObject({
@@ -73,7 +88,7 @@ export const EntryCreateSchema = z
     tags: TagsSchema.prefault([]),
     occurredAt: InstantSchema.optional().meta({ description: 'defaults to now' }),
   })
-  .meta({ id: 'EntryCreate' });
+  .meta({ id: 'EntryCreate', description: 'a new entry', example: NEW_ENTRY_EXAMPLE });
 export type EntryCreate = z.infer<typeof EntryCreateSchema>;
 
 export const EntryPatchSchema = z
@@ -85,7 +100,7 @@ export const EntryPatchSchema = z
     occurredAt: InstantSchema,
   })
   .partial()
-  .meta({ id: 'EntryPatch', description: 'omitted fields stay unchanged' });
+  .meta({ id: 'EntryPatch', description: 'omitted fields stay unchanged', example: { mood: 8 } });
 export type EntryPatch = z.infer<typeof EntryPatchSchema>;
 
 export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
@@ -101,6 +116,7 @@ export const filters = {
     description: 'words that must all occur in the text, ignoring case and accents; "a phrase"; -excluded',
     minLength: 1,
     maxLength: 200,
+    pattern: NOT_BLANK,
   }),
   category: CategorySchema.optional(),
   tag: z
@@ -146,7 +162,11 @@ export const EntryListSchema = z
     page: z.int().optional().meta({ description: 'only if it was requested' }),
     nextCursor: NextCursorSchema,
   })
-  .meta({ id: 'EntryList' });
+  .meta({
+    id: 'EntryList',
+    description: 'a page of entries',
+    example: { entries: [ENTRY_EXAMPLE], total: 1, limit: 20, nextCursor: null },
+  });
 export type EntryList = z.infer<typeof EntryListSchema>;
 
 export const BUCKETS = ['day', 'week', 'month'] as const;
@@ -196,5 +216,17 @@ export const EntryStatsSchema = z
         'consecutive days with an entry, over all entries; the current streak ends today or yesterday',
     }),
   })
-  .meta({ id: 'EntryStats' });
+  .meta({
+    id: 'EntryStats',
+    description: 'statistics of the entries between two times',
+    example: {
+      count: 2,
+      averageMood: 6.5,
+      moods: { 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 1, 7: 1, 8: 0, 9: 0, 10: 0 },
+      byCategory: [{ category: 'health', count: 2 }],
+      byTag: [{ tag: 'river', count: 1 }],
+      series: [{ start: '2026-03-01', count: 2, averageMood: 6.5 }],
+      streak: { current: 1, longest: 1 },
+    },
+  });
 export type EntryStats = z.infer<typeof EntryStatsSchema>;

@@ -14,8 +14,19 @@ const ReadySchema = z
     error: IndicatorsSchema.meta({ description: 'indicators that are down' }),
     details: IndicatorsSchema.meta({ description: 'all indicators' }),
   })
-  .meta({ id: 'Ready' });
-const LiveSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Live' });
+  .meta({
+    id: 'Ready',
+    description: 'the state of the service and of what it needs',
+    example: {
+      status: 'ok',
+      info: { database: { status: 'up' } },
+      error: {},
+      details: { database: { status: 'up' } },
+    },
+  });
+const LiveSchema = z
+  .object({ status: z.literal('ok') })
+  .meta({ id: 'Live', description: 'the process answers', example: { status: 'ok' } });
 
 @ApiTags('Operations')
 @Controller('health')

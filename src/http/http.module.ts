@@ -1,6 +1,6 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, MethodNotAllowedException, Module } from '@nestjs/common';
 import { APP_PIPE, HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Config } from '../config/config.js';
 import { requestContext } from '../observability/request-context.js';
 import { closeConnectionsPolitely } from './connections/connection-close.js';
@@ -43,12 +43,14 @@ export class HttpModule {
     allowedMethods.observe(fastify);
     acceptJsonOnly(fastify);
     acceptStreamedBodies(fastify);
+    const notAllowed = (request: FastifyRequest) =>
+      allowedMethods.isMisrouted(request) ? new MethodNotAllowedException() : undefined;
     // The first hook, so that every response has the headers and all that follows has the context.
     fastify.addHook('onRequest', (request, reply, done) => {
       reply.header('x-request-id', request.id).headers(SECURITY_HEADERS);
       trackReply(reply);
       requests.add(reply);
-      requestContext.run(requestLog.begin(request, reply), done, missingHost(request));
+      requestContext.run(requestLog.begin(request, reply), done, missingHost(request) ?? notAllowed(request));
     });
     ignoreExpectations(fastify);
     if (OVERLOAD_SHEDDING) queueRequests(fastify, database.poolSize);

@@ -9,13 +9,16 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 /** A Structured Fields String (RFC 9651 §3.3.3), the format of the draft. */
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 
+/** Either of them: bare without a quote at the start, or quoted. */
+const DOCUMENTED_KEY = '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$';
+
 export function ApiIdempotencyKey() {
   return applyDecorators(
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
       description: `1 to 255 visible ASCII characters, with or without quotes. A retry within ${RETENTION_HOURS} h does nothing and gets the first response, with Idempotency-Replayed: true`,
-      schema: { type: 'string', minLength: 1 },
+      schema: { type: 'string', minLength: 1, pattern: DOCUMENTED_KEY },
     }),
   );
 }

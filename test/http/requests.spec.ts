@@ -61,6 +61,10 @@ describe('a method that the route does not have', () => {
     ['POST', `/entries/${id}`, 'DELETE, GET, HEAD, PATCH'],
     ['PUT', `/entries/${id}`, 'DELETE, GET, HEAD, PATCH'],
     ['GET', `/entries/${id}/restore`, 'POST'],
+    // Not an entry of this id.
+    ['PATCH', '/entries/bulk', 'POST'],
+    ['DELETE', '/entries/export?format=csv', 'GET, HEAD'],
+    ['GET', '/entries/import', 'POST'],
     ['GET', '/auth/login', 'POST'],
     ['HEAD', '/auth/login', 'POST'],
     ['DELETE', '/auth/register', 'POST'],

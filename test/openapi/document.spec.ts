@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../harness/http/app.js';
 import type { ApiClient } from '../harness/http/client.js';
-import { resolveReference, type JsonSchema } from '../harness/http/json-schema.js';
+import { resolveReference, schemaFaults, type JsonSchema } from '../harness/http/json-schema.js';
 import { OpenApi } from '../harness/http/openapi.js';
 import { expectProblem } from '../harness/http/problem.js';
 
@@ -116,6 +116,13 @@ describe('GET /openapi.json', () => {
       (name) => `#/components/schemas/${name}`,
     );
     expect([...references].sort()).toEqual(components.sort());
+  });
+
+  it('describes each schema, with an example that fits it', () => {
+    for (const [name, schema] of Object.entries(api.document.components.schemas)) {
+      expect([name, schema['description']]).toEqual([name, expect.stringMatching(/\S/)]);
+      expect([name, schemaFaults(schema['example'], schema, api.document)]).toEqual([name, []]);
+    }
   });
 
   it('gives each operation an id of its own, such as createEntry', () => {

@@ -8,12 +8,18 @@ export const SecondFactorSchema = z
     enabledAt: z.iso.datetime().nullable(),
     recoveryCodesRemaining: z.int(),
   })
-  .meta({ id: 'SecondFactor' });
+  .meta({
+    id: 'SecondFactor',
+    description: 'whether sign-ins need a code',
+    example: { enabled: true, enabledAt: '2026-03-01T09:00:00.000Z', recoveryCodesRemaining: 10 },
+  });
 export type SecondFactorBody = z.infer<typeof SecondFactorSchema>;
 
-export const StartEnrolmentSchema = z
-  .strictObject({ password: CurrentPasswordSchema })
-  .meta({ id: 'StartEnrolment' });
+export const StartEnrolmentSchema = z.strictObject({ password: CurrentPasswordSchema }).meta({
+  id: 'StartEnrolment',
+  description: 'confirms that the user is there',
+  example: { password: 'correct horse battery' },
+});
 export type StartEnrolment = z.infer<typeof StartEnrolmentSchema>;
 
 export const EnrolmentSchema = z
@@ -22,7 +28,15 @@ export const EnrolmentSchema = z
     uri: z.string().meta({ description: 'otpauth URI' }),
     qrSvg: z.string().meta({ description: 'the URI as a QR code, an SVG image' }),
   })
-  .meta({ id: 'Enrolment' });
+  .meta({
+    id: 'Enrolment',
+    description: 'a secret for an authenticator app, in three forms',
+    example: {
+      secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP',
+      uri: 'otpauth://totp/entries:ada%40example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=entries',
+      qrSvg: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 45 45"></svg>',
+    },
+  });
 export type Enrolment = z.infer<typeof EnrolmentSchema>;
 
 export const ConfirmEnrolmentSchema = z
@@ -32,14 +46,24 @@ export const ConfirmEnrolmentSchema = z
       .max(64)
       .transform((code) => code.replace(/\s/g, ''))
       .pipe(z.string().regex(/^\d{6}$/, 'must be a code of six digits'))
-      .meta({ description: 'code of the authenticator app', example: '492039', minLength: 6, maxLength: 64 }),
+      .meta({
+        description: 'code of the authenticator app',
+        example: '492039',
+        minLength: 6,
+        maxLength: 64,
+        pattern: '^\\s*(?:\\d\\s*){6}$',
+      }),
   })
-  .meta({ id: 'ConfirmEnrolment' });
+  .meta({ id: 'ConfirmEnrolment', description: 'the first code of the app', example: { code: '492039' } });
 export type ConfirmEnrolment = z.infer<typeof ConfirmEnrolmentSchema>;
 
 export const PasswordAndCodeSchema = z
   .strictObject({ password: CurrentPasswordSchema, code: SecondFactorCodeSchema })
-  .meta({ id: 'PasswordAndCode' });
+  .meta({
+    id: 'PasswordAndCode',
+    description: 'confirms that the user is there',
+    example: { password: 'correct horse battery', code: '492039' },
+  });
 export type PasswordAndCode = z.infer<typeof PasswordAndCodeSchema>;
 
 export const RecoveryCodesSchema = z
@@ -48,7 +72,11 @@ export const RecoveryCodesSchema = z
       .array(z.string())
       .meta({ description: 'ten codes, each for one use instead of a code of the app; never shown again' }),
   })
-  .meta({ id: 'RecoveryCodes' });
+  .meta({
+    id: 'RecoveryCodes',
+    description: 'codes for a user without the app',
+    example: { recoveryCodes: ['ABCD-EFGH-JKLM-NPQR-STUV-WXYZ'] },
+  });
 export type RecoveryCodes = z.infer<typeof RecoveryCodesSchema>;
 
 /** A pending enrolment is not a second factor. */

@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { TimezoneSchema } from '../../users/users.schemas.js';
 import { IMPORT_FORMAT_NAMES } from './formats/formats.js';
 import { parseMoods } from './mood-names.js';
-import { EntryCreateSchema, EntryIdSchema, EntrySchema, filters, InstantSchema } from '../entries.schemas.js';
+import {
+  ENTRY_EXAMPLE,
+  EntryCreateSchema,
+  EntryIdSchema,
+  EntrySchema,
+  filters,
+  InstantSchema,
+} from '../entries.schemas.js';
 
 const MAX_BULK = 1000;
 
@@ -16,12 +23,16 @@ export const EntryBulkSchema = z
       .min(1, `must have 1 to ${MAX_BULK} entries`)
       .max(MAX_BULK, `must have 1 to ${MAX_BULK} entries`),
   })
-  .meta({ id: 'EntryBulk' });
+  .meta({
+    id: 'EntryBulk',
+    description: 'new entries',
+    example: { entries: [{ text: 'Walked by the river.', mood: 7 }] },
+  });
 export type EntryBulk = z.infer<typeof EntryBulkSchema>;
 
 export const EntryBulkResultSchema = z
   .object({ entries: z.array(EntrySchema).meta({ description: 'in the order of the request' }) })
-  .meta({ id: 'EntryBulkResult' });
+  .meta({ id: 'EntryBulkResult', description: 'the new entries', example: { entries: [ENTRY_EXAMPLE] } });
 
 export const EXPORT_FORMATS = ['ndjson', 'csv', 'markdown'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -52,6 +63,8 @@ export const EntryImportSchema = EntryCreateSchema.extend({
 });
 export type EntryImportFields = z.infer<typeof EntryImportSchema>;
 
+const MOOD_PAIR = '[^,]*[^\\s,][^,]*:\\s*(?:10|[1-9])\\s*';
+
 export const EntryImportQuerySchema = z.strictObject({
   format: z
     .enum(IMPORT_FORMAT_NAMES, `must be ${IMPORT_FORMAT_NAMES.join(', ')}`)
@@ -74,6 +87,7 @@ export const EntryImportQuerySchema = z.strictObject({
     .meta({
       description: "moods for the file's names; that of * is for every other name",
       example: 'great:9,*:5',
+      pattern: `^${MOOD_PAIR}(?:,${MOOD_PAIR})*$`,
     }),
   unknownColumns: z
     .enum(['refuse', 'ignore'], 'must be refuse or ignore')
@@ -118,5 +132,16 @@ export const ImportReportSchema = z
       })
       .optional(),
   })
-  .meta({ id: 'ImportReport' });
+  .meta({
+    id: 'ImportReport',
+    description: 'what an import did',
+    example: {
+      format: 'ndjson',
+      imported: 2,
+      skipped: 1,
+      failed: 1,
+      errors: [{ line: 4, message: 'mood: must be a whole number from 1 to 10' }],
+      ignored: {},
+    },
+  });
 export type ImportReport = z.infer<typeof ImportReportSchema>;

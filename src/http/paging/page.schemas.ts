@@ -8,6 +8,6 @@ export const CursorSchema = z
   .min(1)
   .max(512)
   .optional()
-  .meta({ description: 'nextCursor of the previous page' });
+  .meta({ description: 'nextCursor of the previous page', pattern: '^[A-Za-z0-9_-]+$' });
 
 export const NextCursorSchema = z.string().nullable().meta({ description: 'null on the last page' });

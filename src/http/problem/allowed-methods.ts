@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FastifyInstance, HTTPMethods } from 'fastify';
+import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 
 /** The methods of each path, for the `Allow` header of a 405 (RFC 9110 §15.5.6). Fastify itself has no 405. */
@@ -7,6 +7,8 @@ import createRouter, { type HTTPMethod } from 'find-my-way';
 export class AllowedMethods {
   private readonly routes: { readonly method: HTTPMethods; readonly url: string }[] = [];
   private readonly methods = new Set<HTTPMethods>();
+  /** Methods of paths without parameters. */
+  private readonly fixed = new Map<string, Set<HTTPMethods>>();
   /** Created at the first lookup: find-my-way compiles code for each route, which would add 20 ms to a start. */
   private router: ReturnType<typeof createRouter> | undefined;
 
@@ -17,12 +19,21 @@ export class AllowedMethods {
       for (const each of [method].flat()) {
         this.routes.push({ method: each, url });
         this.methods.add(each);
+        if (url.includes(':')) continue;
+        this.fixed.set(url, (this.fixed.get(url) ?? new Set()).add(each));
       }
     });
   }
 
+  /** Whether a route with parameters matched a path that has its own route: `/entries/bulk` is not an entry's. */
+  isMisrouted({ url, routeOptions }: FastifyRequest): boolean {
+    return (routeOptions.url?.includes(':') ?? false) && this.fixed.has(pathOf(url));
+  }
+
   of(url: string): string[] {
-    const path = url.split('?', 1)[0] ?? url;
+    const path = pathOf(url);
+    const fixed = this.fixed.get(path);
+    if (fixed) return [...fixed].sort();
     return [...this.methods].filter((method) => this.has(method, path)).sort();
   }
 
@@ -40,4 +51,8 @@ export class AllowedMethods {
     }
     return router;
   }
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? url;
 }

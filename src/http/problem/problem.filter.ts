@@ -1,5 +1,12 @@
 import { types } from 'node:util';
-import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import {
+  Catch,
+  HttpException,
+  Logger,
+  MethodNotAllowedException,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../../observability/error-description.js';
 import type { AllowedMethods } from './allowed-methods.js';
@@ -60,7 +67,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private outcomeOf(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Outcome {
-    if (request.is404) {
+    if (request.is404 || thrown instanceof MethodNotAllowedException) {
       const allowed = this.allowedMethods.of(request.url);
       if (allowed.length > 0) {
         reply.header('allow', allowed.join(', '));

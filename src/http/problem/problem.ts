@@ -18,7 +18,18 @@ export const ProblemSchema = z
       .optional()
       .meta({ description: 'invalid fields, at most 100' }),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
+  .meta({
+    id: 'Problem',
+    description: 'RFC 9457 problem details',
+    example: {
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      detail: 'No such entry',
+      instance: '/entries/01a5c0de-8c9d-7e1f-9a2b-6c7d8e9f0a1b',
+      requestId: '01a5c0de-9dae-7f1a-8b2c-7d8e9f0a1b2c',
+    },
+  });
 
 /** An error response: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 */
 export type Problem = z.infer<typeof ProblemSchema>;
