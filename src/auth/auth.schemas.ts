@@ -67,7 +67,7 @@ export const RefreshSchema = z.strictObject({ refreshToken: z.string().min(1).ma
 });
 export type Refresh = z.infer<typeof RefreshSchema>;
 
-export const TokensSchema = z
+const TokensSchema = z
   .object({
     accessToken: z.string().meta({ description: 'JWT for the Authorization header' }),
     tokenType: z.literal('Bearer'),
@@ -75,7 +75,6 @@ export const TokensSchema = z
     refreshToken: z.string().meta({ description: 'opaque; can be used once' }),
   })
   .meta({ id: 'Tokens' });
-export type Tokens = z.infer<typeof TokensSchema>;
 
 export const SignedInSchema = TokensSchema.extend({ user: UserSchema }).meta({
   id: 'SignedIn',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-export const USERS_ACTIONS = {
+const USERS_ACTIONS = {
   promote: 'make a user an administrator',
   demote: 'make an administrator a user',
   disable: 'end all sessions of a user and refuse new ones',

@@ -32,7 +32,7 @@ const COUNTED = 1000;
 const SORT_COLUMNS = { occurredAt: 'occurred_at', createdAt: 'created_at' } as const;
 
 /** Advisory lock of the replica that purges: `trash` in ASCII. */
-export const PURGE_LOCK_KEY = '500135195496';
+const PURGE_LOCK_KEY = '500135195496';
 
 const OF_VERSION = '($3::int[] IS NULL OR version = ANY ($3)) AND version <> ALL ($4::int[])';
 

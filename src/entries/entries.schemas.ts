@@ -105,7 +105,7 @@ export type EntryPatch = z.infer<typeof EntryPatchSchema>;
 
 export const EntryIdSchema = z.uuid('must be a UUID').toLowerCase();
 
-export const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const;
+const SORTS = ['-occurredAt', 'occurredAt', '-createdAt', 'createdAt'] as const;
 export type Sort = (typeof SORTS)[number];
 
 const mood = wholeNumber(1, 10).optional();
@@ -169,7 +169,7 @@ export const EntryListSchema = z
   });
 export type EntryList = z.infer<typeof EntryListSchema>;
 
-export const BUCKETS = ['day', 'week', 'month'] as const;
+const BUCKETS = ['day', 'week', 'month'] as const;
 
 export const EntryStatsQuerySchema = z.strictObject({
   from: DateOrInstantSchema.optional().meta({

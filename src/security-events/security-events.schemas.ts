@@ -21,7 +21,7 @@ const SECURITY_EVENT_EXAMPLE = {
   details: {},
 };
 
-export const SecurityEventSchema = z
+const SecurityEventSchema = z
   .object({
     id: z.uuid(),
     type: z.enum(SECURITY_EVENT_TYPES),

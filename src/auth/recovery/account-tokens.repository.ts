@@ -4,7 +4,7 @@ import { Sql } from '../../database/sql.js';
 import type { AccountToken, TokenPurpose } from './account-token.entity.js';
 
 /** How long a link works, hours. */
-export const LIFETIME_HOURS = { 'reset-password': 1, 'verify-email': 24, 'change-email': 24 } as const;
+const LIFETIME_HOURS = { 'reset-password': 1, 'verify-email': 24, 'change-email': 24 } as const;
 
 /** Longer than a mail is tried, and its link works. */
 const KEPT_HOURS = 72;

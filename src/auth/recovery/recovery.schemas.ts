@@ -11,7 +11,7 @@ export type ForgotPassword = z.infer<typeof ForgotPasswordSchema>;
 
 const TOKEN_EXAMPLE = 'jNQXAC9IVRw6hUvVfA3wJ3c1xkz1W2c0yQpT0XbN4mA';
 
-export const TokenSchema = z.string().min(1).max(512).meta({
+const TokenSchema = z.string().min(1).max(512).meta({
   description: 'from the link in the mail; works once',
   example: TOKEN_EXAMPLE,
 });

@@ -12,7 +12,7 @@ const SESSION_EXAMPLE = {
   current: true,
 };
 
-export const SessionSchema = z
+const SessionSchema = z
   .object({
     id: z.uuid(),
     createdAt: z.iso.datetime(),

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import type { DatabaseConfig } from '../../config/config.js';
 import { clientConfig } from '../../migrator/connection/connection-options.js';
 
-export const DATABASE_WAIT_MS = 60_000;
+const DATABASE_WAIT_MS = 60_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
 

@@ -34,7 +34,7 @@ export type StatsGroup = readonly [
   moodSum: number,
 ];
 
-export const MOST_TAGS = 20;
+const MOST_TAGS = 20;
 
 const dayNumber = (timestamp: string) => `(${timestamp} AT TIME ZONE zone)::date - '1970-01-01'::date`;
 

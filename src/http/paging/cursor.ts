@@ -12,7 +12,7 @@ export interface CursorPosition {
 /** PostgreSQL has no year 0. */
 const instant = z.iso.datetime({ precision: 3 }).refine((text) => !text.startsWith('0000'));
 
-export const PositionSchema = z.tuple([instant, z.uuid()]);
+const PositionSchema = z.tuple([instant, z.uuid()]);
 
 export function encodeCursor({ key, id }: CursorPosition, boundTo: unknown): string {
   return sealCursor([key, id], boundTo);

@@ -20,11 +20,7 @@ export interface Context {
 }
 
 /** Adds a command that prints what `run` reports. The caller adds its arguments and options. */
-export type AddCommand = (
-  name: string,
-  description: string,
-  run: (command: Command) => Promise<Report>,
-) => Command;
+type AddCommand = (name: string, description: string, run: (command: Command) => Promise<Report>) => Command;
 
 /** A group of commands: `operate`, or those of `develop`. */
 export type CommandGroup = (add: AddCommand, context: Context) => void;

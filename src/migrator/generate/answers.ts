@@ -14,15 +14,6 @@ export interface Answers {
   readonly inPlace: ReadonlySet<string>;
 }
 
-export const NO_ANSWERS: Answers = {
-  rename: new Map(),
-  drop: new Set(),
-  lossy: new Set(),
-  fill: new Map(),
-  keep: new Set(),
-  inPlace: new Set(),
-};
-
 /** An edit with several possible meanings. */
 export interface Question {
   /** What was found. */

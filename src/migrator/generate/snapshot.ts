@@ -23,7 +23,7 @@ export interface Definition {
   readonly comment: string | null;
 }
 
-export interface Trigger {
+interface Trigger {
   readonly sql: string;
   /** With its arguments. */
   readonly functionName: string;
@@ -38,7 +38,7 @@ export interface Table {
   readonly comment: string | null;
 }
 
-export interface View {
+interface View {
   readonly kind: 'VIEW' | 'MATERIALIZED VIEW';
   readonly sql: string;
   /** The columns that it reads, as `table.column`. */

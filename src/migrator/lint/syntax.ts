@@ -53,7 +53,7 @@ function identifiersIn(sql: string): string[] {
     .map(({ text }) => (text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text));
 }
 
-export function kindOf(node: Node): keyof Nodes {
+function kindOf(node: Node): keyof Nodes {
   return Object.keys(node)[0] as keyof Nodes;
 }
 

@@ -25,7 +25,7 @@ export interface TableEffect {
   readonly bytes: number;
 }
 
-export interface PlannedStatement {
+interface PlannedStatement {
   readonly sql: string;
   readonly tables: readonly TableEffect[];
 }

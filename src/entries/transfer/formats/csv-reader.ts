@@ -8,7 +8,7 @@ const SEPARATORS = [',', ';', '\t'] as const;
 type Separator = (typeof SEPARATORS)[number];
 
 /** The cells of a CSV record, or the reason why it is invalid. */
-export interface CsvRecord {
+interface CsvRecord {
   /** First line, 1-based: quoted cells may contain line breaks. */
   readonly line: number;
   readonly cells: readonly string[];
@@ -80,7 +80,7 @@ function separatorOf(header: string): Separator {
  * Reads CSV (RFC 4180) with LF or CRLF. An invalid record does not affect the next line. `maxLength` characters and
  * `maxCells` cells bound the memory of a record, against open quotes and lines of commas.
  */
-export class CsvReader {
+class CsvReader {
   private line = 0;
   private cells: string[] = [];
   private length = 0;

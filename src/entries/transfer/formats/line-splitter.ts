@@ -19,7 +19,7 @@ export async function* linesOf(file: AsyncIterable<Buffer>, maxBytes: number): A
   yield splitter.end();
 }
 
-export class LineSplitter {
+class LineSplitter {
   /** Buffered beginning of an incomplete line. */
   private start = Buffer.alloc(0);
   private startLength = 0;

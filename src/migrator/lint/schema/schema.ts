@@ -17,7 +17,7 @@ export interface Column {
   readonly filledSince: number;
 }
 
-export interface Constraint {
+interface Constraint {
   readonly kind: 'check' | 'foreign key' | 'not null' | 'unique';
   isValid: boolean;
   /** Those that it reads. */
