@@ -339,7 +339,7 @@ describe('a database that cannot be adopted', () => {
     await expect(adopt()).rejects.toThrow(/table migrations belongs to another tool/);
   });
 
-  it('is to be compared with a migration that there is not', async () => {
+  it('is to be compared with a migration that does not exist', async () => {
     await database.query(CREATE_BOOKS);
     await expect(adopt('AddPage')).rejects.toThrow(
       'There is no migration AddPage: CreateBooks9000000000001, AddPages9000000000002',

@@ -204,11 +204,11 @@ describe('a migration outside of a transaction', () => {
       /TwoSteps9000000000001 failed, its changes outside a transaction remain.*42P01/,
     );
     expect(await indexState()).toEqual([{ valid: true }]);
-    const mended = releases.boot(
+    const repaired = releases.boot(
       releases.build(twoSteps('CREATE INDEX CONCURRENTLY "entries_version_idx" ON "entries" ("version")')),
     );
-    await mended.listening();
-    expect(mended.stdout).toContain('keeping it');
+    await repaired.listening();
+    expect(repaired.stdout).toContain('keeping it');
   });
 
   it('killed after the build and before the history was written: the index is kept', async () => {

@@ -104,7 +104,7 @@ export const UNCHANGED: readonly Edit[] = [
 
 const WORDS = ["'one'", "''", "'日記'", 'NULL'];
 
-/** Edits, and what becomes of the values. */
+/** Edits, and what happens to the values. */
 export const EDITS: readonly Edit[] = [
   edit('varchar(50) → varchar(100)', type('varchar', { length: 50 }), type('varchar', { length: 100 }), [
     "repeat('é', 50)",

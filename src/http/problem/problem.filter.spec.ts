@@ -19,7 +19,9 @@ const log = { log: jest.fn(), warn: jest.fn(), error: jest.fn() };
 const allowedMethods = new AllowedMethods();
 const filter = new ProblemFilter(allowedMethods, [
   (error) =>
-    error instanceof ConnectionLostError ? new ServiceUnavailableException('The store is away') : undefined,
+    error instanceof ConnectionLostError
+      ? new ServiceUnavailableException('The store is unavailable')
+      : undefined,
 ]);
 
 function hostOf(request: unknown, reply: unknown): ArgumentsHost {
@@ -166,9 +168,9 @@ describe('ProblemFilter', () => {
     const answer = await answerTo(new ConnectionLostError('read ECONNRESET'));
     expect(answer.status).toBe(503);
     expect(answer.headers['retry-after']).toBe('1');
-    expect(answer.body).toMatchObject({ detail: 'The store is away' });
+    expect(answer.body).toMatchObject({ detail: 'The store is unavailable' });
     expect(answer.text).not.toContain('ECONNRESET');
-    expect(log.warn).toHaveBeenCalledWith('The store is away: read ECONNRESET', 'Problem');
+    expect(log.warn).toHaveBeenCalledWith('The store is unavailable: read ECONNRESET', 'Problem');
     expect(log.error).not.toHaveBeenCalled();
   });
 

@@ -32,7 +32,7 @@ export function schemaFaults(value: unknown, schema: JsonSchema, document: objec
   });
 }
 
-/** @throws {Error} where there is nothing at the reference */
+/** @throws {Error} if the reference leads nowhere */
 export function resolveReference(reference: string, document: object): JsonSchema {
   let found: unknown = document;
   for (const segment of reference.replace(/^#\//, '').split('/')) {
