@@ -1,4 +1,4 @@
-import { ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
+import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
@@ -7,12 +7,13 @@ import { MailService } from '../mail/mail.service.js';
 import { SecurityEventsService } from '../security-events/security-events.service.js';
 import type { User } from '../users/user.entity.js';
 import { toUserBody } from '../users/users.schemas.js';
-import { UsersService } from '../users/users.service.js';
+import { accountDisabled, UsersService } from '../users/users.service.js';
 import { newSignInMail } from './account/account.mails.js';
 import { AccessTokensService } from './tokens/access-tokens.service.js';
 import type { Register, SignedIn } from './auth.schemas.js';
 import { refuseCommonPassword } from './passwords/common-passwords.js';
 import { EmailAddressService } from './recovery/email-address.service.js';
+import { RecoveryLimitsService } from './recovery/recovery-limits.service.js';
 import { PasswordsService } from './passwords/passwords.service.js';
 import { SessionsService, type IssuedSession } from './sessions/sessions.service.js';
 
@@ -27,6 +28,7 @@ export class AuthService {
     private readonly emailAddress: EmailAddressService,
     private readonly accessTokens: AccessTokensService,
     private readonly mails: MailService,
+    private readonly limits: RecoveryLimitsService,
     private readonly config: Config,
   ) {}
 
@@ -39,7 +41,7 @@ export class AuthService {
         { email, passwordHash, displayName: displayName ?? null },
         manager,
       );
-      await this.emailAddress.sendFirst(created, manager);
+      await this.emailAddress.sendFirst(created, client.ip, manager);
       const started = await this.sessions.start(created.id, client, manager);
       await this.securityEvents.record(manager, {
         userId: created.id,
@@ -77,11 +79,12 @@ export class AuthService {
     const session = await this.dataSource.transaction(async (manager) => {
       const unchanged = await this.users.lockPasswordHash(user.id, user.passwordHash, manager);
       if (!unchanged) return undefined;
-      if (unchanged.disabledAt) throw new ForbiddenException('The account is disabled');
+      if (unchanged.disabledAt) throw accountDisabled();
       const started = await this.sessions.start(user.id, client, manager);
       const details = { sessionId: started.sessionId };
       const isUnknown = await this.securityEvents.recordSignIn(manager, { userId: user.id, client, details });
-      if (isUnknown) await this.mails.queue(manager, newSignInMail(user, client));
+      if (isUnknown && (await this.limits.mayMail('new-sign-in', user.email)))
+        await this.mails.queue(manager, newSignInMail(user, client));
       return started;
     });
     if (!session) throw new UnauthorizedException('E-mail or password is wrong');

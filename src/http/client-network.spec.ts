@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { networkOf } from './client-network.js';
+import { addressOf, networkOf } from './client-network.js';
 
 describe('networkOf', () => {
   it.each([
@@ -28,4 +28,18 @@ describe('networkOf', () => {
       expect(networkOf(text)).toBe('unknown');
     },
   );
+});
+
+describe('addressOf', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['192.0.2.1:4711', '192.0.2.1'],
+    ['2001:db8:1:2::3', '2001:db8:1:2::3'],
+    ['[2001:db8:1:2::3]:443', '2001:db8:1:2::3'],
+    ['fe80::1%example.org', 'fe80::1'],
+    ['https://example.org', 'unknown'],
+    ['', 'unknown'],
+  ])('%s is %s', (ip, address) => {
+    expect(addressOf(ip)).toBe(address);
+  });
 });

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { addressOf } from './client-network.js';
 
 /** Who sends a request, as far as a user would recognize it. */
 export interface Client {
@@ -7,5 +8,5 @@ export interface Client {
 }
 
 export function clientOf(request: FastifyRequest): Client {
-  return { ip: request.ip, userAgent: request.headers['user-agent'] };
+  return { ip: addressOf(request.ip), userAgent: request.headers['user-agent'] };
 }

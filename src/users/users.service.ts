@@ -1,4 +1,4 @@
-import { ConflictException, Injectable, UnauthorizedException } from '@nestjs/common';
+import { ConflictException, ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { ILike, IsNull, LessThan, Not, QueryFailedError, Repository, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
@@ -171,6 +171,11 @@ function refuseTakenEmail(error: unknown): never {
   if (code === UNIQUE_VIOLATION)
     throw new ConflictException('An account with this e-mail address already exists');
   throw error;
+}
+
+/** Only for who proved to be the owner. */
+export function accountDisabled(): ForbiddenException {
+  return new ForbiddenException('The account is disabled');
 }
 
 export function userNoLongerExists(): UnauthorizedException {

@@ -56,6 +56,25 @@ describe('POST /auth/verify-email', () => {
     expect((await ada.get('/users/me')).body.emailVerifiedAt).toBeNull();
   });
 
+  it('returns 403 while the account is disabled, as a reset does; then the links still work', async () => {
+    const ada = await service.signUp();
+    const { email, userId } = ada.account;
+    const verification = await nextToken(email, 'verify-email');
+    await anonymous.post('/auth/forgot-password', { email });
+    const reset = {
+      token: await nextToken(email, 'reset-password'),
+      newPassword: 'another horse battery',
+    };
+    const setDisabled = (to: string) =>
+      service.database.query(`UPDATE users SET disabled_at = ${to} WHERE id = $1`, [userId]);
+    await setDisabled('now()');
+    expectProblem(await verify(verification), 403);
+    expectProblem(await anonymous.post('/auth/reset-password', reset), 403);
+    await setDisabled('NULL');
+    expect((await verify(verification)).status).toBe(204);
+    expect((await anonymous.post('/auth/reset-password', reset)).status).toBe(204);
+  });
+
   it('is not needed after a reset of the password, which proves the same', async () => {
     const { email } = (await service.signUp()).account;
     await anonymous.post('/auth/forgot-password', { email });
@@ -173,6 +192,26 @@ describe('POST /users/me/email', () => {
     const change = { currentPassword: ada.account.password, newPassword: 'another horse battery' };
     expect((await ada.put('/users/me/password', change)).status).toBe(204);
     expectProblem(await verify(token), 400);
+  });
+
+  it('sends at most 3 notices of a kind an hour, so that no account can flood a mailbox', async () => {
+    const ada = await service.signUp();
+    const { email } = ada.account;
+    let { password } = ada.account;
+    for (let n = 0; n < 5; n += 1) {
+      expect((await changeEmail(ada, randomEmail(), password)).status).toBe(202);
+      const newPassword = `another horse battery ${n}`;
+      const change = await ada.put('/users/me/password', { currentPassword: password, newPassword });
+      expect(change.status).toBe(204);
+      password = newPassword;
+    }
+    await until('nothing waits', async () => {
+      const waiting = await service.database.query('SELECT 1 FROM mails WHERE recipient = $1', [email]);
+      return waiting.length === 0;
+    });
+    const subjects = subjectsTo(email);
+    for (const subject of ['A change of your e-mail address was requested', 'Your password was changed'])
+      expect(subjects.filter((each) => each === subject)).toHaveLength(3);
   });
 
   it('returns 403, and sends nothing, if the password changes meanwhile', async () => {

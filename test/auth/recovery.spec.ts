@@ -43,7 +43,7 @@ afterAll(async () => {
 
 /** A new user, whose mail with the link to verify the address has arrived. */
 async function signUp(): Promise<ApiClient> {
-  const ada = await service.signUp();
+  const ada = await anonymous.signUp({}, fromElsewhere());
   await delivered(ada.account.email);
   return ada;
 }
@@ -157,6 +157,13 @@ describe('POST /auth/forgot-password', () => {
     expectProblem(refused, 429);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await forgot(randomEmail())).status).toBe(202);
+    // A registration succeeds, but sends nothing to an address that may be a stranger's.
+    const ada = await anonymous.signUp({}, network);
+    const queued = 'SELECT 1 FROM account_tokens WHERE user_id = $1';
+    expect(await service.database.query(queued, [ada.account.userId])).toEqual([]);
+    expectProblem(await ada.post('/auth/verify-email/resend', undefined, network), 429);
+    expect((await ada.post('/auth/verify-email/resend')).status).toBe(202);
+    await smtp.tokenTo(ada.account.email, 'verify-email');
   });
 });
 

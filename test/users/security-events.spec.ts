@@ -179,6 +179,9 @@ describe('a sign-in from an unknown network with an unknown user agent', () => {
 
   it('sends one mail, with time, address and program', async () => {
     const ada = await service.signUp();
+    await service.database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [
+      ada.account.userId,
+    ]);
     await ada.logIn(ELSEWHERE);
     // Known from now on.
     await ada.logIn(ELSEWHERE);
@@ -191,6 +194,18 @@ describe('a sign-in from an unknown network with an unknown user agent', () => {
       text: expect.stringMatching(/ on \d+ \w+ \d{4} at \d\d:\d\d UTC, .+: a <b>strange<\/b> program/),
       html: expect.stringContaining('a &#60;b&#62;strange&#60;/b&#62; program'),
     });
+  });
+
+  it('sends no text of the client to an address that is not verified: it may be a stranger', async () => {
+    const ada = await service.signUp();
+    const { email } = ada.account;
+    await ada.logIn({ 'user-agent': 'visit example.org', 'x-forwarded-for': 'visit example.org' });
+    await until('it arrives', () => noticesTo(email).length === 1);
+    const [mail] = noticesTo(email);
+    expect(mail!.text).toContain('from the address unknown, with a program that you have not used before\n');
+    for (const text of [mail!.text, mail!.html]) expect(text).not.toContain('example.org');
+    const { sessions } = (await ada.get('/auth/sessions')).body;
+    expect(sessions.map(({ ip }: { ip: string }) => ip)).toEqual(['unknown', '127.0.0.1']);
   });
 
   it('sends no mail if one of them is known, at registration, and without earlier sign-ins', async () => {

@@ -7,9 +7,16 @@ export function passwordChangedMail({ id, email }: User, ip: string): NewMail {
   return { template: 'password-changed', to: email, userId: id, data: { time: nowInWords(), ip } };
 }
 
-/** The notice after a sign-in from an unknown network with an unknown user agent. */
-export function newSignInMail({ id, email }: User, { ip, userAgent = 'unknown' }: Client): NewMail {
-  const data = { time: nowInWords(), ip, userAgent: userAgent.slice(0, 200) };
+/**
+ * The notice after a sign-in from an unknown network with an unknown user agent. Only a verified address gets the user agent:
+ * otherwise anyone could register with the address of a stranger and send a text to it.
+ */
+export function newSignInMail({ id, email, emailVerifiedAt }: User, { ip, userAgent }: Client): NewMail {
+  const data = {
+    time: nowInWords(),
+    ip,
+    ...(emailVerifiedAt && { userAgent: (userAgent ?? '').slice(0, 200) }),
+  };
   return { template: 'new-sign-in', to: email, userId: id, data };
 }
 

@@ -13,6 +13,7 @@ import { ErasureService } from './erasure.service.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { AccountTokensRepository } from '../recovery/account-tokens.repository.js';
+import { RecoveryLimitsService } from '../recovery/recovery-limits.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
 @Injectable()
@@ -27,6 +28,7 @@ export class AccountService {
     private readonly stepUp: StepUpService,
     private readonly mails: MailService,
     private readonly tokens: AccountTokensRepository,
+    private readonly limits: RecoveryLimitsService,
   ) {}
 
   /**
@@ -53,7 +55,8 @@ export class AccountService {
         throw wrongPassword();
       await this.securityEvents.record(manager, { userId, type: 'password-changed', client });
       await this.tokens.void(userId, ['reset-password', 'change-email'], manager);
-      await this.mails.queue(manager, passwordChangedMail(user, client.ip));
+      if (await this.limits.mayMail('password-changed', user.email))
+        await this.mails.queue(manager, passwordChangedMail(user, client.ip));
       return this.sessions.endOthers(userId, sessionId, manager);
     });
     this.sessions.markEnded(ended);

@@ -33,7 +33,7 @@ export class LocalAuthGuard extends AuthGuard('local') {
       schema: LoginSchema,
     });
     request.body = login;
-    const attempt = { ip: request.ip, email: login.email, report: rateLimitHeaders(reply) };
+    const attempt = { ...clientOf(request), email: login.email, report: rateLimitHeaders(reply) };
     return this.attempts.count(attempt, async () => {
       const isRight = (await super.canActivate(context)) as boolean;
       await this.verifySecondFactor(request, login.code);

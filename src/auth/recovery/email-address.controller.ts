@@ -28,10 +28,10 @@ export class EmailAddressController {
     operationId: 'verifyEmail',
     summary: 'Verify or change an e-mail address with the token of a link',
     description:
-      '400 if the token is unknown, used or expired; 409 if another account has the new address meanwhile.',
+      '400 if the token is unknown, used or expired; 403 if the account is disabled; 409 if another account has the new address meanwhile.',
   })
   @ApiNoContentResponse()
-  @ApiProblems(400, 409, 413, 415, 422, 429, 503)
+  @ApiProblems(400, 403, 409, 413, 415, 422, 429, 503)
   verify(
     @Body({ schema: EmailVerificationSchema }) { token }: EmailVerification,
     @Req() request: FastifyRequest,
@@ -49,7 +49,7 @@ export class EmailAddressController {
   })
   @ApiAcceptedResponse()
   @ApiProblems(401, ...BODY_PROBLEMS, 429, 503)
-  resend(@CurrentUser() { userId }: Principal): Promise<void> {
-    return this.emailAddress.resend(userId);
+  resend(@CurrentUser() { userId }: Principal, @Req() request: FastifyRequest): Promise<void> {
+    return this.emailAddress.resend(userId, clientOf(request).ip);
   }
 }

@@ -7,7 +7,7 @@ import type { ClaimedMail } from '../../mail/mail.entity.js';
 import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
-import { userNoLongerExists, UsersService } from '../../users/users.service.js';
+import { accountDisabled, userNoLongerExists, UsersService } from '../../users/users.service.js';
 import { StepUpService, wrongPassword, type StepUpClient } from '../account/step-up.service.js';
 import type { TokenPurpose } from './account-token.entity.js';
 import { AccountTokensRepository } from './account-tokens.repository.js';
@@ -34,8 +34,13 @@ export class EmailAddressService implements OnModuleInit {
       this.mails.register(purpose, (mail) => this.issue(mail, purpose));
   }
 
-  /** Sends the link again, unless the address is verified or got 3 of them within an hour. */
-  async resend(userId: string): Promise<void> {
+  /**
+   * Sends the link again, unless the address is verified or got 3 of them within an hour.
+   *
+   * @throws {TooManyRequestsException} for too many requests of one network
+   */
+  async resend(userId: string, ip: string): Promise<void> {
+    await this.limits.admit(ip);
     const user = await this.users.get(userId);
     if (user.emailVerifiedAt || !(await this.limits.mayMail('verify-email', user.email))) return;
     await this.dataSource.transaction(async (manager) => {
@@ -44,9 +49,10 @@ export class EmailAddressService implements OnModuleInit {
     });
   }
 
-  /** @param manager of the transaction that creates the user */
-  async sendFirst({ id, email }: User, manager: EntityManager): Promise<void> {
-    if (this.mails.isEnabled && (await this.limits.mayMail('verify-email', email)))
+  /** Sends nothing after too many requests of one network. @param manager of the transaction that creates the user */
+  async sendFirst({ id, email }: User, ip: string, manager: EntityManager): Promise<void> {
+    if (!this.mails.isEnabled || !(await this.limits.isAdmitted(ip))) return;
+    if (await this.limits.mayMail('verify-email', email))
       await this.sendLink('verify-email', id, email, manager);
   }
 
@@ -72,12 +78,9 @@ export class EmailAddressService implements OnModuleInit {
       // A concurrent change of the password makes earlier links void, so none may follow.
       if (!(await this.users.lockPasswordHash(userId, passwordHash, manager))) throw wrongPassword();
       await this.sendLink('change-email', userId, newEmail, manager);
-      await this.mails.queue(manager, {
-        template: 'email-change-requested',
-        to: email,
-        userId,
-        data: { newEmail, ip: client.ip },
-      });
+      const template = 'email-change-requested';
+      if (await this.limits.mayMail(template, email))
+        await this.mails.queue(manager, { template, to: email, userId, data: { newEmail, ip: client.ip } });
       await this.securityEvents.record(manager, { userId, type: 'email-change-requested', client });
     });
   }
@@ -86,6 +89,7 @@ export class EmailAddressService implements OnModuleInit {
    * Verifies the address that the link was sent to, or makes it the account's address.
    *
    * @throws {BadRequestException} if the token is unknown, used or expired
+   * @throws {ForbiddenException} if the account is disabled; the token can still be used when it is enabled again
    * @throws {ConflictException} if another account has the new address; the token can still be used
    */
   async verify(token: string, client: Client): Promise<void> {
@@ -96,6 +100,7 @@ export class EmailAddressService implements OnModuleInit {
     await this.dataSource.transaction(async (manager) => {
       // Before the token, as an erasure does, so that they cannot deadlock.
       const user = await this.users.lock(userId, manager);
+      if (user?.disabledAt) throw accountDisabled();
       if (!user || !(await this.stored.spend(hash, manager))) throw invalidToken();
       if (purpose === 'verify-email') {
         await this.users.verifyEmail(userId, manager);

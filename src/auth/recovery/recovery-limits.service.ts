@@ -5,7 +5,7 @@ import { networkOf } from '../../http/client-network.js';
 import { TooManyRequestsException } from '../../http/problem/too-many-requests.exception.js';
 import { SharedCounter } from '../../http/rate-limit/shared-counter.js';
 import { Metrics } from '../../observability/metrics.js';
-import type { TokenPurpose } from './account-token.entity.js';
+import type { NewMail } from '../../mail/mail.service.js';
 import { pseudonymOf } from '../passwords/pseudonym.js';
 
 const WINDOW_SECONDS = 3600;
@@ -13,7 +13,10 @@ const WINDOW_SECONDS = 3600;
 /** Requests of a network that cause mails, an hour. */
 const PER_NETWORK = 30;
 
-/** Mails with a link of one purpose to one address, an hour. A link works for as long, so its owner always has one that does. */
+/**
+ * Mails of one kind to one address, an hour. A link works for as long, so its owner always has one that does; and an attacker
+ * cannot use up the notices without causing some.
+ */
 const PER_ADDRESS = 3;
 
 /** Limits mails that strangers can cause. docs/security.md gives the reasons for the numbers. */
@@ -35,19 +38,31 @@ export class RecoveryLimitsService {
 
   /** @throws {TooManyRequestsException} for too many requests of one network */
   async admit(ip: string): Promise<void> {
-    if (!this.config.RATE_LIMIT_ENABLED) return;
-    const { consumedPoints, msBeforeNext } = await this.networks.consume(networkOf(ip));
-    if (consumedPoints <= PER_NETWORK) return;
-    this.metrics.countRefusal('mail');
-    const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000));
+    const waitMs = await this.take(ip);
+    if (waitMs === 0) return;
+    const seconds = Math.ceil(waitMs / 1000);
     throw new TooManyRequestsException(`Too many requests; try again in ${seconds} s`, seconds);
   }
 
+  /** The same for a request that succeeds without its mail. */
+  async isAdmitted(ip: string): Promise<boolean> {
+    return (await this.take(ip)) === 0;
+  }
+
   /** Counts a mail. Without RATE_LIMIT_ENABLED too: it protects those who get the mails. @returns whether to send it */
-  async mayMail(purpose: TokenPurpose, address: string): Promise<boolean> {
+  async mayMail(template: NewMail['template'], address: string): Promise<boolean> {
     const { consumedPoints } = await this.addresses.consume(
-      `${purpose} ${pseudonymOf(address, this.config.JWT_SECRET)}`,
+      `${template} ${pseudonymOf(address, this.config.JWT_SECRET)}`,
     );
     return consumedPoints <= PER_ADDRESS;
+  }
+
+  /** @returns 0 if the request is allowed, otherwise ms until the next one is */
+  private async take(ip: string): Promise<number> {
+    if (!this.config.RATE_LIMIT_ENABLED) return 0;
+    const { consumedPoints, msBeforeNext } = await this.networks.consume(networkOf(ip));
+    if (consumedPoints <= PER_NETWORK) return 0;
+    this.metrics.countRefusal('mail');
+    return Math.max(1, msBeforeNext);
   }
 }

@@ -43,10 +43,10 @@ export class RecoveryController {
   @ApiOperation({
     operationId: 'resetPassword',
     summary: 'Set a new password with the token of a link, and end all sessions',
-    description: '400 if the token is unknown, used or expired.',
+    description: '400 if the token is unknown, used or expired; 403 if the account is disabled.',
   })
   @ApiNoContentResponse()
-  @ApiProblems(400, 413, 415, 422, 429, 503)
+  @ApiProblems(400, 403, 413, 415, 422, 429, 503)
   resetPassword(
     @Body({ schema: ResetPasswordSchema }) body: ResetPassword,
     @Req() request: FastifyRequest,

@@ -11,7 +11,7 @@ import {
   type NewSecurityEvent,
 } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
-import { UsersService } from '../../users/users.service.js';
+import { accountDisabled, UsersService } from '../../users/users.service.js';
 import { passwordChangedMail } from '../account/account.mails.js';
 import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
 import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
@@ -58,6 +58,7 @@ export class RecoveryService implements OnModuleInit {
    * One transaction uses up the token, sets the password, ends every session, makes other links void and queues a notice.
    *
    * @throws {BadRequestException} if the token is unknown, used or expired
+   * @throws {ForbiddenException} if the account is disabled; the token can still be used when it is enabled again
    * @throws {UnprocessableEntityException} if the password is the e-mail or a common one; the token can still be used
    */
   async resetPassword({ token, newPassword }: ResetPassword, client: Client): Promise<void> {
@@ -66,6 +67,7 @@ export class RecoveryService implements OnModuleInit {
     const link = await this.stored.find(hash);
     const user = link?.purpose === 'reset-password' ? await this.users.find(link.userId) : null;
     if (!user) throw invalidToken();
+    if (user.disabledAt) throw accountDisabled();
     if (isTheEmail(newPassword, user.email)) {
       throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
     }

@@ -44,7 +44,7 @@ export class SessionsService {
         id: sessionId,
         userId,
         refreshTokenHash: hash,
-        ip: ip.slice(0, 45),
+        ip,
         userAgent: userAgent?.slice(0, 512) ?? null,
       },
       manager,

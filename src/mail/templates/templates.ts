@@ -22,7 +22,7 @@ export const TEMPLATES = {
   'new-sign-in': ({ time = '', ip = '', userAgent = '' }) => ({
     subject: 'New sign-in to your journal',
     paragraphs: [
-      `Somebody signed in to your journal on ${time}, from the address ${ip}, with a program that you have not used before: ${userAgent}`,
+      `Somebody signed in to your journal on ${time}, from the address ${ip}, with a program that you have not used before${userAgent && `: ${userAgent}`}`,
       'If it was you, there is nothing to do. If not, reset your password now: that ends every session.',
     ],
   }),

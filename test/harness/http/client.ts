@@ -35,9 +35,12 @@ export class ApiClient {
     return this.signedIn;
   }
 
-  async signUp(fields: { email?: string; password?: string; displayName?: string } = {}): Promise<ApiClient> {
+  async signUp(
+    fields: { email?: string; password?: string; displayName?: string } = {},
+    headers?: RequestOptions['headers'],
+  ): Promise<ApiClient> {
     const account = { email: randomEmail(), password: 'correct horse battery', ...fields };
-    const { status, text, body } = await this.post('/auth/register', account);
+    const { status, text, body } = await this.post('/auth/register', account, headers);
     if (status !== 201) throw new Error(`cannot register: ${status} ${text}`);
     const { user, accessToken, refreshToken } = body;
     return this.as({ ...account, userId: user.id, accessToken, refreshToken });
