@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
+import { Sql } from '../../src/database/sql.js';
 import { MailDelivery } from '../../src/mail/mail-delivery.js';
 import { MailService } from '../../src/mail/mail.service.js';
 import { MailsPurge } from '../../src/mail/mails.purge.js';
@@ -166,6 +168,30 @@ describe('a queued mail', () => {
     proxy.open();
     service.app.get(MailDelivery, { strict: false }).wake();
     await arrival(to);
+  });
+});
+
+describe('an idle service', () => {
+  it('sends at most 12 queries a minute for mails', async () => {
+    const others = ['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask'] as const;
+    const real = ['setImmediate', 'clearImmediate', 'setTimeout', 'clearTimeout'] as const;
+    // Of the real timers, only setInterval is replaced: a minute of it passes at once.
+    jest.useFakeTimers({ doNotFake: [...others, ...real] });
+    const idle = await startApp(smtpEnvironment(proxy.port));
+    try {
+      const sent = jest.spyOn(idle.app.get(Sql), 'query');
+      for (let second = 0; second < 60; second += 1) {
+        jest.advanceTimersByTime(1000);
+        await Promise.all(sent.mock.results.map(({ value }) => value));
+        await setImmediate();
+      }
+      const queries = sent.mock.calls.filter(([name]) => name?.startsWith('mails-'));
+      expect(queries.length).toBeGreaterThan(0);
+      expect(queries.length).toBeLessThanOrEqual(12);
+    } finally {
+      jest.useRealTimers();
+      await idle.close();
+    }
   });
 });
 
