@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Principal } from '../../http/current-user.decorator.js';
-import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import { UsersService } from '../../users/users.service.js';
@@ -11,7 +10,7 @@ import type { Erasure, PasswordChange } from './account.schemas.js';
 import type { StepUpClient } from './step-up-client.js';
 import { StepUpService, wrongPassword } from './step-up.service.js';
 import { ErasureService } from './erasure.service.js';
-import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
+import { refuseCommonPassword, refuseTheEmail } from '../passwords/common-passwords.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { AccountTokensRepository } from '../recovery/account-tokens.repository.js';
 import { RecoveryLimitsService } from '../recovery/recovery-limits.service.js';
@@ -44,10 +43,7 @@ export class AccountService {
     client: StepUpClient,
   ): Promise<void> {
     await refuseCommonPassword('newPassword', newPassword);
-    const { email } = await this.users.get(userId);
-    if (isTheEmail(newPassword, email)) {
-      throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
-    }
+    refuseTheEmail('newPassword', newPassword, (await this.users.get(userId)).email);
     const user = await this.stepUp.verify(userId, { password: currentPassword, code }, client);
     const passwordHash = await this.passwords.hash(newPassword);
     const ended = await this.dataSource.transaction(async (manager) => {

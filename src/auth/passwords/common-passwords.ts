@@ -30,6 +30,15 @@ async function readCommon(): Promise<ReadonlySet<string>> {
   return new Set(COMMON_PASSWORDS.filter((each) => each.length >= MIN_LENGTH).map(normalize));
 }
 
+/**
+ * @param field of the body, for the error
+ * @throws {UnprocessableEntityException} for the e-mail address or its local part
+ */
+export function refuseTheEmail(field: string, password: string, email: string): void {
+  if (!isTheEmail(password, email)) return;
+  throw unprocessableBody([{ path: field, message: 'must not be the e-mail address' }]);
+}
+
 /** Whether a password is the e-mail address or its local part. */
 export function isTheEmail(password: string, email: string): boolean {
   const plain = normalize(password);

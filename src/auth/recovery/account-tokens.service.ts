@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { BadRequestException, Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 
 /**
@@ -26,4 +26,8 @@ export class AccountTokensService {
   linkTo(page: string, token: string): string {
     return `${this.config.PUBLIC_URL}/${page}#token=${token}`;
   }
+}
+
+export function invalidToken(): BadRequestException {
+  return new BadRequestException('The token is unknown, used or expired; ask for a new link');
 }

@@ -1,4 +1,4 @@
-import { BadRequestException, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Client } from '../../http/client.js';
@@ -12,7 +12,7 @@ import type { StepUpClient } from '../account/step-up-client.js';
 import { StepUpService, wrongPassword } from '../account/step-up.service.js';
 import type { TokenPurpose } from './account-token.entity.js';
 import { AccountTokensRepository } from './account-tokens.repository.js';
-import { AccountTokensService } from './account-tokens.service.js';
+import { AccountTokensService, invalidToken } from './account-tokens.service.js';
 import { RecoveryLimitsService } from './recovery-limits.service.js';
 import type { EmailChange } from './recovery.schemas.js';
 
@@ -134,8 +134,4 @@ export class EmailAddressService implements OnModuleInit {
       userId && (await this.stored.issue({ userId, purpose, mailId: id }, this.tokens.hashOf(token)));
     return isValid ? { link: this.tokens.linkTo(purpose, token) } : undefined;
   }
-}
-
-function invalidToken(): BadRequestException {
-  return new BadRequestException('The token is unknown, used or expired; ask for a new link');
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { BadRequestException, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Client } from '../../http/client.js';
-import { unprocessableBody } from '../../http/validation/schema-validation.pipe.js';
 import type { ClaimedMail } from '../../mail/mail.entity.js';
 import { MailService } from '../../mail/mail.service.js';
 import {
@@ -13,12 +12,12 @@ import {
 import type { User } from '../../users/user.entity.js';
 import { accountDisabled, UsersService } from '../../users/users.service.js';
 import { passwordChangedMail } from '../account/account.mails.js';
-import { isTheEmail, refuseCommonPassword } from '../passwords/common-passwords.js';
+import { refuseCommonPassword, refuseTheEmail } from '../passwords/common-passwords.js';
 import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { AccountTokensRepository } from './account-tokens.repository.js';
-import { AccountTokensService } from './account-tokens.service.js';
+import { AccountTokensService, invalidToken } from './account-tokens.service.js';
 import { RecoveryLimitsService } from './recovery-limits.service.js';
 import type { ResetPassword } from './recovery.schemas.js';
 
@@ -68,9 +67,7 @@ export class RecoveryService implements OnModuleInit {
     const user = link?.purpose === 'reset-password' ? await this.users.find(link.userId) : null;
     if (!user) throw invalidToken();
     if (user.disabledAt) throw accountDisabled();
-    if (isTheEmail(newPassword, user.email)) {
-      throw unprocessableBody([{ path: 'newPassword', message: 'must not be the e-mail address' }]);
-    }
+    refuseTheEmail('newPassword', newPassword, user.email);
     const passwordHash = await this.passwords.hash(newPassword);
     await this.setPassword(user, { passwordHash, by: { client }, from: client.ip }, async (manager) => {
       if (!(await this.stored.spend(hash, manager))) throw invalidToken();
@@ -125,8 +122,4 @@ export class RecoveryService implements OnModuleInit {
       return { link: this.tokens.linkTo('reset-password', token) };
     });
   }
-}
-
-function invalidToken(): BadRequestException {
-  return new BadRequestException('The token is unknown, used or expired; ask for a new link');
 }
