@@ -1,4 +1,3 @@
-import { SERVICE_NAME } from '../config/release.js';
 import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 
@@ -42,7 +41,7 @@ export class RedisConnection implements OnApplicationShutdown {
       ...(redis.username !== undefined && { username: redis.username }),
       ...(redis.password !== undefined && { password: redis.password }),
       database: redis.database,
-      name: SERVICE_NAME,
+      name: 'entries',
       // Fail commands at once while Redis is unavailable.
       disableOfflineQueue: true,
       socket: {

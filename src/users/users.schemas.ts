@@ -15,7 +15,6 @@ export const EmailSchema = z
   .meta({
     description: 'trimmed and lower-cased',
     example: 'ada@example.org',
-    format: 'email',
     pattern: z.regexes.email.source,
     maxLength: EMAIL_MAX,
   });

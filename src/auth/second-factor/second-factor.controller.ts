@@ -9,10 +9,11 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
+import { clientOf } from '../../http/client.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
-import { stepUpClientOf } from '../account/step-up-client.js';
+import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { StepUpService } from '../account/step-up.service.js';
 import {
   ConfirmEnrolmentSchema,
@@ -69,7 +70,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Enrolment> {
-    const client = stepUpClientOf(request, reply);
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
     return this.secondFactor.enrol(await this.stepUp.verifyPassword(userId, password, client));
   }
 
@@ -89,7 +90,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecoveryCodes> {
-    const client = stepUpClientOf(request, reply);
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
     return {
       recoveryCodes: await this.stepUp.count(userId, client, (user) =>
         this.secondFactor.confirm(user, code, client),
@@ -113,7 +114,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    const client = stepUpClientOf(request, reply);
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
     await this.secondFactor.disable(await this.stepUp.verify(userId, body, client), client);
   }
 
@@ -134,7 +135,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecoveryCodes> {
-    const client = stepUpClientOf(request, reply);
+    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
     const user = await this.stepUp.verify(userId, body, client);
     return { recoveryCodes: await this.secondFactor.renewRecoveryCodes(user, client) };
   }

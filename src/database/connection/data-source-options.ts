@@ -1,4 +1,3 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import type { ClientBase } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../../config/config.js';
@@ -12,7 +11,7 @@ import { NamingStrategy } from '../naming-strategy.js';
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
     ...connectionOptions(database),
-    applicationName: SERVICE_NAME,
+    applicationName: 'entries',
     namingStrategy: new NamingStrategy(),
     // Migrations create extensions. TypeORM would create them at each connection, which changes the schema by itself.
     installExtensions: false,

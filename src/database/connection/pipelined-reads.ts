@@ -1,4 +1,3 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg, { type QueryResult, type QueryResultRow } from 'pg';
 import { Config } from '../../config/config.js';
@@ -56,7 +55,7 @@ export class PipelinedReads extends Statements implements OnApplicationShutdown 
     if (this.connecting || performance.now() < this.notBefore) return;
     const { database } = this.config;
     const client = new pg.Client({
-      ...clientConfig(database, `${SERVICE_NAME} reads`),
+      ...clientConfig(database, 'entries reads'),
       statement_timeout: database.statementTimeoutMs,
       pipeline: true,
     });

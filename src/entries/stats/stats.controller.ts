@@ -23,7 +23,8 @@ export class StatsController {
   @ApiOperation({
     operationId: 'getStats',
     summary: 'Get statistics by mood, category, tag and time',
-    description: 'Averages, counts and a series over time, of the entries between two times.',
+    description:
+      'Averages, counts and a series over time, of the entries between two times. 400 if the series would have more than 4000 items.',
   })
   @Unchanged()
   @ApiOkResponse({ standardSchema: EntryStatsSchema, headers: WEAK_ETAG })
@@ -48,7 +49,11 @@ export class StatsController {
   @Unchanged()
   @ApiOkResponse({
     description: 'An SVG',
-    content: { 'image/svg+xml': { schema: { type: 'string' } } },
+    content: {
+      'image/svg+xml': {
+        schema: { type: 'string', example: '<svg xmlns="http://www.w3.org/2000/svg"></svg>' },
+      },
+    },
     headers: WEAK_ETAG,
   })
   @ApiProblems(400, 401, 429, 503)

@@ -1,13 +1,5 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiConsumes,
-  ApiCreatedResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Config } from '../../config/config.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
@@ -23,6 +15,7 @@ import {
 } from '../../http/streaming/streamed-body.js';
 import { UsersService } from '../../users/users.service.js';
 import { DateFilters } from '../date-filters.js';
+import { ENTRY_EXAMPLE } from '../entries.schemas.js';
 import { EntriesService } from '../entries.service.js';
 import { ExportService, type ExportBatch } from './export.service.js';
 import { ImportService } from './import.service.js';
@@ -54,14 +47,41 @@ const EXPORT_FILES: Readonly<Record<ExportFormat, { contentType: string; extensi
   markdown: { contentType: MEDIA_TYPES.markdown, extension: 'zip' },
 };
 
-const IMPORT_MEDIA_TYPES: readonly StreamedMediaType[] = [
+const IMPORT_MEDIA_TYPES = [
   MEDIA_TYPES.ndjson,
   MEDIA_TYPES.csv,
   'application/json',
   'application/zip',
   'application/octet-stream',
   'multipart/form-data',
-];
+] as const satisfies readonly StreamedMediaType[];
+
+const IMPORT_BODY = {
+  required: true,
+  description: 'the file, or a form with one file; may be compressed (Content-Encoding: gzip)',
+  content: {
+    [MEDIA_TYPES.ndjson]: {
+      schema: { type: 'string' },
+      example: '{"text":"Walked by the river.","mood":7}\n',
+    },
+    [MEDIA_TYPES.csv]: { schema: { type: 'string' }, example: 'text,mood\r\nWalked by the river.,7\r\n' },
+    'application/json': {
+      schema: { type: 'object', description: 'an export of Day One' },
+      example: {
+        entries: [{ creationDate: '2026-03-01T08:30:00Z', text: 'Walked by the river.', tags: ['river'] }],
+      },
+    },
+    'application/zip': { schema: { type: 'string', format: 'binary' } },
+    'application/octet-stream': { schema: { type: 'string', format: 'binary' } },
+    'multipart/form-data': {
+      schema: {
+        type: 'object',
+        required: ['file'],
+        properties: { file: { type: 'string', format: 'binary' } },
+      },
+    },
+  } satisfies Record<(typeof IMPORT_MEDIA_TYPES)[number], unknown>,
+};
 
 @ApiTags('Entries')
 @ApiBearerAuth()
@@ -114,13 +134,17 @@ export class TransferController {
   })
   @ApiOkResponse({
     content: {
-      [MEDIA_TYPES.ndjson]: { schema: { type: 'string', description: 'one Entry per line' } },
+      [MEDIA_TYPES.ndjson]: {
+        schema: { type: 'string', description: 'one Entry per line' },
+        example: `${JSON.stringify(ENTRY_EXAMPLE)}\n`,
+      },
       [MEDIA_TYPES.csv]: {
         schema: {
           type: 'string',
           description:
             'RFC 4180, UTF-8 with a byte-order mark; text that looks like a formula starts with an apostrophe',
         },
+        example: '\ufeffid,text,mood,category,tags,occurredAt,createdAt,updatedAt,version\r\n',
       },
       [MEDIA_TYPES.markdown]: {
         schema: {
@@ -184,11 +208,7 @@ export class TransferController {
       'The file may have any length; each entry must fit the body limit. Invalid entries are reported and skipped. ' +
       'Existing entries are skipped, so that an interrupted import can be retried, and a later export of the same ' +
       'diary adds what is new.',
-  })
-  @ApiConsumes(...IMPORT_MEDIA_TYPES)
-  @ApiBody({
-    schema: { type: 'string', format: 'binary' },
-    description: 'the file, or a form with one file; may be compressed (Content-Encoding: gzip)',
+    requestBody: IMPORT_BODY,
   })
   @ApiOkResponse({ standardSchema: ImportReportSchema })
   @ApiProblems(400, 401, 408, 415, 422, 429, 503)
