@@ -16,7 +16,7 @@ export class SkippedTestsReporter implements Pick<Reporter, 'onRunComplete'> {
       .filter(({ status }) => status === 'pending' || status === 'todo');
     if (skipped.length === 0) return;
     console.log(
-      `\n${skipped.length} tests were skipped, as this machine has no redis-server (or TEST_REDIS_URL), no pgbouncer, no chromium, no pg_dump as new as the server, no PostgreSQL 17 to upgrade from, or no root who could mount a small disk:\n` +
+      `\n${skipped.length} tests were skipped, as this machine has no redis-server (or TEST_REDIS_URL), no pgbouncer, no chromium, no schemathesis (.ci/fetch-tools gets it), no pg_dump as new as the server, no PostgreSQL 17 to upgrade from, or no root who could mount a small disk:\n` +
         skipped.map(({ fullName }) => `  - ${fullName}\n`).join(''),
     );
   }
