@@ -62,16 +62,14 @@ export class AdminService {
     await this.change(id, async (user, manager) => {
       const isDemoted = role !== undefined && role !== 'admin';
       if (isDemoted || disabled) await this.users.refuseLastAdmin(user, manager);
-      const events: SecurityEventType[] = [];
       if (role !== undefined && role !== user.role) {
         await this.users.administer(id, { role }, manager);
-        events.push(isDemoted ? 'demoted' : 'promoted');
+        await this.record(id, isDemoted ? 'demoted' : 'promoted', actor, manager);
       }
       if (disabled !== undefined && disabled !== (user.disabledAt !== null)) {
         await this.users.administer(id, { disabledAt: disabled ? new Date() : null }, manager);
-        events.push(disabled ? 'disabled' : 'enabled');
+        await this.record(id, disabled ? 'disabled' : 'enabled', actor, manager);
       }
-      for (const type of events) await this.record(id, type, actor, manager);
       return disabled ? this.sessions.endEvery(id, manager) : [];
     });
     return this.read(id);

@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../config/release.js';
 import { CACHE_MANAGER } from '@nestjs/cache-manager';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Cache } from 'cache-manager';
@@ -6,7 +7,7 @@ import { requestContext } from '../observability/request-context.js';
 import { RedisConnection } from './redis-connection.js';
 
 /** Increase the number when the shape of cached values changes. */
-export const KEY_PREFIX = 'entries:cache:1';
+export const KEY_PREFIX = `${SERVICE_NAME}:cache:1`;
 
 /** TTL, ms. Values never become stale; this removes unused ones. */
 const TTL_MS = 600_000;

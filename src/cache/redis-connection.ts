@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../config/release.js';
 import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 
@@ -41,7 +42,7 @@ export class RedisConnection implements OnApplicationShutdown {
       ...(redis.username !== undefined && { username: redis.username }),
       ...(redis.password !== undefined && { password: redis.password }),
       database: redis.database,
-      name: 'entries',
+      name: SERVICE_NAME,
       // Fail commands at once while Redis is unavailable.
       disableOfflineQueue: true,
       socket: {

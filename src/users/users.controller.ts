@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../config/release.js';
 import type { Readable } from 'node:stream';
 import { Body, Controller, Get, Patch, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
@@ -87,7 +88,7 @@ export class UsersController {
     const download = request.method === 'HEAD' ? undefined : this.download(userId, { exportedAt, user });
     await reply
       .header('content-type', 'application/json; charset=utf-8')
-      .header('content-disposition', `attachment; filename="entries-${exportedAt.slice(0, 10)}.json"`)
+      .header('content-disposition', `attachment; filename="${SERVICE_NAME}-${exportedAt.slice(0, 10)}.json"`)
       .header('cache-control', 'no-store')
       .send(download);
   }

@@ -8,12 +8,11 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
-import { clientOf } from '../../http/client.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
-import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ErasureSchema, PasswordChangeSchema, type Erasure, type PasswordChange } from './account.schemas.js';
+import { stepUpClientOf } from './step-up-client.js';
 import { AccountService } from './account.service.js';
 import { EmailAddressService } from '../recovery/email-address.service.js';
 import { EmailChangeSchema, type EmailChange } from '../recovery/recovery.schemas.js';
@@ -45,10 +44,7 @@ export class AccountController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.changePassword(principal, body, {
-      ...clientOf(request),
-      report: rateLimitHeaders(reply),
-    });
+    return this.account.changePassword(principal, body, stepUpClientOf(request, reply));
   }
 
   @Post('email')
@@ -68,10 +64,7 @@ export class AccountController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.emailAddress.requestChange(userId, body, {
-      ...clientOf(request),
-      report: rateLimitHeaders(reply),
-    });
+    return this.emailAddress.requestChange(userId, body, stepUpClientOf(request, reply));
   }
 
   @Delete()
@@ -91,6 +84,6 @@ export class AccountController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.account.erase(principal, body, { ...clientOf(request), report: rateLimitHeaders(reply) });
+    return this.account.erase(principal, body, stepUpClientOf(request, reply));
   }
 }

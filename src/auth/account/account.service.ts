@@ -7,7 +7,8 @@ import { SecurityEventsService } from '../../security-events/security-events.ser
 import { UsersService } from '../../users/users.service.js';
 import { passwordChangedMail } from './account.mails.js';
 import type { Erasure, PasswordChange } from './account.schemas.js';
-import { StepUpService, wrongPassword, type StepUpClient } from './step-up.service.js';
+import type { StepUpClient } from './step-up-client.js';
+import { StepUpService, wrongPassword } from './step-up.service.js';
 import { ErasureService } from './erasure.service.js';
 import { refuseCommonPassword, refuseTheEmail } from '../passwords/common-passwords.js';
 import { PasswordsService } from '../passwords/passwords.service.js';

@@ -3,14 +3,11 @@ import type { Client } from '../../http/client.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
-import { PasswordAttemptsService, type PasswordAttempt } from '../passwords/password-attempts.service.js';
+import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { SecondFactorRequiredException } from '../second-factor/second-factor-required.exception.js';
 import { SecondFactorService } from '../second-factor/second-factor.service.js';
-
-export interface StepUpClient extends Client {
-  readonly report: PasswordAttempt['report'];
-}
+import type { StepUpClient } from './step-up-client.js';
 
 export interface StepUp {
   readonly password: string;

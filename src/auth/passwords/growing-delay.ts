@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import type { RedisConnection } from '../../cache/redis-connection.js';
 import { SharedCounter } from '../../http/rate-limit/shared-counter.js';
 
@@ -20,7 +21,7 @@ export class GrowingDelay {
     private readonly free: number,
   ) {
     const counter = (what: string, points: number, duration: number) =>
-      new SharedCounter(redis, { keyPrefix: `entries:login:${name}:${what}`, points, duration });
+      new SharedCounter(redis, { keyPrefix: `${SERVICE_NAME}:login:${name}:${what}`, points, duration });
     this.tries = counter('tries', Number.MAX_SAFE_INTEGER, WINDOW_SECONDS);
     this.gate = counter('gate', 1, 1);
   }

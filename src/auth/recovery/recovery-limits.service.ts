@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable } from '@nestjs/common';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
@@ -31,7 +32,11 @@ export class RecoveryLimitsService {
     redis: RedisConnection,
   ) {
     const counter = (what: string, points: number) =>
-      new SharedCounter(redis, { keyPrefix: `entries:mail:${what}`, points, duration: WINDOW_SECONDS });
+      new SharedCounter(redis, {
+        keyPrefix: `${SERVICE_NAME}:mail:${what}`,
+        points,
+        duration: WINDOW_SECONDS,
+      });
     this.networks = counter('network', PER_NETWORK);
     this.addresses = counter('address', PER_ADDRESS);
   }

@@ -9,11 +9,10 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
-import { clientOf } from '../../http/client.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
-import { rateLimitHeaders } from '../../http/rate-limit/rate-limit.headers.js';
+import { stepUpClientOf } from '../account/step-up-client.js';
 import { StepUpService } from '../account/step-up.service.js';
 import {
   ConfirmEnrolmentSchema,
@@ -70,7 +69,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Enrolment> {
-    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    const client = stepUpClientOf(request, reply);
     return this.secondFactor.enrol(await this.stepUp.verifyPassword(userId, password, client));
   }
 
@@ -90,7 +89,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecoveryCodes> {
-    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    const client = stepUpClientOf(request, reply);
     return {
       recoveryCodes: await this.stepUp.count(userId, client, (user) =>
         this.secondFactor.confirm(user, code, client),
@@ -114,7 +113,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    const client = stepUpClientOf(request, reply);
     await this.secondFactor.disable(await this.stepUp.verify(userId, body, client), client);
   }
 
@@ -135,7 +134,7 @@ export class SecondFactorController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecoveryCodes> {
-    const client = { ...clientOf(request), report: rateLimitHeaders(reply) };
+    const client = stepUpClientOf(request, reply);
     const user = await this.stepUp.verify(userId, body, client);
     return { recoveryCodes: await this.secondFactor.renewRecoveryCodes(user, client) };
   }

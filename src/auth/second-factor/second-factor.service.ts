@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { randomBytes } from 'node:crypto';
 import { ConflictException, ForbiddenException, Injectable, Logger, NotFoundException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
@@ -19,7 +20,6 @@ import { base32, stepOf, totpUri } from './totp.js';
 const SECRET_BYTES = 20;
 
 /** What authenticator apps show above the code. */
-const ISSUER = 'entries';
 
 type Owner = Pick<User, 'id' | 'email'>;
 
@@ -54,7 +54,7 @@ export class SecondFactorService {
       throw new ForbiddenException('Verify your e-mail address first');
     const secret = randomBytes(SECRET_BYTES);
     if (!(await this.factors.begin(id, this.encryption.encrypt(id, secret)))) throw alreadyEnabled();
-    const uri = totpUri(ISSUER, email, secret);
+    const uri = totpUri(SERVICE_NAME, email, secret);
     // Few requests need it.
     const { renderSVG } = await import('uqr');
     return { secret: base32(secret), uri, qrSvg: renderSVG(uri, { border: 4 }) };

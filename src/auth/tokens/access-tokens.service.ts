@@ -1,10 +1,11 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { createHash, createSecretKey, randomUUID, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { Config } from '../../config/config.js';
 
-export const ISSUER = 'entries';
-export const AUDIENCE = 'entries';
+export const ISSUER = SERVICE_NAME;
+export const AUDIENCE = SERVICE_NAME;
 
 /** Claims of an access token: RFC 7519 §4.1, and `sid` for the session. */
 export interface AccessClaims {

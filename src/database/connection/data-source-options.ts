@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import type { ClientBase } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { DatabaseConfig } from '../../config/config.js';
@@ -11,7 +12,7 @@ import { NamingStrategy } from '../naming-strategy.js';
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
     ...connectionOptions(database),
-    applicationName: 'entries',
+    applicationName: SERVICE_NAME,
     namingStrategy: new NamingStrategy(),
     // Migrations create extensions. TypeORM would create them at each connection, which changes the schema by itself.
     installExtensions: false,

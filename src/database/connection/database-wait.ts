@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import pRetry, { AbortError } from 'p-retry';
 import { Client } from 'pg';
 import type { DatabaseConfig } from '../../config/config.js';
@@ -45,7 +46,7 @@ export async function connectWhenReady(
 ): Promise<Client> {
   const where = `${database.user}@${database.host}:${database.port}/${database.name}`;
   const connect = async (attempt: number) => {
-    const client = new Client(clientConfig(database, 'entries boot'));
+    const client = new Client(clientConfig(database, `${SERVICE_NAME} boot`));
     client.on('error', () => {});
     try {
       await client.connect();

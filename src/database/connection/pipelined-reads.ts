@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg, { type QueryResult, type QueryResultRow } from 'pg';
 import { Config } from '../../config/config.js';
@@ -55,7 +56,7 @@ export class PipelinedReads extends Statements implements OnApplicationShutdown 
     if (this.connecting || performance.now() < this.notBefore) return;
     const { database } = this.config;
     const client = new pg.Client({
-      ...clientConfig(database, 'entries reads'),
+      ...clientConfig(database, `${SERVICE_NAME} reads`),
       statement_timeout: database.statementTimeoutMs,
       pipeline: true,
     });

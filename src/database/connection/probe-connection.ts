@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { Config } from '../../config/config.js';
@@ -17,7 +18,7 @@ export class ProbeConnection extends Statements implements OnApplicationShutdown
 
   constructor({ database }: Config) {
     const pool = new pg.Pool({
-      ...clientConfig(database, 'entries probe'),
+      ...clientConfig(database, `${SERVICE_NAME} probe`),
       max: 1,
       connectionTimeoutMillis: TIMEOUT_MS,
       query_timeout: TIMEOUT_MS,

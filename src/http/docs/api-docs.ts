@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { createReadStream, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -18,7 +19,7 @@ const PAGE = `<!doctype html>
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>entries API</title>
+    <title>${SERVICE_NAME} API</title>
     <link rel="stylesheet" href="/docs/swagger-ui.css">
     <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
   </head>

@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { problemResponse } from '../problem/api-problems.decorator.js';
@@ -12,7 +13,7 @@ const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
   const settings = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
-    .setTitle('entries')
+    .setTitle(SERVICE_NAME)
     .setDescription(
       'A mood journal. Errors are RFC 9457 problems; every response carries `x-request-id`. If the operator requires verified e-mail addresses, routes outside /auth and /users answer 403 until the address is verified.',
     )

@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable } from '@nestjs/common';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
@@ -34,7 +35,7 @@ export class RateLimiterService {
     redis: RedisConnection,
   ) {
     const limiter = (name: RateLimitName, points: number): Limiter => {
-      const keyPrefix = `entries:limit:${name}`;
+      const keyPrefix = `${SERVICE_NAME}:limit:${name}`;
       return { points, counter: new SharedCounter(redis, { keyPrefix, points, duration: WINDOW_SECONDS }) };
     };
     this.limiters = {
