@@ -109,6 +109,13 @@ module.exports = {
       },
     },
     {
+      name: 'client-and-service-are-apart',
+      comment: 'They share the OpenAPI document alone.',
+      severity: 'error',
+      from: { path: '^(client|src)/' },
+      to: { path: '^(client|src)/', pathNot: '^$1/' },
+    },
+    {
       name: 'not-to-what-is-above',
       severity: 'error',
       from: { path: '^src/.+/' },

@@ -2,7 +2,7 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'bundle', '.data', 'node_modules', 'coverage'] },
+  { ignores: ['**/dist', 'bundle', '.data', 'node_modules', 'coverage', 'client/src/openapi.ts'] },
   eslint.configs.recommended,
   {
     files: ['**/*.js', '**/*.cjs'],
