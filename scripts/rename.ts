@@ -32,6 +32,7 @@ function rename(name: string): void {
   edit('package-lock.json', [[`"name": "${old}"`, `"name": "${name}"`]]);
   edit('Dockerfile', [[`image.title="${old}"`, `image.title="${name}"`]]);
   edit('.devcontainer/devcontainer.json', [[`"name": "${old}"`, `"name": "${name}"`]]);
+  edit('docs/openapi.json', [[`"title": "${old}"`, `"title": "${name}"`]]);
   edit('README.md', [[`# ${old}\n`, `# ${name}\n`]]);
   const example = (each: string) => `postgres://${each}:password@localhost:5432/${each}`;
   edit('src/config/config.schema.ts', [

@@ -9,7 +9,14 @@ import { readJwt } from '../harness/http/jwt.js';
 import { Program } from '../harness/programs/program.js';
 import { copyProject, type ProjectCopy } from '../harness/programs/project-copy.js';
 
-const FILES = ['package-lock.json', 'Dockerfile', 'docker-compose.yml', 'README.md', '.devcontainer'];
+const FILES = [
+  'package-lock.json',
+  'Dockerfile',
+  'docker-compose.yml',
+  'README.md',
+  '.devcontainer',
+  'docs/openapi.json',
+];
 
 let project: ProjectCopy;
 beforeAll(() => {
