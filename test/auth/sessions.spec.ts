@@ -125,8 +125,7 @@ describe('POST /auth/logout', () => {
 
   it('ends the access tokens of before the last refresh', async () => {
     const ada = await service.signUp();
-    const { body } = await anonymous.post('/auth/refresh', { refreshToken: ada.account.refreshToken });
-    await ada.withToken(body.accessToken).post('/auth/logout');
+    await (await ada.refresh()).post('/auth/logout');
     expectProblem(await ada.get('/users/me'), 401);
   });
 

@@ -1,13 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
-import {
-  createEntry,
-  listEntries,
-  listPath,
-  type Entry,
-  type ListParameters,
-} from '../harness/entries/entries.js';
+import type { Entry } from '../../client/src/index.js';
+import { createEntry, listEntries, listPath, type ListParameters } from '../harness/entries/entries.js';
 import { expectProblem } from '../harness/http/problem.js';
 
 let service: TestService;

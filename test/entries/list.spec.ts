@@ -235,7 +235,7 @@ describe('the filters of GET /entries', () => {
   });
 
   it('apply to every page', async () => {
-    const parameters = { tag: 'river', sort: 'occurredAt', limit: 1 };
+    const parameters: ListParameters = { tag: 'river', sort: 'occurredAt', limit: 1 };
     const texts: string[] = [];
     let cursor: string | null = null;
     do {

@@ -31,10 +31,7 @@ describe('a clock that is set back by an hour', () => {
       setBack(3_600_000);
       // Issued in what is now the future: refused, and renewed by one refresh, as an expired one is.
       expectProblem(await client.get('/entries'), 401);
-      const { refreshToken } = client.account;
-      const session = await one.anonymous.post('/auth/refresh', { refreshToken });
-      expect(session.status).toBe(200);
-      const renewed = client.withToken(session.body.accessToken);
+      const renewed = await client.refresh();
       const since = new Ledger(renewed);
       for (let turn = 0; turn < 5; turn += 1) expect((await since.write()).status).toBe(201);
       expect((await renewed.get('/entries')).body.total).toBe(6);
@@ -66,9 +63,7 @@ describe('a clock that is set back by an hour', () => {
       await client.get(`/entries/${ids[0]}`);
 
       setBack(3_600_000);
-      const { refreshToken } = client.account;
-      const session = await service.anonymous.post('/auth/refresh', { refreshToken });
-      const renewed = client.withToken(session.body.accessToken);
+      const renewed = await client.refresh();
       const next = await renewed.get(`${query}&cursor=${page.body.nextCursor}`);
       expect([...idsOf(page), ...idsOf(next)]).toEqual(ids.toReversed());
       // Of a window that began before.

@@ -110,8 +110,7 @@ describe('a security event', () => {
     const [ada, phone] = await signUpTwice();
     const { refreshToken } = phone.account;
     const sessionId = await currentOf(phone);
-    const { body } = await anonymous.post('/auth/refresh', { refreshToken });
-    await anonymous.post('/auth/refresh', { refreshToken: body.refreshToken });
+    await (await phone.refresh()).refresh();
     const thief = { 'x-forwarded-for': '203.0.113.9', 'user-agent': 'a thief' };
     expectProblem(await anonymous.post('/auth/refresh', { refreshToken }, thief), 401);
     // The session has ended already: nothing more happens.

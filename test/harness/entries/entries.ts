@@ -1,37 +1,18 @@
-import { expect } from '@jest/globals';
+import {
+  orThrow,
+  type Entry,
+  type EntryCreate,
+  type EntryList,
+  type operations,
+} from '../../../client/src/index.js';
 import type { ApiClient } from '../http/client.js';
 
-export interface Entry {
-  readonly id: string;
-  readonly text: string;
-  readonly mood: number;
-  readonly category: string;
-  readonly tags: readonly string[];
-  readonly occurredAt: string;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly version: number;
-}
-
-export interface EntryPage {
-  readonly entries: readonly Entry[];
-  readonly total: number;
-  readonly limit: number;
-  readonly page?: number;
-  readonly nextCursor: string | null;
-}
-
-export type ListParameters = Readonly<Record<string, string | number | readonly string[]>>;
+export type ListParameters = NonNullable<operations['listEntries']['parameters']['query']>;
 
 /** Creates an entry, and returns it as the API did. */
-export async function createEntry(client: ApiClient, fields: object = {}): Promise<Entry> {
-  const { status, text, body } = await client.post('/entries', {
-    text: 'Walked by the river.',
-    mood: 7,
-    ...fields,
-  });
-  expect(`${status} ${text}`).toMatch(/^201 /);
-  return body;
+export function createEntry({ typed }: ApiClient, fields: Partial<EntryCreate> = {}): Promise<Entry> {
+  const body = { text: 'Walked by the river.', mood: 7, ...fields };
+  return orThrow(typed.POST('/entries', { body }));
 }
 
 /** `/entries` with these query parameters, escaped. */
@@ -43,8 +24,6 @@ export function listPath(parameters: ListParameters): string {
   return `/entries?${search.toString()}`;
 }
 
-export async function listEntries(client: ApiClient, parameters: ListParameters = {}): Promise<EntryPage> {
-  const { status, text, body } = await client.get(listPath(parameters));
-  expect(`${status} ${text}`).toMatch(/^200 /);
-  return body;
+export function listEntries({ typed }: ApiClient, query: ListParameters = {}): Promise<EntryList> {
+  return orThrow(typed.GET('/entries', { params: { query } }));
 }

@@ -1,4 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import {
+  createClient,
+  orThrow,
+  type EntriesClient,
+  type SignedIn,
+  type Tokens,
+} from '../../../client/src/index.js';
 
 export interface ApiResponse {
   readonly status: number;
@@ -30,6 +37,14 @@ export class ApiClient {
     private readonly signedIn?: Account,
   ) {}
 
+  /** The published client. A refresh must not hide that the service refuses an access token. */
+  get typed(): EntriesClient {
+    const onTokens = () => {
+      throw new Error('the access token of the test is refused');
+    };
+    return createClient({ baseUrl: this.url, ...(this.signedIn && { tokens: this.signedIn, onTokens }) });
+  }
+
   get account(): Account {
     if (!this.signedIn) throw new Error('this client is not signed in');
     return this.signedIn;
@@ -39,20 +54,25 @@ export class ApiClient {
     fields: { email?: string; password?: string; displayName?: string } = {},
     headers?: RequestOptions['headers'],
   ): Promise<ApiClient> {
-    const account = { email: randomEmail(), password: 'correct horse battery', ...fields };
-    const { status, text, body } = await this.post('/auth/register', account, headers);
-    if (status !== 201) throw new Error(`cannot register: ${status} ${text}`);
-    const { user, accessToken, refreshToken } = body;
-    return this.as({ ...account, userId: user.id, accessToken, refreshToken });
+    const body = { email: randomEmail(), password: 'correct horse battery', ...fields };
+    const init = { body, ...(headers && { headers }) };
+    const signedIn = await orThrow(createClient({ baseUrl: this.url }).POST('/auth/register', init));
+    return this.as({ ...body, userId: signedIn.user.id, ...tokensOf(signedIn) });
   }
 
   /** Logs in again: another session of the same account. */
   async logIn(headers?: RequestOptions['headers']): Promise<ApiClient> {
     const { email, password } = this.account;
-    const { status, text, body } = await this.post('/auth/login', { email, password }, headers);
-    if (status !== 200) throw new Error(`cannot log in: ${status} ${text}`);
-    const { accessToken, refreshToken } = body;
-    return this.as({ ...this.account, accessToken, refreshToken });
+    const init = { body: { email, password }, ...(headers && { headers }) };
+    const signedIn = await orThrow(createClient({ baseUrl: this.url }).POST('/auth/login', init));
+    return this.as({ ...this.account, ...tokensOf(signedIn) });
+  }
+
+  /** The same session with new tokens. */
+  async refresh(): Promise<ApiClient> {
+    const body = { refreshToken: this.account.refreshToken };
+    const signedIn = await orThrow(createClient({ baseUrl: this.url }).POST('/auth/refresh', { body }));
+    return this.as({ ...this.account, ...tokensOf(signedIn) });
   }
 
   as(account: Account): ApiClient {
@@ -105,6 +125,10 @@ export class ApiClient {
       body: isJson && text !== '' ? JSON.parse(text) : undefined,
     };
   }
+}
+
+function tokensOf({ accessToken, refreshToken }: SignedIn): Tokens {
+  return { accessToken, refreshToken };
 }
 
 export function randomEmail(): string {
