@@ -33,6 +33,8 @@ function rename(name: string): void {
   edit('Dockerfile', [[`image.title="${old}"`, `image.title="${name}"`]]);
   edit('.devcontainer/devcontainer.json', [[`"name": "${old}"`, `"name": "${name}"`]]);
   edit('docs/openapi.json', [[`"title": "${old}"`, `"title": "${name}"`]]);
+  edit('client/package.json', [[`"name": "${old}-client"`, `"name": "${name}-client"`]]);
+  edit('client/README.md', [[`${old}-client`, `${name}-client`]]);
   edit('README.md', [[`# ${old}\n`, `# ${name}\n`]]);
   const example = (each: string) => `postgres://${each}:password@localhost:5432/${each}`;
   edit('src/config/config.schema.ts', [

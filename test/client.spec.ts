@@ -30,16 +30,16 @@ async function run(command: string, args: readonly string[], cwd: string): Promi
 
 describe('the package', () => {
   let folder: string;
-  let manifest: { dependencies: Record<string, string> };
+  let manifest: { name: string; dependencies: Record<string, string> };
 
   /** As `npm install` leaves it: the files of the tarball, beside the dependencies that its manifest names. */
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'entries-client-'));
-    const installed = join(folder, 'node_modules/entries-client');
+    manifest = JSON.parse(readFileSync(join(CLIENT, 'package.json'), 'utf8'));
+    const installed = join(folder, 'node_modules', manifest.name);
     mkdirSync(installed, { recursive: true });
-    await run('npm', ['pack', '--silent', '--pack-destination', folder], CLIENT);
-    await run('tar', ['-xzf', 'entries-client-0.1.0.tgz', '--strip-components=1', '-C', installed], folder);
-    manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    const tarball = await run('npm', ['pack', '--silent', '--pack-destination', folder], CLIENT);
+    await run('tar', ['-xzf', tarball.trim(), '--strip-components=1', '-C', installed], folder);
     for (const name of Object.keys(manifest.dependencies)) {
       symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
     }

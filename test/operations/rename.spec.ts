@@ -16,6 +16,7 @@ const FILES = [
   'README.md',
   '.devcontainer',
   'docs/openapi.json',
+  'client',
 ];
 
 let project: ProjectCopy;
@@ -47,12 +48,14 @@ describe('npm run rename', () => {
     expect(read('package.json')).toBe(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   });
 
-  it('names tokens, connections, documentation, Compose and its database', async () => {
+  it('names tokens, connections, documentation, the client, Compose and its database', async () => {
     expect(await rename('my-service')).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(read('package-lock.json'))).toMatchObject({
       name: 'my-service',
       packages: { '': { name: 'my-service' } },
     });
+    expect(JSON.parse(read('client/package.json'))).toMatchObject({ name: 'my-service-client' });
+    expect(read('client/README.md')).not.toContain('entries-client');
     const compose = read('docker-compose.yml');
     expect(compose).toMatch(/^name: my-service$/m);
     for (const key of ['PGUSER', 'PGDATABASE', 'DB_USER', 'DB_NAME', 'POSTGRES_USER', 'POSTGRES_DB'])
