@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { decode, encode, type SourceMapSegment } from '@jridgewell/sourcemap-codec';
 import { build, type Plugin } from 'esbuild';
 import { ROOT } from './environment.js';
 
@@ -131,7 +132,8 @@ const { outputFiles, metafile } = await build({
 });
 for (const { path, text } of outputFiles) {
   const file = join(targetDist, relative(join(ROOT, 'dist'), path));
-  write(file, text.replace(UP, relative(dirname(file), targetDist) || '.'));
+  if (path.endsWith('.map')) write(file, withoutPackages(text));
+  else write(file, text.replace(UP, relative(dirname(file), targetDist) || '.'));
 }
 await writeMigrationManifest();
 for (const { name, files } of COPIED) {
@@ -141,6 +143,27 @@ for (const { name, files } of COPIED) {
 }
 writePackageFile();
 writeLicences();
+
+/** Leaves out the positions of packages, which would be 5 MB of the image: a stack shows them as they are in the bundle. */
+function withoutPackages(text: string): string {
+  const map = JSON.parse(text) as { readonly sources: readonly string[]; readonly mappings: string };
+  const isPackage = map.sources.map((path) => path.includes('node_modules/'));
+  let isLeftOut = false;
+  const mappings = decode(map.mappings).map((line) =>
+    line.flatMap((segment): SourceMapSegment[] => {
+      if (segment.length === 1 || !isPackage[segment[1]]) {
+        isLeftOut = false;
+        return [segment];
+      }
+      // One position without a source ends the one before.
+      const end: SourceMapSegment[] = isLeftOut ? [] : [[segment[0]]];
+      isLeftOut = true;
+      return end;
+    }),
+  );
+  const sources = map.sources.map((path, index) => (isPackage[index] ? '' : path));
+  return JSON.stringify({ ...map, sources, mappings: encode(mappings) });
+}
 
 /** Describes each migration in one file, so that a boot need not load the code of those that were applied long ago. */
 async function writeMigrationManifest(): Promise<void> {

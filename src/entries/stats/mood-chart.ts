@@ -61,13 +61,7 @@ ${table}</g>
 
 /** Loads ECharts when the first chart is asked for. @returns an SVG element */
 async function charts(series: Series, days: Series): Promise<string> {
-  const [{ init, use }, { LineChart, ScatterChart }, { GridComponent }, { SVGRenderer }] = await Promise.all([
-    import('echarts/core'),
-    import('echarts/charts'),
-    import('echarts/components'),
-    import('echarts/renderers'),
-  ]);
-  use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
+  const { init } = await import('./echarts.js');
   const axis = {
     axisLine: { show: false },
     axisTick: { show: false },
