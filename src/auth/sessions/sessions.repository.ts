@@ -87,8 +87,11 @@ export class SessionsRepository {
   /** Ends all but the `kept` last used ones. */
   endLeastRecentlyUsed(userId: string, kept: number, manager?: EntityManager): Promise<string[]> {
     return this.endWhere(
-      `id IN (SELECT id FROM sessions WHERE user_id = :userId AND ${LIVE}
-               ORDER BY last_used_at DESC, id DESC OFFSET :kept)`,
+      // A locked one is being ended or used. Two logins that waited for each other's would deadlock.
+      `id IN (SELECT id FROM sessions
+               WHERE id IN (SELECT id FROM sessions WHERE user_id = :userId AND ${LIVE}
+                             ORDER BY last_used_at DESC, id DESC OFFSET :kept)
+                 FOR UPDATE SKIP LOCKED)`,
       { userId, kept },
       manager,
     );
