@@ -1,7 +1,7 @@
-import { SERVICE_NAME } from '../config/release.js';
 import { CACHE_MANAGER } from '@nestjs/cache-manager';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Cache } from 'cache-manager';
+import { SERVICE_NAME } from '../config/release.js';
 import { Metrics } from '../observability/metrics.js';
 import { requestContext } from '../observability/request-context.js';
 import { RedisConnection } from './redis-connection.js';

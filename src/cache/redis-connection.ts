@@ -1,7 +1,7 @@
-import { SERVICE_NAME } from '../config/release.js';
 import { performance } from 'node:perf_hooks';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 
+import { SERVICE_NAME } from '../config/release.js';
 import { Config } from '../config/config.js';
 import type { createClient } from './redis-client.js';
 

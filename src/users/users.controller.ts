@@ -1,8 +1,8 @@
-import { SERVICE_NAME } from '../config/release.js';
 import type { Readable } from 'node:stream';
 import { Body, Controller, Get, Patch, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SERVICE_NAME } from '../config/release.js';
 import { AllowUnverified } from '../http/allow-unverified.decorator.js';
 import { ApiProblems } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';

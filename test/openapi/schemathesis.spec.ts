@@ -26,15 +26,13 @@ describeWithSchemathesis('schemathesis', () => {
         await service.database.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [account.userId]);
         const here = import.meta.dirname;
         const args = [
-          ...['-m', 'schemathesis.cli', '--config-file', join(here, 'schemathesis.toml')],
-          ...[
-            'run',
-            `${service.url}/openapi.json`,
-            '--max-time',
-            String(MAX_SECONDS),
-            '--seed',
-            String(SEED),
-          ],
+          '-m',
+          'schemathesis.cli',
+          `--config-file=${join(here, 'schemathesis.toml')}`,
+          'run',
+          `${service.url}/openapi.json`,
+          `--max-time=${MAX_SECONDS}`,
+          `--seed=${SEED}`,
         ];
         const program = spawn('python3', args, {
           // It keeps failures in its working directory.

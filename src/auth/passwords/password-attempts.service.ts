@@ -64,8 +64,8 @@ export class PasswordAttemptsService {
   }
 
   /**
-   * Tries a code of a user whose password was right. Also from a known address, and after a reset of the password: who lives
-   * with the owner, or reads the mailbox, must not have more tries.
+   * Tries a code of a user whose password was right. A known address and a reset of the
+   * password give no more tries: others may share the owner's address, or read the mailbox.
    *
    * @param attempt returns whether the code is right
    * @throws {TooManyRequestsException} before the attempt

@@ -1,5 +1,5 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable } from '@nestjs/common';
+import { SERVICE_NAME } from '../../config/release.js';
 import { RedisConnection } from '../../cache/redis-connection.js';
 import { Config } from '../../config/config.js';
 import { networkOf } from '../../http/client-network.js';

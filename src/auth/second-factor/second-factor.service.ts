@@ -1,8 +1,8 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { randomBytes } from 'node:crypto';
 import { ConflictException, ForbiddenException, Injectable, Logger, NotFoundException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
+import { SERVICE_NAME } from '../../config/release.js';
 import type { Client } from '../../http/client.js';
 import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
@@ -18,8 +18,6 @@ import { base32, stepOf, totpUri } from './totp.js';
 
 /** 160 bits, as RFC 4226 §4 recommends. */
 const SECRET_BYTES = 20;
-
-/** What authenticator apps show above the code. */
 
 type Owner = Pick<User, 'id' | 'email'>;
 
@@ -43,8 +41,8 @@ export class SecondFactorService {
   }
 
   /**
-   * Starts an enrolment, which takes effect when it is confirmed. Whoever registered with an address of someone else must not
-   * be able to lock the owner of the address out: a reset of the password keeps the second factor.
+   * Starts an enrolment, which takes effect when it is confirmed. A person who registered with
+   * somebody else's address must not be able to lock its owner out: a reset of the password keeps the second factor.
    *
    * @throws {ForbiddenException} if mails can be sent and the e-mail address is not verified
    * @throws {ConflictException} if a second factor is enabled

@@ -1,7 +1,7 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { createHash, createSecretKey, randomUUID, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
+import { SERVICE_NAME } from '../../config/release.js';
 import { Config } from '../../config/config.js';
 
 export const ISSUER = SERVICE_NAME;

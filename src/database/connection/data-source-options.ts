@@ -1,6 +1,6 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import type { ClientBase } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
+import { SERVICE_NAME } from '../../config/release.js';
 import type { DatabaseConfig } from '../../config/config.js';
 import {
   connectionOptions,

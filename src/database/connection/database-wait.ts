@@ -1,6 +1,6 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import pRetry, { AbortError } from 'p-retry';
 import { Client } from 'pg';
+import { SERVICE_NAME } from '../../config/release.js';
 import type { DatabaseConfig } from '../../config/config.js';
 import { clientConfig } from '../../migrator/connection/connection-options.js';
 

@@ -1,6 +1,6 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg, { type QueryResult, type QueryResultRow } from 'pg';
+import { SERVICE_NAME } from '../../config/release.js';
 import { Config } from '../../config/config.js';
 import { isDatabaseUnavailable } from '../../migrator/connection/connection-errors.js';
 import { clientConfig } from '../../migrator/connection/connection-options.js';

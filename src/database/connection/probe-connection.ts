@@ -1,6 +1,6 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
+import { SERVICE_NAME } from '../../config/release.js';
 import { Config } from '../../config/config.js';
 import { clientConfig } from '../../migrator/connection/connection-options.js';
 import { Statements } from '../sql.js';

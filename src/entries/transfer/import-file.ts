@@ -2,7 +2,7 @@ import { IMPORT_FORMATS, type ImportFormatName } from './formats/formats.js';
 import { ImportFileError, type EntryRecord, type ImportFormat, type ReadOptions } from './formats/format.js';
 import { zipMembers, type ZipMember } from './zip.js';
 
-/** A format is recognized by the first line of a file, of which at least and at most so many bytes are read. */
+/** A format is recognized by the first line of a file. Bytes that are read for it, at least and at most. */
 const HEAD_AT_LEAST = 64;
 const HEAD_AT_MOST = 1024;
 const LINE = /\S[^\n]*\n/;

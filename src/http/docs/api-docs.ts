@@ -1,8 +1,8 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import { createReadStream, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SERVICE_NAME } from '../../config/release.js';
 import { createOpenApiDocument } from './openapi-document.js';
 
 /** The files of swagger-ui-dist that the page uses. */

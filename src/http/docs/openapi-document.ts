@@ -1,6 +1,6 @@
-import { SERVICE_NAME } from '../../config/release.js';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { SERVICE_NAME } from '../../config/release.js';
 import { problemResponse } from '../problem/api-problems.decorator.js';
 import { titleOf } from '../problem/problem.js';
 
