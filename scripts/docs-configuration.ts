@@ -17,6 +17,7 @@ const TITLES: Readonly<Record<string, string>> = {
   JWT_SECRET: 'Tokens',
   ARGON2_MEMORY_KIB: 'Passwords (argon2id)',
   SMTP_URL: 'Mail',
+  REQUIRE_VERIFIED_EMAIL: 'What an account needs',
   RATE_LIMIT_ENABLED: 'Rate limits, per minute',
   LOG_LEVEL: 'Observability',
 };

@@ -75,6 +75,7 @@ async function startService(env: Environment, settings: Readonly<Record<string, 
       METRICS_ENABLED: 'false',
       RATE_LIMIT_ENABLED: 'false',
       REQUIRE_VERIFIED_EMAIL: 'false',
+      REQUIRE_SECOND_FACTOR: 'false',
       // So that these users get no mail.
       NODE_ENV: 'test',
       SMTP_URL: '',

@@ -10,13 +10,12 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { AllowUnverified } from '../http/allow-unverified.decorator.js';
+import { AllowWithout } from '../http/allow-without.decorator.js';
 import { clientOf } from '../http/client.js';
 import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
 import { Unqueued } from '../http/overload/unqueued.decorator.js';
-import type { User } from '../users/user.entity.js';
 import {
   LoginSchema,
   RefreshSchema,
@@ -27,7 +26,7 @@ import {
   type SignedIn,
 } from './auth.schemas.js';
 import { AuthService } from './auth.service.js';
-import { LocalAuthGuard } from './passwords/local-auth.guard.js';
+import { LocalAuthGuard, type VerifiedLogin } from './passwords/local-auth.guard.js';
 import { SessionIdSchema, SessionListSchema, type SessionList } from './sessions/sessions.schemas.js';
 import { SessionsService } from './sessions/sessions.service.js';
 
@@ -37,7 +36,7 @@ const LOGIN_BODY = {
 } as Parameters<typeof ApiBody>[0];
 
 @ApiTags('Auth')
-@AllowUnverified()
+@AllowWithout('verified-email', 'second-factor')
 @Controller('auth')
 export class AuthController {
   constructor(
@@ -77,8 +76,8 @@ export class AuthController {
   @ApiBody(LOGIN_BODY)
   @ApiOkResponse({ standardSchema: SignedInSchema })
   @ApiProblems(400, 401, 403, 413, 415, 422, 429, 503)
-  login(@Req() request: FastifyRequest & { user: User }): Promise<SignedIn> {
-    return this.auth.login(request.user, clientOf(request));
+  login(@Req() request: FastifyRequest & VerifiedLogin): Promise<SignedIn> {
+    return this.auth.login(request, clientOf(request));
   }
 
   @Post('refresh')

@@ -8,6 +8,7 @@ import { MailModule } from '../mail/mail.module.js';
 import { Metrics } from '../observability/metrics.js';
 import { SecurityEventsModule } from '../security-events/security-events.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { AccountRequirementsGuard } from './account/account-requirements.guard.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountService } from './account/account.service.js';
 import { StepUpService } from './account/step-up.service.js';
@@ -18,7 +19,6 @@ import { AccountTokensRepository } from './recovery/account-tokens.repository.js
 import { AccountTokensService } from './recovery/account-tokens.service.js';
 import { EmailAddressController } from './recovery/email-address.controller.js';
 import { EmailAddressService } from './recovery/email-address.service.js';
-import { VerifiedEmailGuard } from './recovery/verified-email.guard.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
 import { RecoveryLimitsService } from './recovery/recovery-limits.service.js';
 import { RecoveryPersonalData } from './recovery/recovery.personal-data.js';
@@ -95,7 +95,7 @@ import { SessionsService } from './sessions/sessions.service.js';
     // In this order: the others need the user from the token.
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
-    { provide: APP_GUARD, useClass: VerifiedEmailGuard },
+    { provide: APP_GUARD, useClass: AccountRequirementsGuard },
   ],
   exports: [ErasureService, PasswordsService, RecoveryService, SecondFactorService, SessionsService],
 })

@@ -1,4 +1,4 @@
-import { Injectable, UnauthorizedException } from '@nestjs/common';
+import { HttpStatus, Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
@@ -14,7 +14,10 @@ import type { Register, SignedIn } from './auth.schemas.js';
 import { refuseCommonPassword } from './passwords/common-passwords.js';
 import { EmailAddressService } from './recovery/email-address.service.js';
 import { RecoveryLimitsService } from './recovery/recovery-limits.service.js';
+import type { VerifiedLogin } from './passwords/local-auth.guard.js';
 import { PasswordsService } from './passwords/passwords.service.js';
+import { SecondFactorRequiredException } from './second-factor/second-factor-required.exception.js';
+import { SecondFactorService } from './second-factor/second-factor.service.js';
 import { SessionsService, type IssuedSession } from './sessions/sessions.service.js';
 
 @Injectable()
@@ -25,6 +28,7 @@ export class AuthService {
     private readonly sessions: SessionsService,
     private readonly securityEvents: SecurityEventsService,
     private readonly passwords: PasswordsService,
+    private readonly secondFactor: SecondFactorService,
     private readonly emailAddress: EmailAddressService,
     private readonly accessTokens: AccessTokensService,
     private readonly mails: MailService,
@@ -73,13 +77,17 @@ export class AuthService {
    *
    * @throws {UnauthorizedException} if the password was changed after it was verified: a change ends all other sessions,
    *   so this one must not start
+   * @throws {SecondFactorRequiredException} if the user has enabled a second factor after it was verified that there is none
    * @throws {ForbiddenException} if the account is disabled
    */
-  async login(user: User, client: Client): Promise<SignedIn> {
+  async login({ user, usedCode }: VerifiedLogin, client: Client): Promise<SignedIn> {
     const session = await this.dataSource.transaction(async (manager) => {
       const unchanged = await this.users.lockPasswordHash(user.id, user.passwordHash, manager);
       if (!unchanged) return undefined;
       if (unchanged.disabledAt) throw accountDisabled();
+      // Enabling one ends all other sessions, so this one must not start.
+      if (!usedCode && (await this.secondFactor.isEnabled(user.id, manager)))
+        throw new SecondFactorRequiredException(HttpStatus.UNAUTHORIZED);
       const started = await this.sessions.start(user.id, client, manager);
       const details = { sessionId: started.sessionId };
       const isUnknown = await this.securityEvents.recordSignIn(manager, { userId: user.id, client, details });

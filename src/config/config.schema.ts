@@ -162,6 +162,9 @@ export const environmentSchema = z.object({
   REQUIRE_VERIFIED_EMAIL: boolean
     .prefault('false')
     .describe('Refuse everything but account routes until the e-mail address is verified.'),
+  REQUIRE_SECOND_FACTOR: boolean
+    .prefault('false')
+    .describe('Refuse everything but account routes until the user has enabled a second factor.'),
   RATE_LIMIT_ENABLED: boolean.prefault('true').describe('Limit requests.'),
   RATE_LIMIT_ANONYMOUS_PER_MINUTE: rate.prefault('100').describe('Requests of an IP address.'),
   RATE_LIMIT_USER_PER_MINUTE: rate.prefault('1000').describe('Requests of a signed-in user.'),

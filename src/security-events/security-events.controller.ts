@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { AllowUnverified } from '../http/allow-unverified.decorator.js';
+import { AllowWithout } from '../http/allow-without.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { ApiProblems } from '../http/problem/api-problems.decorator.js';
 import {
@@ -13,7 +13,7 @@ import { SecurityEventsService } from './security-events.service.js';
 
 @ApiTags('Users')
 @ApiBearerAuth()
-@AllowUnverified()
+@AllowWithout('verified-email', 'second-factor')
 @Controller('users/me/security-events')
 export class SecurityEventsController {
   constructor(private readonly events: SecurityEventsService) {}

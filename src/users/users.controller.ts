@@ -3,7 +3,7 @@ import { Body, Controller, Get, Patch, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SERVICE_NAME } from '../config/release.js';
-import { AllowUnverified } from '../http/allow-unverified.decorator.js';
+import { AllowWithout } from '../http/allow-without.decorator.js';
 import { ApiProblems } from '../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../http/current-user.decorator.js';
 import { OpenRequests } from '../http/connections/open-requests.js';
@@ -26,7 +26,7 @@ const DOWNLOADS = { perUser: 2, inAll: 20, what: 'exports', retryAfterSeconds: 1
 
 @ApiTags('Users')
 @ApiBearerAuth()
-@AllowUnverified()
+@AllowWithout('verified-email', 'second-factor')
 @Controller('users')
 export class UsersController {
   private readonly downloads = new Admission(DOWNLOADS);
@@ -65,6 +65,8 @@ export class UsersController {
   }
 
   @Get('me/export')
+  // It has the entries.
+  @AllowWithout('verified-email')
   @Unqueued()
   @ApiOperation({
     operationId: 'exportCurrentUser',

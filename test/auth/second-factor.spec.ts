@@ -6,6 +6,7 @@ import { SecondFactorRepository } from '../../src/auth/second-factor/second-fact
 import { loadConfig } from '../../src/config/config.js';
 import { Sql } from '../../src/database/sql.js';
 import {
+  beginEnrolment,
   codeOf,
   enrol,
   forgetLastCode,
@@ -13,6 +14,7 @@ import {
   type Enrolled,
 } from '../harness/http/authenticator.js';
 import { randomEmail, type ApiClient, type ApiResponse } from '../harness/http/client.js';
+import { lastAccepted } from '../harness/http/last-accepted.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { startService, type TestService } from '../harness/http/service.js';
 import { SIGNED_IN } from '../harness/http/signed-in.js';
@@ -208,5 +210,54 @@ describe('a change of JWT_SECRET', () => {
     } finally {
       await Promise.all([during.close(), after.close()]);
     }
+  });
+});
+
+describe('REQUIRE_SECOND_FACTOR=true', () => {
+  let strict: TestService;
+  beforeAll(async () => {
+    strict = await startService({ REQUIRE_SECOND_FACTOR: 'true' }, service.database);
+  });
+  afterAll(() => strict.close());
+
+  const LEFT_OUT = ['/entries', '/entries/stats', '/entries/trash', '/entries/export', '/users/me/export'];
+
+  it('lets a user enrol and manage the account, and refuses the rest with 403 until then', async () => {
+    const ada = await strict.signUp();
+    for (const path of ['/users/me', SECOND_FACTOR, '/users/me/security-events', '/auth/sessions'])
+      expect((await ada.get(path)).status).toBe(200);
+    for (const path of [...LEFT_OUT, '/admin/users'])
+      expect(expectProblem(await ada.get(path), 403).detail).toBe(
+        'Enable a second factor first, by POST /users/me/second-factor',
+      );
+    await beginEnrolment(ada);
+    expectProblem(await ada.post('/entries', { text: 'Walked.', mood: 7 }), 403);
+    await enrol(ada, service.database);
+    expect((await ada.post('/entries', { text: 'Walked.', mood: 7 })).status).toBe(201);
+    for (const path of LEFT_OUT) expect((await ada.get(path)).status).toBe(200);
+    expectProblem(await ada.get('/admin/users'), 404);
+  });
+
+  it('lets a user without one leave', async () => {
+    const ada = await strict.signUp();
+    expect((await ada.post('/auth/logout')).status).toBe(204);
+    const { password } = ada.account;
+    const again = await ada.logIn();
+    expect((await again.request('DELETE', '/users/me', { body: { password } })).status).toBe(204);
+  });
+
+  it('refuses the user again within a second when another replica removes the factor', async () => {
+    const { ada, app } = await enrol(await strict.signUp(), service.database);
+    const { password, accessToken } = ada.account;
+    expect((await ada.get('/entries')).status).toBe(200);
+    const elsewhere = service.anonymous.withToken(accessToken);
+    const removed = await elsewhere.request('DELETE', SECOND_FACTOR, {
+      body: { password, code: codeOf(app) },
+    });
+    expect(removed.status).toBe(204);
+    const since = Date.now();
+    expect((await lastAccepted(ada, '/entries', 403)) - since).toBeLessThan(1000);
+    await enrol(ada, service.database);
+    expect((await ada.get('/entries')).status).toBe(200);
   });
 });

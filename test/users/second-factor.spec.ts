@@ -143,6 +143,22 @@ describe('POST /users/me/second-factor/confirm', () => {
     expect(await stateOf(ada)).toMatchObject({ recoveryCodesRemaining: 10 });
   });
 
+  it('ends all other sessions, also those of concurrent logins: the password alone started them', async () => {
+    const ada = await signUp();
+    const other = await ada.logIn();
+    const code = codeOf(await beginEnrolment(ada));
+    const logins = Array.from({ length: 10 }, () => login(ada));
+    const [confirmed, ...started] = await Promise.all([
+      ada.post(`${SECOND_FACTOR}/confirm`, { code }),
+      ...logins,
+    ]);
+    expect(confirmed.status).toBe(200);
+    for (const response of started)
+      if (response.status !== 200) expectProblem(response, 401, 'Second Factor Required');
+    expectProblem(await other.get('/users/me'), 401);
+    expect((await ada.get('/auth/sessions')).body.sessions).toMatchObject([{ current: true }]);
+  });
+
   it('uses up its code: it does not sign in', async () => {
     const ada = await signUp();
     const code = codeOf(await beginEnrolment(ada));

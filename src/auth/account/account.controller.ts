@@ -7,7 +7,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
+import { AllowWithout } from '../../http/allow-without.decorator.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
@@ -20,7 +20,7 @@ import { EmailChangeSchema, type EmailChange } from '../recovery/recovery.schema
 /** Routes that ask for the password again. */
 @ApiTags('Users')
 @ApiBearerAuth()
-@AllowUnverified()
+@AllowWithout('verified-email', 'second-factor')
 @Controller('users/me')
 export class AccountController {
   constructor(

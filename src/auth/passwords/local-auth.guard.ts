@@ -10,6 +10,13 @@ import { SecondFactorRequiredException } from '../second-factor/second-factor-re
 import { SecondFactorService } from '../second-factor/second-factor.service.js';
 import { PasswordAttemptsService } from './password-attempts.service.js';
 
+/** What the guard adds to a request. */
+export interface VerifiedLogin {
+  readonly user: User;
+  /** False if the user has no second factor. */
+  readonly usedCode: boolean;
+}
+
 /**
  * Checks e-mail and password with Passport, then the second factor. Validates the body itself, because guards run before
  * pipes.
@@ -36,7 +43,8 @@ export class LocalAuthGuard extends AuthGuard('local') {
     const attempt = { ...clientOf(request), email: login.email, report: rateLimitHeaders(reply) };
     return this.attempts.count(attempt, async () => {
       const isRight = (await super.canActivate(context)) as boolean;
-      await this.verifySecondFactor(request, login.code);
+      const usedCode = await this.verifySecondFactor(request, login.code);
+      Object.assign(request, { usedCode });
       return isRight;
     });
   }
@@ -45,9 +53,10 @@ export class LocalAuthGuard extends AuthGuard('local') {
   private async verifySecondFactor(
     request: FastifyRequest & { user: User },
     code: string | undefined,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const outcome = await this.secondFactor.verify(request.user, code, clientOf(request));
     if (outcome === 'missing') throw new SecondFactorRequiredException(HttpStatus.UNAUTHORIZED);
     if (outcome === 'wrong') throw new UnauthorizedException('The code is wrong or was used before');
+    return outcome === 'passed';
   }
 }

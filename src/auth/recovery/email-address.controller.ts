@@ -7,7 +7,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
+import { AllowWithout } from '../../http/allow-without.decorator.js';
 import { clientOf } from '../../http/client.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { ApiProblems, BODY_PROBLEMS } from '../../http/problem/api-problems.decorator.js';
@@ -17,7 +17,7 @@ import { EmailVerificationSchema, type EmailVerification } from './recovery.sche
 
 @ApiTags('Auth')
 @Controller('auth')
-@AllowUnverified()
+@AllowWithout('verified-email', 'second-factor')
 export class EmailAddressController {
   constructor(private readonly emailAddress: EmailAddressService) {}
 

@@ -8,7 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AllowUnverified } from '../../http/allow-unverified.decorator.js';
+import { AllowWithout } from '../../http/allow-without.decorator.js';
 import { CurrentUser, type Principal } from '../../http/current-user.decorator.js';
 import { Unqueued } from '../../http/overload/unqueued.decorator.js';
 import { ApiProblems } from '../../http/problem/api-problems.decorator.js';
@@ -32,7 +32,7 @@ import { SecondFactorService } from './second-factor.service.js';
 
 @ApiTags('Users')
 @ApiBearerAuth()
-@AllowUnverified()
+@AllowWithout('verified-email', 'second-factor')
 @Controller('users/me/second-factor')
 export class SecondFactorController {
   constructor(
@@ -79,20 +79,21 @@ export class SecondFactorController {
   @ApiOperation({
     operationId: 'confirmSecondFactor',
     summary: 'Enable the second factor with its first code',
-    description: 'Returns the recovery codes, which are never shown again. 409 without a pending enrolment.',
+    description:
+      'Returns the recovery codes, which are never shown again, and ends all other sessions. 409 without a pending enrolment.',
   })
   @ApiOkResponse({ standardSchema: RecoveryCodesSchema })
   @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)
   async confirm(
-    @CurrentUser() { userId }: Principal,
+    @CurrentUser() principal: Principal,
     @Body({ schema: ConfirmEnrolmentSchema }) { code }: ConfirmEnrolment,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RecoveryCodes> {
     const client = stepUpClientOf(request, reply);
     return {
-      recoveryCodes: await this.stepUp.count(userId, client, (user) =>
-        this.secondFactor.confirm(user, code, client),
+      recoveryCodes: await this.stepUp.count(principal.userId, client, (user) =>
+        this.secondFactor.confirm(principal, user, code, client),
       ),
     };
   }

@@ -4,12 +4,14 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { SERVICE_NAME } from '../../config/release.js';
 import type { Client } from '../../http/client.js';
+import type { Principal } from '../../http/current-user.decorator.js';
 import { MailService } from '../../mail/mail.service.js';
 import { SecurityEventsService } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
 import { userNoLongerExists, UsersService } from '../../users/users.service.js';
 import { secondFactorMail } from '../account/account.mails.js';
 import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 import { hashOfRecoveryCode, newRecoveryCodes, RECOVERY_CODE } from './recovery-codes.js';
 import { SecretEncryption } from './secret-encryption.js';
 import { SecondFactorRepository, type StoredFactor } from './second-factor.repository.js';
@@ -31,6 +33,7 @@ export class SecondFactorService {
     private readonly factors: SecondFactorRepository,
     private readonly encryption: SecretEncryption,
     private readonly users: UsersService,
+    private readonly sessions: SessionsService,
     private readonly attempts: PasswordAttemptsService,
     private readonly securityEvents: SecurityEventsService,
     private readonly mails: MailService,
@@ -58,25 +61,37 @@ export class SecondFactorService {
     return { secret: base32(secret), uri, qrSvg: renderSVG(uri, { border: 4 }) };
   }
 
+  /** @param manager of a transaction that has locked the user */
+  isEnabled(userId: string, manager: EntityManager): Promise<boolean> {
+    return this.factors.isEnabled(userId, manager);
+  }
+
   /**
-   * Enables the second factor.
+   * Enables the second factor, and ends all other sessions: the password alone may have started them.
    *
    * @returns the recovery codes
    * @throws {ConflictException} if no enrolment is pending
    * @throws {ForbiddenException} if the code is wrong
    */
-  async confirm(user: Owner, code: string, client: Client): Promise<string[]> {
-    const factor = await this.factors.find(user.id);
+  async confirm(
+    { userId, sessionId }: Principal,
+    user: Owner,
+    code: string,
+    client: Client,
+  ): Promise<string[]> {
+    const factor = await this.factors.find(userId);
     if (!factor) throw noEnrolment();
     if (factor.enabledAt) throw alreadyEnabled();
     const step = this.stepOf(factor, code);
     if (step === undefined) throw new ForbiddenException('The code is wrong');
     const { codes, hashes } = issueRecoveryCodes();
-    await this.change(user, async (manager) => {
-      if (!(await this.factors.enable(user.id, factor.secret, step, manager))) throw noEnrolment();
-      await this.factors.replaceRecoveryCodes(user.id, hashes, manager);
+    const ended = await this.change(user, async (manager) => {
+      if (!(await this.factors.enable(userId, factor.secret, step, manager))) throw noEnrolment();
+      await this.factors.replaceRecoveryCodes(userId, hashes, manager);
       await this.notify('second-factor-enabled', user, client, manager);
+      return this.sessions.endOthers(userId, sessionId, manager);
     });
+    this.sessions.markEnded(ended);
     return codes;
   }
 
@@ -119,16 +134,16 @@ export class SecondFactorService {
    * Uses up a code, of the app or for recovery. Call it after the password was verified. Of concurrent calls with the same
    * code, one passes.
    *
-   * @returns `passed` for a right code, and without one if the user has no second factor
+   * @returns `passed` for a right code, `none` if the user has no second factor
    * @throws {TooManyRequestsException} after too many wrong codes
    */
   async verify(
     user: Owner,
     code: string | undefined,
     client: Client,
-  ): Promise<'passed' | 'missing' | 'wrong'> {
+  ): Promise<'passed' | 'none' | 'missing' | 'wrong'> {
     const factor = await this.factors.find(user.id);
-    if (!factor?.enabledAt) return 'passed';
+    if (!factor?.enabledAt) return 'none';
     if (code === undefined) return 'missing';
     const isSpent = await this.attempts.countCode(user.id, () =>
       RECOVERY_CODE.test(code) ? this.spendRecoveryCode(user, code, client) : this.spendCode(factor, code),

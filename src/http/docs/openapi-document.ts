@@ -15,7 +15,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setOpenAPIVersion('3.1.0')
     .setTitle(SERVICE_NAME)
     .setDescription(
-      'A mood journal. Errors are RFC 9457 problems; every response carries `x-request-id`. If the operator requires verified e-mail addresses, routes outside /auth and /users answer 403 until the address is verified.',
+      'A mood journal. Errors are RFC 9457 problems; every response carries `x-request-id`. If the operator requires verified e-mail addresses or second factors, routes outside /auth and /users answer 403 to users who have none; without a second factor, GET /users/me/export does too.',
     )
     .setVersion(API_VERSION)
     .setLicense('MIT', 'https://spdx.org/licenses/MIT.html')
