@@ -251,24 +251,27 @@ describe('mails of several processes', () => {
     await insert(to);
     const lock = new Client({ connectionString: database.url });
     await lock.connect();
-    smtp.beforeAccept = async () => {
-      await lock.query('BEGIN; SELECT 1 FROM mails FOR UPDATE');
-    };
-    const first = start();
-    const deletions = () =>
-      database.query<{ pid: number }>(
-        `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-      );
-    await until('the row is about to be deleted', async () => (await deletions()).length > 0, 20_000);
-    await first.stop('SIGKILL');
-    for (const { pid } of await deletions()) await database.query('SELECT pg_terminate_backend($1)', [pid]);
-    await lock.query('ROLLBACK');
-    await lock.end();
-    smtp.beforeAccept = async () => {};
-    await endLease();
-    const second = start();
-    await until('it is delivered', async () => (await waiting()).mails === 0, 20_000);
-    await second.stop();
+    try {
+      smtp.beforeAccept = async () => {
+        await lock.query('BEGIN; SELECT 1 FROM mails FOR UPDATE');
+      };
+      const first = start();
+      const deletions = () =>
+        database.query<{ pid: number }>(
+          `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+      await until('the row is about to be deleted', async () => (await deletions()).length > 0, 20_000);
+      await first.stop('SIGKILL');
+      for (const { pid } of await deletions()) await database.query('SELECT pg_terminate_backend($1)', [pid]);
+      await lock.query('ROLLBACK');
+      smtp.beforeAccept = async () => {};
+      await endLease();
+      const second = start();
+      await until('it is delivered', async () => (await waiting()).mails === 0, 20_000);
+      await second.stop();
+    } finally {
+      await lock.end();
+    }
     const ids = smtp.to(to).map(({ messageId }) => messageId);
     expect(ids).toHaveLength(2);
     expect(new Set(ids).size).toBe(1);
