@@ -69,7 +69,8 @@ const ACTIONS: Readonly<Record<UsersAction, (app: INestApplication, user: User) 
   },
   async 'reset-password'(app, user) {
     console.log(await app.get(RecoveryService).resetByOperator(user));
-    return `${user.email} has this password, and all sessions are ended; the user should change it`;
+    return `the password of ${user.email} is void, and all sessions are ended; this link sets a new one, once, within an hour
+without a front end, send what follows #token= to POST /auth/reset-password`;
   },
   async 'remove-second-factor'(app, { id, email }) {
     await app.get(AdminService).removeSecondFactor(id, 'operator');

@@ -5,7 +5,7 @@ const USERS_ACTIONS = {
   demote: 'make an administrator a user',
   disable: 'end all sessions of a user and refuse new ones',
   enable: 'let a disabled user sign in again',
-  'reset-password': 'set a random password, print it, and end all sessions of the user',
+  'reset-password': 'make the password void, end all sessions, and print a link to set a new one',
   'remove-second-factor': 'for a user who lost the app and the recovery codes',
   erase: 'erase a user and all their data permanently',
 } as const;

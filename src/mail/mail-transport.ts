@@ -55,8 +55,8 @@ export class MailTransport {
   }
 }
 
-/** For a person at the terminal, also where the log is JSON. */
+/** For a person at the terminal. Standard output belongs to the log, or to what a command prints. */
 function print({ to, subject, text }: Omit<OutgoingMail, 'id'>): void {
   const line = '─'.repeat(72);
-  process.stdout.write(`${line}\nMail to ${to}\n${subject}\n\n${text}${line}\n`);
+  process.stderr.write(`${line}\nMail to ${to}\n${subject}\n\n${text}${line}\n`);
 }

@@ -109,19 +109,51 @@ describe('users disable and enable', () => {
 });
 
 describe('users reset-password', () => {
-  it('prints a password that works, and ends all sessions and the old one', async () => {
-    const { code, stdout } = await users(['reset-password', ada.account.email]);
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^[\w-]{22}\n$/)]);
+  const newPassword = 'another horse battery';
+  const reset = (link: string) =>
+    service.anonymous.post('/auth/reset-password', { token: link.split('#token=')[1], newPassword });
+
+  it('prints a link that sets a password once, and ends all sessions and the old password', async () => {
+    const { email, refreshToken } = ada.account;
+    const { code, stdout, stderr } = await users(['reset-password', email], {
+      PUBLIC_URL: 'https://app.example.org',
+    });
+    const link = stdout.trimEnd();
+    expect([code, link]).toEqual([
+      0,
+      expect.stringMatching(/^https:\/\/app\.example\.org\/reset-password#token=[\w-]{43}$/),
+    ]);
+    expect(stderr).not.toContain(link.split('=')[1]);
     expectProblem(await logIn(ada), 401);
-    const { body } = await logIn(ada, stdout.trim());
-    const again = ada.withToken(body.accessToken);
-    expect((await eventsOf(again)).filter(({ type }) => type !== 'sign-in-failed')).toMatchObject([
+    expectProblem(await service.anonymous.post('/auth/refresh', { refreshToken }), 401);
+    expect((await reset(link)).status).toBe(204);
+    expectProblem(await reset(link), 400);
+    const { body } = await logIn(ada, newPassword);
+    // The operator may have given the link to anyone.
+    expect(body.user.emailVerifiedAt).toBeNull();
+    const events = await eventsOf(ada.withToken(body.accessToken));
+    expect(events.filter(({ type }) => type !== 'sign-in-failed')).toMatchObject([
       { type: 'sign-in' },
+      { type: 'password-reset', details: {} },
       { type: 'password-reset', details: { by: 'operator' } },
       { type: 'registered' },
     ]);
-    const { refreshToken } = ada.account;
-    expectProblem(await service.anonymous.post('/auth/refresh', { refreshToken }), 401);
+  });
+
+  it('prints the link alone in development, where mails are printed too; it expires and verifies no address', async () => {
+    const { email, userId } = ada.account;
+    const { stdout, stderr } = await users(['reset-password', email], { NODE_ENV: 'development' });
+    expect(stdout).toMatch(/^http\S+\/reset-password#token=[\w-]{43}\n$/);
+    expect(stderr).toContain(`Mail to ${email}\nYour password was removed\n`);
+    const token = stdout.trimEnd().split('=')[1];
+    expectProblem(await service.anonymous.post('/auth/verify-email', { token }), 400);
+    const [lifetime] = await service.database.query(
+      `SELECT (expires_at - requested_at)::text AS lifetime FROM account_tokens WHERE user_id = $1`,
+      [userId],
+    );
+    expect(lifetime).toEqual({ lifetime: '01:00:00' });
+    await service.database.query('UPDATE account_tokens SET expires_at = now() WHERE user_id = $1', [userId]);
+    expectProblem(await reset(stdout.trimEnd()), 400);
   });
 });
 

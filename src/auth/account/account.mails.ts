@@ -7,6 +7,11 @@ export function passwordChangedMail({ id, email }: User, ip: string): NewMail {
   return { template: 'password-changed', to: email, userId: id, data: { time: nowInWords(), ip } };
 }
 
+/** The notice after an operator has made the password void. */
+export function passwordRemovedMail({ id, email }: User): NewMail {
+  return { template: 'password-removed', to: email, userId: id };
+}
+
 /**
  * The notice after a sign-in from an unknown network with an unknown user agent. Only a verified address gets the user agent:
  * otherwise anyone could register with the address of a stranger and send a text to it.

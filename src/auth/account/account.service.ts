@@ -12,6 +12,7 @@ import { StepUpService, wrongPassword } from './step-up.service.js';
 import { ErasureService } from './erasure.service.js';
 import { refuseCommonPassword, refuseTheEmail } from '../passwords/common-passwords.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
+import { PASSWORD_LINKS } from '../recovery/account-token.entity.js';
 import { AccountTokensRepository } from '../recovery/account-tokens.repository.js';
 import { RecoveryLimitsService } from '../recovery/recovery-limits.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
@@ -51,7 +52,7 @@ export class AccountService {
       if (!(await this.users.replacePasswordHash(userId, user.passwordHash, passwordHash, manager)))
         throw wrongPassword();
       await this.securityEvents.record(manager, { userId, type: 'password-changed', client });
-      await this.tokens.void(userId, ['reset-password', 'change-email'], manager);
+      await this.tokens.void(userId, PASSWORD_LINKS, manager);
       if (await this.limits.mayMail('password-changed', user.email))
         await this.mails.queue(manager, passwordChangedMail(user, client.ip));
       return this.sessions.endOthers(userId, sessionId, manager);

@@ -1,7 +1,11 @@
 import { Column, Entity, Index, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
-export type TokenPurpose = 'reset-password' | 'verify-email' | 'change-email';
+/** `operator-reset` is a reset whose link no mail has: the operator passes it on. Mails that others ask for do not replace it. */
+export type TokenPurpose = 'reset-password' | 'operator-reset' | 'verify-email' | 'change-email';
+
+/** What a change of the password makes void. */
+export const PASSWORD_LINKS: readonly TokenPurpose[] = ['reset-password', 'operator-reset', 'change-email'];
 
 /**
  * The single-use token of a link in a mail. One row for each user and purpose, so a new link replaces the previous one. A used
@@ -20,11 +24,11 @@ export class AccountToken {
   @PrimaryColumn('varchar', { length: 20 })
   purpose!: TokenPurpose;
 
-  /** Where the link is sent. */
+  /** Where the link is sent, or the address of the account. */
   @Column('varchar', { length: 254 })
   email!: string;
 
-  /** The mail with the link. Its id and a key make the token. */
+  /** The mail with the link, or a random id. This id and a key make the token. */
   @Column('uuid')
   mailId!: string;
 

@@ -4,7 +4,12 @@ import { Sql } from '../../database/sql.js';
 import type { AccountToken, TokenPurpose } from './account-token.entity.js';
 
 /** How long a link works, hours. */
-const LIFETIME_HOURS = { 'reset-password': 1, 'verify-email': 24, 'change-email': 24 } as const;
+const LIFETIME_HOURS = {
+  'reset-password': 1,
+  'operator-reset': 1,
+  'verify-email': 24,
+  'change-email': 24,
+} as const;
 
 /** Longer than a mail is tried, and its link works. */
 const KEPT_HOURS = 72;
@@ -69,17 +74,19 @@ export class AccountTokensRepository {
     return row;
   }
 
-  /** Replaces the previous link of this purpose. The token follows when the mail is delivered. */
+  /** Replaces the previous link of this purpose. Without a hash, the token follows when the mail is delivered. */
   async request(
     { userId, purpose, email, mailId }: Pick<AccountToken, 'userId' | 'purpose' | 'email' | 'mailId'>,
     manager: EntityManager,
+    hash?: Buffer,
   ): Promise<void> {
     await manager.query(
-      `INSERT INTO account_tokens (user_id, purpose, email, mail_id) VALUES ($1, $2, $3, $4)
+      `INSERT INTO account_tokens (user_id, purpose, email, mail_id, token_hash, expires_at)
+       VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::bytea IS NOT NULL THEN now() + make_interval(hours => $6) END)
            ON CONFLICT (user_id, purpose) DO UPDATE
-          SET email = excluded.email, mail_id = excluded.mail_id, token_hash = NULL, requested_at = now(),
-              expires_at = NULL, used_at = NULL`,
-      [userId, purpose, email, mailId],
+          SET email = excluded.email, mail_id = excluded.mail_id, token_hash = excluded.token_hash,
+              requested_at = now(), expires_at = excluded.expires_at, used_at = NULL`,
+      [userId, purpose, email, mailId, hash ?? null, LIFETIME_HOURS[purpose]],
     );
   }
 

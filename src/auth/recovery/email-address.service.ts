@@ -96,7 +96,7 @@ export class EmailAddressService implements OnModuleInit {
   async verify(token: string, client: Client): Promise<void> {
     const hash = this.tokens.hashOf(token);
     const link = await this.stored.find(hash);
-    if (!link || link.purpose === 'reset-password') throw invalidToken();
+    if (link?.purpose !== 'verify-email' && link?.purpose !== 'change-email') throw invalidToken();
     const { userId, purpose, email } = link;
     await this.dataSource.transaction(async (manager) => {
       // Before the token, as an erasure does, so that they cannot deadlock.
@@ -118,7 +118,7 @@ export class EmailAddressService implements OnModuleInit {
   }
 
   private async sendLink(
-    purpose: Exclude<TokenPurpose, 'reset-password'>,
+    purpose: 'verify-email' | 'change-email',
     userId: string,
     email: string,
     manager: EntityManager,

@@ -2,20 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
 import type { Client } from '../../http/client.js';
 import type { ClaimedMail } from '../../mail/mail.entity.js';
-import { MailService } from '../../mail/mail.service.js';
+import { MailService, type NewMail } from '../../mail/mail.service.js';
 import {
   SecurityEventsService,
   type NewSecurityEvent,
 } from '../../security-events/security-events.service.js';
 import type { User } from '../../users/user.entity.js';
 import { accountDisabled, UsersService } from '../../users/users.service.js';
-import { passwordChangedMail } from '../account/account.mails.js';
+import { passwordChangedMail, passwordRemovedMail } from '../account/account.mails.js';
 import { refuseCommonPassword, refuseTheEmail } from '../passwords/common-passwords.js';
 import { PasswordAttemptsService } from '../passwords/password-attempts.service.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
+import { PASSWORD_LINKS } from './account-token.entity.js';
 import { AccountTokensRepository } from './account-tokens.repository.js';
 import { AccountTokensService, invalidToken } from './account-tokens.service.js';
 import { RecoveryLimitsService } from './recovery-limits.service.js';
@@ -64,44 +66,53 @@ export class RecoveryService implements OnModuleInit {
     await refuseCommonPassword('newPassword', newPassword);
     const hash = this.tokens.hashOf(token);
     const link = await this.stored.find(hash);
-    const user = link?.purpose === 'reset-password' ? await this.users.find(link.userId) : null;
+    const isByMail = link?.purpose === 'reset-password';
+    const user = isByMail || link?.purpose === 'operator-reset' ? await this.users.find(link.userId) : null;
     if (!user) throw invalidToken();
     if (user.disabledAt) throw accountDisabled();
     refuseTheEmail('newPassword', newPassword, user.email);
     const passwordHash = await this.passwords.hash(newPassword);
-    await this.setPassword(user, { passwordHash, by: { client }, from: client.ip }, async (manager) => {
+    const notice = passwordChangedMail(user, client.ip);
+    await this.setPassword(user, { passwordHash, by: { client }, notice }, async (manager) => {
       if (!(await this.stored.spend(hash, manager))) throw invalidToken();
       // Who has the link reads the mailbox.
-      await this.users.verifyEmail(user.id, manager);
+      if (isByMail) await this.users.verifyEmail(user.id, manager);
     });
   }
 
   /**
-   * Sets a random password, for an operator to pass on. Ends every session, makes links void and queues a notice.
+   * Makes the password void, ends every session, makes other links void and queues a notice.
    *
-   * @returns the password: 128 random bits
+   * @returns a link to set a new password, for an operator to pass on
    * @throws {BadRequestException} if the user was erased meanwhile
    */
   async resetByOperator(user: User): Promise<string> {
-    const password = randomBytes(16).toString('base64url');
-    const passwordHash = await this.passwords.hash(password);
+    // Of a password that nobody knows, so that a login takes as long as any other.
+    const passwordHash = await this.passwords.hash(randomBytes(32).toString('base64url'));
     const by = { details: { by: 'operator' } };
-    await this.setPassword(user, { passwordHash, by, from: 'of an operator' });
-    return password;
+    await this.setPassword(user, { passwordHash, by, notice: passwordRemovedMail(user) });
+    const link = { userId: user.id, purpose: 'operator-reset', email: user.email, mailId: uuidv7() } as const;
+    const token = this.tokens.tokenOf(link.mailId);
+    await this.stored.request(link, this.dataSource.manager, this.tokens.hashOf(token));
+    return this.tokens.linkTo('reset-password', token);
   }
 
   private async setPassword(
     user: User,
-    reset: { passwordHash: string; by: Pick<NewSecurityEvent, 'client' | 'details'>; from: string },
+    reset: {
+      passwordHash: string;
+      by: Pick<NewSecurityEvent, 'client' | 'details'>;
+      notice: NewMail;
+    },
     spendToken?: (manager: EntityManager) => Promise<void>,
   ): Promise<void> {
     const ended = await this.dataSource.transaction(async (manager) => {
       // Before the token, as an erasure does, so that they cannot deadlock.
       if (!(await this.users.setPasswordHash(user.id, reset.passwordHash, manager))) throw invalidToken();
       await spendToken?.(manager);
-      await this.stored.void(user.id, ['reset-password', 'change-email'], manager);
+      await this.stored.void(user.id, PASSWORD_LINKS, manager);
       await this.securityEvents.record(manager, { userId: user.id, type: 'password-reset', ...reset.by });
-      await this.mails.queue(manager, passwordChangedMail(user, reset.from));
+      await this.mails.queue(manager, reset.notice);
       return this.sessions.endEvery(user.id, manager);
     });
     this.sessions.markEnded(ended);

@@ -63,6 +63,13 @@ export const TEMPLATES = {
       'If it was you, there is nothing to do. If not, reset your password now: that ends every session.',
     ],
   }),
+  'password-removed': () => ({
+    subject: 'Your password was removed',
+    paragraphs: [
+      'An administrator removed the password of your journal, and ended all sessions. To sign in again, open the link that the administrator gives you, or ask for one by mail.',
+      'If you did not ask for it, contact the operator of the service.',
+    ],
+  }),
   'second-factor-enabled': ({ time = '', ip = '' }) => ({
     subject: 'Your second factor was enabled',
     paragraphs: [
