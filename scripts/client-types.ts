@@ -9,7 +9,7 @@ import { ROOT } from './environment.js';
  * `npm run client:types`: writes the types of the client from docs/openapi.json. With `--check`, it writes nothing and
  * exits 1 if they are out of date.
  *
- * The command of openapi-typescript would read redocly.yaml, which is for the lint.
+ * The command of openapi-typescript cannot make a `Blob` of a binary body.
  */
 const types = await openapiTS(pathToFileURL(join(ROOT, 'docs/openapi.json')), {
   // The server fills in defaults: a request may leave them out.
