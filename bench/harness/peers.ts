@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { build as bundle, type Plugin } from 'esbuild';
 import { makeStateFolder, ROOT, STATE_FOLDER } from '../../scripts/environment.js';
 
+export const hasGo = spawnSync('go', ['version']).error === undefined;
 const PEERS = join(ROOT, 'bench', 'peers');
 const BUILT = join(STATE_FOLDER, 'bench');
 
@@ -46,7 +47,7 @@ export async function buildPeer(name: string, packages: 'bundle' | 'external'): 
 
 /** @returns the command that runs the peer in Go; undefined where there is no Go */
 export function buildGoPeer(): string[] | undefined {
-  if (spawnSync('go', ['version']).error) return undefined;
+  if (!hasGo) return undefined;
   const program = join(BUILT, 'go-peer');
   execFileSync('go', ['build', '-o', program, '.'], { cwd: join(PEERS, 'go'), stdio: 'inherit' });
   return [program];
