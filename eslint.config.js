@@ -42,6 +42,10 @@ export default tseslint.config(
           selector: "MemberExpression[object.name='process'][property.name='env']",
           message: 'The environment is read in src/config alone.',
         },
+        {
+          selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
+          message: "`import * as z from 'zod'`: the bundle then has only what is used.",
+        },
       ],
     },
   },

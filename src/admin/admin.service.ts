@@ -1,7 +1,7 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ErasureService } from '../auth/account/erasure.service.js';
 import { SecondFactorService } from '../auth/second-factor/second-factor.service.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';

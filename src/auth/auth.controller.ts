@@ -9,7 +9,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AllowWithout } from '../http/allow-without.decorator.js';
 import { clientOf } from '../http/client.js';
 import { ApiProblems, BODY_PROBLEMS } from '../http/problem/api-problems.decorator.js';

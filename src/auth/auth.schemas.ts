@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from '../http/validation/text.schema.js';
 import { DisplayNameSchema, EmailSchema, USER_EXAMPLE, UserSchema } from '../users/users.schemas.js';
 import { isTheEmail } from './passwords/common-passwords.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { databaseUrl, redisUrl, smtpUrl } from './connection-url.js';
 
 /** 32 bytes or more, but anyone can look it up. */

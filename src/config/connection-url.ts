@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The password ends at the last `@` that a host and a database follow, so it may hold any character. */
 const PASSWORD =

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ConfigError, type ConfigFault } from './config-error.js';
 import { describeVariable } from './config.schema.js';
 import { findConflicts } from './conflicts.js';

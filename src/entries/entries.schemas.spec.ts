@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { EntryCreateSchema, EntryIdSchema, EntryPatchSchema } from './entries.schemas.js';
 
 const LEAST = { text: 'Walked by the river.', mood: 7 };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CursorSchema, LimitSchema, NextCursorSchema } from '../http/paging/page.schemas.js';
 import { NOT_BLANK, text } from '../http/validation/text.schema.js';
 import { wholeNumber } from '../http/validation/whole-number.schema.js';

@@ -1,5 +1,5 @@
 import { types } from 'pg';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { EntrySchema } from './entries.schemas.js';
 
 export type Entry = z.infer<typeof EntrySchema>;

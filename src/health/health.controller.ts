@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Public } from '../http/public.decorator.js';
 import { RateLimitExempt } from '../http/rate-limit/rate-limit-exempt.decorator.js';
 import { HealthIndicators } from './health.indicators.js';

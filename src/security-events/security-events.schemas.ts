@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CursorSchema, LimitSchema, NextCursorSchema } from '../http/paging/page.schemas.js';
 import {
   SECURITY_EVENT_TYPES,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NOT_BLANK, text } from '../http/validation/text.schema.js';
 import { ROLES, type User } from './user.entity.js';
 

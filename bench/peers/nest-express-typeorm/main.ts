@@ -25,7 +25,7 @@ import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import pg from 'pg';
 import { Column, Entity, IsNull, PrimaryColumn, Repository } from 'typeorm';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The entries API as the Nest docs would have it: Express, Passport, TypeORM's repository, `findAndCount`. */
 @Entity('entries')

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CurrentPasswordSchema, NewPasswordSchema, SecondFactorCodeSchema } from '../auth.schemas.js';
 
 export const PasswordChangeSchema = z

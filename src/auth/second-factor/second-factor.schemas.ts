@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CurrentPasswordSchema, SecondFactorCodeSchema } from '../auth.schemas.js';
 import type { StoredFactor } from './second-factor.repository.js';
 

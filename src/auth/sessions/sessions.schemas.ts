@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Session } from './session.entity.js';
 
 export const SessionIdSchema = z.uuid('must be a UUID');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TimezoneSchema } from '../../users/users.schemas.js';
 import { IMPORT_FORMAT_NAMES } from './formats/formats.js';
 import { parseMoods } from './mood-names.js';

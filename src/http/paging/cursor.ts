@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { BadRequestException } from '@nestjs/common';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Sort key and id of the last row of a page. */
 export interface CursorPosition {

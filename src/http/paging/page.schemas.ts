@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { wholeNumber } from '../validation/whole-number.schema.js';
 
 export const LimitSchema = wholeNumber(1, 100, undefined, { default: 20 }).default(20);

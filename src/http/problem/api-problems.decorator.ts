@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, ApiSchema, getSchemaPath } from '@nestjs/swagger';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PROBLEM_MEDIA_TYPE, ProblemSchema, titleOf } from './problem.js';
 
 const NAME = 'Problem';

@@ -1,6 +1,6 @@
 import { BadRequestException, UnprocessableEntityException, type ArgumentMetadata } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SchemaValidationPipe, toProblemErrors } from './schema-validation.pipe.js';
 
 const schema = z.strictObject({

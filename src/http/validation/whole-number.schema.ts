@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * A number in a query string. Only digits, because `Number` also accepts 0x10, 1e1 and blanks.

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MigrationClass, MigrationDescription } from '../migration.js';
 import { MigrationError } from '../migrator-errors.js';
 import { checksumOf } from './recorded-statements.js';
