@@ -51,9 +51,12 @@ const NOT_INSTALLED = [
   'pg-native',
 ];
 
-/** TypeORM's drivers of other databases, all of which it loads at its start. */
-const OTHER_DRIVERS =
-  /node_modules\/typeorm\/driver\/(aurora-mysql|aurora-postgres|better-sqlite3|capacitor|cockroachdb|cordova|expo|mongodb|mysql|nativescript|oracle|react-native|sap|spanner|sqlite-abstract|sqljs|sqlserver)\/.*\.js$/;
+/** What packages load at their start for uses that this application does not make of them. */
+const UNUSED = [
+  /\/typeorm\/driver\/(aurora-mysql|aurora-postgres|better-sqlite3|capacitor|cockroachdb|cordova|expo|mongodb|mysql|nativescript|oracle|react-native|sap|spanner|sqlite-abstract|sqljs|sqlserver)\//,
+  /\/rate-limiter-flexible\/lib\/(Bursty|RateLimiter(Cluster|Drizzle|Dynamo|Etcd|Memcache|Mongo|MySQL|Postgres|Prisma|Queue|RedisNonAtomic|SQLite|Union|Valkey))/,
+  /\/js-yaml\//,
+];
 
 /**
  * A class where its line ends. Nest's log and TypeORM's errors show the names of classes, and esbuild renames some. Its own
@@ -77,7 +80,7 @@ interface PackageFile {
 const plugin: Plugin = {
   name: 'entries',
   setup(builder) {
-    builder.onLoad({ filter: OTHER_DRIVERS }, () => ({ contents: 'module.exports = {};' }));
+    for (const filter of UNUSED) builder.onLoad({ filter }, () => ({ contents: '' }));
     builder.onLoad({ filter: /\.[cm]?js$/ }, ({ path }) => {
       const named = readFileSync(path, 'utf8').replaceAll(
         CLASS,
