@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { createDatabase, createMigratedDatabase, type TestDatabase } from '../harness/database/database.js';
 import { ApiClient } from '../harness/http/client.js';
 import { newestMigration } from '../harness/database/newest-migration.js';
 import { Program } from '../harness/programs/program.js';
 import { copyProject } from '../harness/programs/project-copy.js';
-import { createMigratedDatabase } from '../harness/programs/releases.js';
 
 describe('the service on a database that was made by hand', () => {
   const release = dirname(process.env['TEST_PROGRAM']!);

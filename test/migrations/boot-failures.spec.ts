@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Client } from 'pg';
 import type { MigrationSources } from '../harness/programs/build-copy.js';
 import { ApiClient } from '../harness/http/client.js';
-import type { TestDatabase } from '../harness/database/database.js';
-import { createMigratedDatabase, errorsOf, Releases } from '../harness/programs/releases.js';
+import { createMigratedDatabase, type TestDatabase } from '../harness/database/database.js';
+import { errorsOf, Releases } from '../harness/programs/releases.js';
 import { until } from '../harness/until.js';
 
 let migrated: TestDatabase;

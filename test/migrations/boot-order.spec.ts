@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ApiClient } from '../harness/http/client.js';
-import type { TestDatabase } from '../harness/database/database.js';
-import { createMigratedDatabase, Releases } from '../harness/programs/releases.js';
+import { createMigratedDatabase, type TestDatabase } from '../harness/database/database.js';
+import { Releases } from '../harness/programs/releases.js';
 
 let migrated: TestDatabase;
 let releases: Releases;

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import type { BuildCopy, MigrationSources } from '../harness/programs/build-copy.js';
-import { createDatabase, type TestDatabase } from '../harness/database/database.js';
-import { createMigratedDatabase, errorsOf, Releases } from '../harness/programs/releases.js';
+import { createDatabase, createMigratedDatabase, type TestDatabase } from '../harness/database/database.js';
+import { errorsOf, Releases } from '../harness/programs/releases.js';
 import { TcpProxy } from '../harness/servers/tcp-proxy.js';
 import { until } from '../harness/until.js';
 

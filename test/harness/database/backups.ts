@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
 import type { BuildCopy } from '../programs/build-copy.js';
-import { createDatabase, onServer, type TestDatabase } from './database.js';
+import { createDatabase, createMigratedDatabase, onServer, type TestDatabase } from './database.js';
 import { postgresClient } from '../servers/postgres-programs.js';
 import { Program } from '../programs/program.js';
 
@@ -136,26 +136,30 @@ export function migrate(url: string, build?: BuildCopy, environment: Environment
 /** Gives an empty database the schema, and rows that a careless copy would change. */
 export async function fill(empty: Pick<TestDatabase, 'url' | 'query'>): Promise<void> {
   expect(await migrate(empty.url)).toMatchObject({ code: 0 });
-  await empty.query(
+  await insertRows(empty);
+}
+
+async function insertRows({ query }: Pick<TestDatabase, 'query'>): Promise<void> {
+  await query(
     `INSERT INTO users (id, email, password_hash)
      SELECT gen_random_uuid(), 'user' || n || '@example.org', 'hash' FROM generate_series(1, 5) n`,
   );
-  await empty.query(
+  await query(
     `INSERT INTO entries (id, user_id, text, search_text, mood, tags)
      SELECT gen_random_uuid(), u.id, t.text || n, lower(t.text || n), 1 + n % 10, ARRAY['a "tag"', 'back\\slash', n::text]
        FROM users u, generate_series(1, 20) n,
             (VALUES (E'tab\\t, line\\n, \\\\. and \\\\N'), ('Grüße, 你好, 🙂'), (repeat('long ', 1000)), ('')) t (text)`,
   );
-  await empty.query(
+  await query(
     `INSERT INTO sessions (id, user_id, refresh_token_hash, expires_at)
      SELECT gen_random_uuid(), id, '\\x00ff5c0a'::bytea, now() FROM users`,
   );
 }
 
-/** A database that {@link fill} has filled, to copy from. */
+/** A database with the schema and the rows of {@link fill}, to copy from. */
 export async function createFilledDatabase(): Promise<TestDatabase> {
-  const database = await createDatabase();
-  await fill(database);
+  const database = await createMigratedDatabase();
+  await insertRows(database);
   return database;
 }
 

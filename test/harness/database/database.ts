@@ -36,6 +36,11 @@ export async function createDatabase(template = 'template1'): Promise<TestDataba
   };
 }
 
+/** Makes a database with the schema of this release, as a copy of the one that test-servers.ts has migrated. */
+export function createMigratedDatabase(): Promise<TestDatabase> {
+  return createDatabase(process.env['TEST_MIGRATED_DATABASE']);
+}
+
 /** Runs one statement on the server's own database, as an administrator would. */
 export function onServer<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
   return query<Row>(serverUrl().href, text, values);

@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from '../../../src/app.setup.js';
 import { loadConfig, type Environment } from '../../../src/config/config.js';
-import { createDatabase, type TestDatabase } from '../database/database.js';
+import { createMigratedDatabase, type TestDatabase } from '../database/database.js';
 import { TEST_SECRET } from '../test-secret.js';
 import { ApiClient } from './client.js';
 import { TEST_SETTINGS, type TestService } from './service.js';
@@ -16,7 +16,7 @@ export interface TestApp extends TestService {
  * where HTTP will do. `environment` adds to what the tests run with.
  */
 export async function startApp(environment: Environment = {}, existing?: TestDatabase): Promise<TestApp> {
-  const database = existing ?? (await createDatabase());
+  const database = existing ?? (await createMigratedDatabase());
   const app = await createApp(
     loadConfig({
       NODE_ENV: 'test',

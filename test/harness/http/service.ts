@@ -1,4 +1,4 @@
-import { createDatabase, type TestDatabase } from '../database/database.js';
+import { createMigratedDatabase, type TestDatabase } from '../database/database.js';
 import { Program } from '../programs/program.js';
 import { ApiClient } from './client.js';
 
@@ -28,7 +28,7 @@ export async function startService(
   environment: Readonly<Record<string, string | undefined>> = {},
   existing?: TestDatabase,
 ): Promise<TestService> {
-  const database = existing ?? (await createDatabase());
+  const database = existing ?? (await createMigratedDatabase());
   const program = Program.start({ DATABASE_URL: database.url, ...TEST_SETTINGS, ...environment });
   const url = await program.listening();
   const anonymous = new ApiClient(url);

@@ -4,13 +4,6 @@ import { createDatabase, type TestDatabase } from '../database/database.js';
 import { copyBuild, type BuildCopy, type MigrationSources } from './build-copy.js';
 import { Program } from './program.js';
 
-/** A database with the schema of this release, to copy: {@link Releases.create}. */
-export async function createMigratedDatabase(): Promise<TestDatabase> {
-  const database = await createDatabase();
-  expect(await migrate(database.url)).toMatchObject({ code: 0 });
-  return database;
-}
-
 /** Releases of the service, with other migrations than this one's, that boot on one database. */
 export class Releases {
   private readonly builds: BuildCopy[] = [];

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeStateFolder, ROOT } from '../../../scripts/environment.js';
 import { startEphemeralCluster } from '../../../scripts/postgres/embedded-postgres.js';
+import { createDatabase, type TestDatabase } from '../database/database.js';
 import { RedisServer } from './redis-server.js';
 
 /** A folder in memory, where PostgreSQL creates a database about ten times as fast as on a disk; and the room it needs. */
@@ -17,8 +18,8 @@ declare global {
 
 /**
  * Starts what all suites share: a PostgreSQL server, in which each suite creates a database of its own, and a Redis server
- * if one is installed; and builds and bundles the service, for the suites that start processes. Suites find them by
- * environment variables, which Jest's workers inherit.
+ * if one is installed; builds and bundles the service, for the suites that start processes; and migrates a database, for
+ * suites to copy. Suites find them by environment variables, which Jest's workers inherit.
  */
 export async function startTestServers(): Promise<void> {
   const bundle = buildService();
@@ -28,6 +29,9 @@ export async function startTestServers(): Promise<void> {
     process.env['TEST_DATABASE_URL'] = cluster.url('postgres');
     stops.push(() => cluster.stop());
   }
+  const migrated = await createDatabase();
+  stops.unshift(() => migrated.drop());
+  migrate(migrated);
   if (!process.env['TEST_REDIS_URL'] && RedisServer.isInstalled()) {
     const redis = await RedisServer.start();
     process.env['TEST_REDIS_URL'] = redis.url;
@@ -36,6 +40,13 @@ export async function startTestServers(): Promise<void> {
   globalThis.stopTestServers = async () => {
     for (const stop of stops) await stop();
   };
+}
+
+function migrate({ name, url }: TestDatabase): void {
+  const program = join(dirname(process.env['TEST_PROGRAM']!), 'database/migrate.js');
+  const env = { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: url };
+  execFileSync(process.execPath, [program, 'up'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  process.env['TEST_MIGRATED_DATABASE'] = name;
 }
 
 function hasRoomInMemory(): boolean {
