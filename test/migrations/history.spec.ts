@@ -1,16 +1,19 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PasswordsService } from '../../src/auth/passwords/passwords.service.js';
-import { loadConfig } from '../../src/config/config.js';
+import { loadCommandConfig, loadConfig } from '../../src/config/config.js';
+import { migratorOptions } from '../../src/database/migrator-options.js';
 import { MIGRATIONS } from '../../src/database/schema-files.js';
-import { findMigrations } from '../../src/migrator/history/migration-files.js';
 import { foldText } from '../../src/entries/search/search-text.js';
-import { startService } from '../harness/http/service.js';
+import { applyMigrations, revertNewest } from '../../src/migrator/apply/apply-migrations.js';
+import { findMigrations } from '../../src/migrator/history/migration-files.js';
+import {
+  createDatabase,
+  onConnection,
+  type Connection,
+  type TestDatabase,
+} from '../harness/database/database.js';
+import { startService, TEST_SETTINGS } from '../harness/http/service.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
-import { copyBuild } from '../harness/programs/build-copy.js';
-import { createDatabase, type TestDatabase } from '../harness/database/database.js';
-import { Program } from '../harness/programs/program.js';
-import { spawn } from 'node:child_process';
-import { dirname, join } from 'node:path';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -36,7 +39,7 @@ const TEXTS = [
 const VERSIONS: readonly {
   readonly migration: string;
   readonly gains: Readonly<Record<string, Row>>;
-  fill(database: TestDatabase, passwordHash: string): Promise<void>;
+  fill(database: Connection, passwordHash: string): Promise<void>;
 }[] = [
   { migration: 'CreateUsersSessionsAndEntries1795555356578', gains: {}, fill: fillBase },
   { migration: 'AddEntryTags1795555381378', gains: { entries: { tags: [] } }, fill: fillTags },
@@ -67,7 +70,7 @@ const VERSIONS: readonly {
   },
 ];
 
-async function fillBase(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+async function fillBase(database: Connection, passwordHash: string, folded = false): Promise<void> {
   await database.query(
     `INSERT INTO users (id, email, password_hash, display_name, timezone, created_at, updated_at) VALUES
        ($1, 'ada@example.org', $3, 'Ada ''Lovelace''', 'Europe/London', '2020-01-01 00:00:00.123Z', '2021-06-01Z'),
@@ -99,40 +102,40 @@ async function fillBase(database: TestDatabase, passwordHash: string, folded = f
   }
 }
 
-async function fillTags(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+async function fillTags(database: Connection, passwordHash: string, folded = false): Promise<void> {
   await fillBase(database, passwordHash, folded);
   await database.query('UPDATE entries SET tags = $1 WHERE id = $2', [['a "b"', 'c,d', 'é'], entryId(1)]);
 }
 
-async function fillTrash(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+async function fillTrash(database: Connection, passwordHash: string, folded = false): Promise<void> {
   await fillTags(database, passwordHash, folded);
   await database.query(`UPDATE entries SET deleted_at = '2026-11-20 12:00:00.5Z' WHERE id = $1`, [
     entryId(2),
   ]);
 }
 
-async function fillErased(database: TestDatabase, passwordHash: string, folded = false): Promise<void> {
+async function fillErased(database: Connection, passwordHash: string, folded = false): Promise<void> {
   await fillTrash(database, passwordHash, folded);
   await database.query(`INSERT INTO erased_sessions (id, erased_at) VALUES ($1, '2999-01-01Z')`, [
     entryId(90),
   ]);
 }
 
-async function fillUnconfirmed(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillUnconfirmed(database: Connection, passwordHash: string): Promise<void> {
   await fillErased(database, passwordHash);
   await database.query(`INSERT INTO unconfirmed_scopes (scope, mark) VALUES ($1, $2)`, [ADA, ADA]);
 }
 
-async function fillFolded(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillFolded(database: Connection, passwordHash: string): Promise<void> {
   await fillErased(database, passwordHash, true);
 }
 
-async function fillJournals(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillJournals(database: Connection, passwordHash: string): Promise<void> {
   await fillFolded(database, passwordHash);
   await database.query('INSERT INTO journals (user_id, revision) VALUES ($1, 1795765183000000)', [ADA]);
 }
 
-async function fillEvents(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillEvents(database: Connection, passwordHash: string): Promise<void> {
   await fillJournals(database, passwordHash);
   await database.query(
     `INSERT INTO security_events (id, user_id, type, network, user_agent, actor_id, details) VALUES
@@ -141,7 +144,7 @@ async function fillEvents(database: TestDatabase, passwordHash: string): Promise
   );
 }
 
-async function fillMails(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillMails(database: Connection, passwordHash: string): Promise<void> {
   await fillEvents(database, passwordHash);
   await database.query(
     `INSERT INTO mails (id, template, recipient, user_id, data, created_at, next_attempt_at)
@@ -151,7 +154,7 @@ async function fillMails(database: TestDatabase, passwordHash: string): Promise<
 }
 
 /** Of the user who does not sign in here. */
-async function fillSecondFactors(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillSecondFactors(database: Connection, passwordHash: string): Promise<void> {
   await fillMails(database, passwordHash);
   await database.query(
     `INSERT INTO second_factors (user_id, secret, enabled_at, last_used_step) VALUES ($1, '\\x00ff', '2020-01-03Z', 7)`,
@@ -160,7 +163,7 @@ async function fillSecondFactors(database: TestDatabase, passwordHash: string): 
   await database.query(`INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, '\\x0102')`, [BOB]);
 }
 
-async function fillTokens(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillTokens(database: Connection, passwordHash: string): Promise<void> {
   await fillRoles(database, passwordHash);
   await database.query(
     `INSERT INTO account_tokens (user_id, purpose, email, mail_id, token_hash, expires_at, used_at)
@@ -184,26 +187,26 @@ const TABLES = [
   'account_tokens',
 ];
 
-async function fillRoles(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillRoles(database: Connection, passwordHash: string): Promise<void> {
   await fillSecondFactors(database, passwordHash);
   await database.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [ADA]);
   await database.query(`UPDATE users SET disabled_at = '2026-11-29 12:00:00.5Z' WHERE id = $1`, [BOB]);
 }
 
-async function fillVerified(database: TestDatabase, passwordHash: string): Promise<void> {
+async function fillVerified(database: Connection, passwordHash: string): Promise<void> {
   await fillTokens(database, passwordHash);
   await database.query(`UPDATE users SET email_verified_at = '2026-11-29 12:00:00.5Z' WHERE id = $1`, [ADA]);
 }
 
-async function rowsOf(database: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
-  const tables: Record<string, Row[]> = {};
-  for (const table of TABLES) {
-    const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-      table,
-    ]);
-    if (found?.there) tables[table] = await database.query<Row>(`SELECT * FROM ${table} ORDER BY 1`);
-  }
-  return tables;
+async function rowsOf({ url }: TestDatabase): Promise<Readonly<Record<string, Row[]>>> {
+  return onConnection(url, async ({ query }) => {
+    const tables: Record<string, Row[]> = {};
+    for (const table of TABLES) {
+      const [found] = await query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [table]);
+      if (found?.there) tables[table] = await query<Row>(`SELECT * FROM ${table} ORDER BY 1`);
+    }
+    return tables;
+  });
 }
 
 /** What every entry has at the newest version. */
@@ -211,34 +214,36 @@ function foldedOf(row: Row): Row {
   return 'mood' in row ? { search_text: foldText(String(row['text'])) } : {};
 }
 
+const SILENT = { info: () => {}, warn: () => {} };
+
+function optionsFor(database: TestDatabase) {
+  return migratorOptions(loadCommandConfig({ DATABASE_URL: database.url }));
+}
+
 /** Migrates as the release did whose newest migration was `newest`. */
 async function migrateTo(newest: string, database: TestDatabase): Promise<void> {
   const limit = Number(newest.slice(-13));
-  const later = (await findMigrations(MIGRATIONS)).filter(({ timestamp }) => timestamp > limit);
-  const build = copyBuild(
-    {},
-    later.length > 0 ? new RegExp(later.map(({ timestamp }) => timestamp).join('|')) : undefined,
-  );
-  try {
-    await migrate(database, ['up', '--json'], build.program);
-  } finally {
-    build.remove();
-  }
+  const files = (await findMigrations(MIGRATIONS)).filter(({ timestamp }) => timestamp <= limit);
+  await applyMigrations(optionsFor(database), SILENT, undefined, files);
 }
 
-async function migrate(
-  database: TestDatabase,
-  args: readonly string[],
-  program = process.env['TEST_PROGRAM']!,
-): Promise<void> {
-  const command = new Program(
-    spawn(process.execPath, [join(dirname(program), 'database/migrate.js'), ...args], {
-      env: { PATH: process.env['PATH'], NODE_ENV: 'test', DATABASE_URL: database.url },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }),
-  );
-  expect(await command.exited).toEqual({ code: 0, signal: null });
-}
+const PASSWORD = 'correct horse battery';
+let passwordHash: string;
+/** Is at each version in turn, for the tests to copy. */
+let schema: TestDatabase;
+
+beforeAll(async () => {
+  const { ARGON2_MEMORY_KIB, ARGON2_TIME_COST } = TEST_SETTINGS;
+  schema = await createDatabase();
+  const config = loadConfig({
+    DATABASE_URL: schema.url,
+    JWT_SECRET: TEST_SECRET,
+    ARGON2_MEMORY_KIB,
+    ARGON2_TIME_COST,
+  });
+  passwordHash = await new PasswordsService(config).hash(PASSWORD);
+});
+afterAll(() => schema.drop());
 
 describe('the history of the schema', () => {
   it('has a version here for each migration', async () => {
@@ -250,12 +255,10 @@ describe('the history of the schema', () => {
   it.each(VERSIONS.map((version, index) => [version.migration, version, index] as const))(
     'rows stored at %s are all there at the newest, with the right values, and are served',
     async (_name, version, index) => {
-      const database = await createDatabase();
+      await migrateTo(version.migration, schema);
+      const database = await createDatabase(schema.name);
       try {
-        const password = 'correct horse battery';
-        await migrateTo(version.migration, database);
-        const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
-        await version.fill(database, await new PasswordsService(config).hash(password));
+        await onConnection(database.url, (connection) => version.fill(connection, passwordHash));
         const before = await rowsOf(database);
 
         // The newest release boots on it, and migrates as it does so.
@@ -271,7 +274,10 @@ describe('the history of the schema', () => {
           else expect(after[table]).toEqual(rows.map((row) => ({ ...row, ...gained, ...foldedOf(row) })));
         }
 
-        const { body } = await service.anonymous.post('/auth/login', { email: 'ada@example.org', password });
+        const { body } = await service.anonymous.post('/auth/login', {
+          email: 'ada@example.org',
+          password: PASSWORD,
+        });
         const { body: page } = await service.anonymous
           .withToken(body.accessToken)
           .get('/entries?sort=occurredAt');
@@ -299,8 +305,7 @@ describe('the history of the schema', () => {
     try {
       const [before, after] = ['AddUnconfirmedScopes1795572747076', VERSIONS.at(-1)!.migration];
       await migrateTo(before, database);
-      const config = loadConfig({ DATABASE_URL: database.url, JWT_SECRET: TEST_SECRET });
-      await fillErased(database, await new PasswordsService(config).hash('correct horse battery'));
+      await fillErased(database, passwordHash);
       const rollups = async () => [
         await database.query('SELECT * FROM entry_days ORDER BY user_id, day'),
         await database.query('SELECT * FROM entry_labels ORDER BY user_id, month, kind, label'),
@@ -309,7 +314,7 @@ describe('the history of the schema', () => {
       expect(counted.flat().length).toBeGreaterThan(0);
       await migrateTo(after, database);
       const newer = VERSIONS.length - 1 - VERSIONS.findIndex(({ migration }) => migration === before);
-      for (let step = 0; step < newer; step += 1) await migrate(database, ['down', '--yes']);
+      for (let step = 0; step < newer; step += 1) await revertNewest(optionsFor(database), SILENT);
       expect(await rowsOf(database)).toEqual(rows);
       expect(await rollups()).toEqual(counted);
       await migrateTo(after, database);
