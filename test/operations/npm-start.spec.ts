@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../../scripts/free-port.js';
 import { identityOf } from '../../scripts/postgres/cluster-users.js';
@@ -22,7 +22,7 @@ let postmasterFile: string;
 const started: Program[] = [];
 
 beforeAll(() => {
-  project = copyProject();
+  project = copyProject(dirname(process.env['TEST_PROGRAM']!));
 });
 afterEach(async () => {
   await Promise.all(started.splice(0).map((program) => program.stop()));
