@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import { constants } from 'node:os';
 import { CommanderError } from 'commander';
-import { createCommandLine, type CliCommand, type TransferCommand } from './cli/command-line.js';
+import { createCommandLine } from './cli/command-line.js';
+import type { EntriesCommand } from './cli/entries-commands.js';
 import type { UsersCommand } from './cli/users-commands.js';
 import { ConfigError, EXIT_CONFIG, loadCommandConfig, loadConfig, readEnvironment } from './config/config.js';
 
@@ -11,56 +11,38 @@ const EXIT_USAGE = 2;
 const WITHOUT_SERVING = { MIGRATIONS_RUN: 'false', METRICS_ENABLED: 'false', DOCS_ENABLED: 'false' };
 
 try {
-  await createCommandLine(async (command) => {
-    process.exitCode = await main(command);
-  }).parseAsync();
+  await createCommandLine({ entries: runEntries, users: runUsers }).parseAsync();
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  // 0 is for help.
-  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  process.exitCode = await exitCodeOf(error);
 }
 // Unread standard input would keep the process running.
 process.stdin.destroy();
 
-async function main(command: CliCommand): Promise<number> {
-  try {
-    return await (command.action === 'import' || command.action === 'export'
-      ? transfer(command)
-      : administer(command));
-  } catch (error) {
-    if (error instanceof ConfigError) {
-      console.error(error.message);
-      return EXIT_CONFIG;
-    }
-    const { describeFailure } = await import('./cli/run-command.js');
-    console.error(describeFailure(error));
-    return 1;
-  }
-}
+// Each imports the service only when it needs it: usage and configuration errors show at once.
 
-async function transfer(command: TransferCommand): Promise<number> {
-  const interruption = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => interruption.abort(signal));
-  }
+async function runEntries(command: EntriesCommand): Promise<void> {
   const config = loadCommandConfig();
-  // Imported only now: usage and configuration errors show at once, without loading the service.
-  const { runCommand } = await import('./cli/run-command.js');
-  try {
-    return await runCommand(command, config, interruption.signal);
-  } catch (error) {
-    if (!interruption.signal.aborted) throw error;
-    const reason = interruption.signal.reason as NodeJS.Signals;
-    console.error(`${reason}: stopped; imported entries are kept, and the import can be repeated`);
-    return 128 + constants.signals[reason];
-  }
+  const { runEntriesCommand } = await import('./cli/run-entries-command.js');
+  process.exitCode = await runEntriesCommand(command, config);
 }
 
-async function administer(command: UsersCommand): Promise<number> {
+async function runUsers(command: UsersCommand): Promise<void> {
   const config = loadConfig({ ...readEnvironment(), ...WITHOUT_SERVING });
   const [{ runUsersCommand }, { createApp }] = await Promise.all([
     import('./cli/run-users-command.js'),
     import('./app.setup.js'),
   ]);
-  return runUsersCommand(command, config, createApp);
+  await runUsersCommand(command, config, createApp);
+}
+
+async function exitCodeOf(error: unknown): Promise<number> {
+  // 0 is for help.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof ConfigError) {
+    console.error(error.message);
+    return EXIT_CONFIG;
+  }
+  const { describeFailure } = await import('./cli/run-command.js');
+  console.error(describeFailure(error));
+  return 1;
 }

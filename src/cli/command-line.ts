@@ -1,93 +1,26 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { IMPORT_FORMAT_NAMES, type ImportFormatName } from '../entries/transfer/formats/formats.js';
-import { parseMoods } from '../entries/transfer/mood-names.js';
-import { EXPORT_FORMATS, type ExportFormat } from '../entries/transfer/transfer.schemas.js';
-import { EmailSchema, TimezoneSchema } from '../users/users.schemas.js';
+import { Command, InvalidArgumentError } from 'commander';
+import { EmailSchema } from '../users/users.schemas.js';
+import { addEntriesCommands, type EntriesCommand } from './entries-commands.js';
 import { addUsersCommands, type UsersCommand } from './users-commands.js';
 
-const EXTENSIONS: Readonly<Record<string, ExportFormat>> = {
-  ndjson: 'ndjson',
-  jsonl: 'ndjson',
-  csv: 'csv',
-  zip: 'markdown',
-};
-
-const EXIT_CODES =
-  '\nExit code: 0 done, 1 failed, 2 usage error, 3 some entries are invalid, 78 configuration error';
-
-export interface ImportCommand {
-  readonly action: 'import';
-  readonly email: string;
-  readonly file: string;
-  /** Without it, the content shows it. */
-  readonly format?: ImportFormatName;
-  readonly timezone?: string;
-  readonly moods?: ReadonlyMap<string, number>;
-  readonly unknownColumns?: 'ignore';
-  readonly dryRun?: true;
-}
-
-export interface ExportCommand {
-  readonly action: 'export';
-  readonly email: string;
-  readonly file: string;
-  readonly format: ExportFormat;
-}
-
-export type TransferCommand = ImportCommand | ExportCommand;
-export type CliCommand = TransferCommand | UsersCommand;
-
-interface ImportFlags extends Omit<ImportCommand, 'action' | 'email' | 'file' | 'unknownColumns'> {
-  readonly user: string;
-  readonly ignoreUnknownColumns?: true;
+/** What runs the commands of each group. */
+export interface Runners {
+  readonly entries: (command: EntriesCommand) => Promise<void>;
+  readonly users: (command: UsersCommand) => Promise<void>;
 }
 
 /**
- * The command line of `cli.js`. Parsing it calls `run`.
+ * The command line of `cli.js`. Parsing it runs a command.
  *
  * @returns its `parseAsync` rejects with a CommanderError for wrong usage, and after help
  */
-export function createCommandLine(run: (command: CliCommand) => Promise<void>): Command {
+export function createCommandLine(run: Runners): Command {
   const program = new Command('node dist/cli.js')
     .exitOverride()
     .showHelpAfterError()
-    .addHelpText('afterAll', EXIT_CODES);
-  const entries = program.command('entries').description('import or export the entries of a user');
-  entries
-    .command('import')
-    .description('import the entries of a user, from an export of this service, of Daylio or of Day One')
-    .argument('<file>', 'a file, or - for standard input')
-    .requiredOption('--user <email>', "the user's e-mail address", emailOf)
-    .addOption(
-      new Option('--format <format>', 'default: by the content of the file').choices(IMPORT_FORMAT_NAMES),
-    )
-    .option('--timezone <zone>', "time zone of times without one (default: the user's)", timezoneOf)
-    .option('--moods <name:mood,...>', "moods for the file's names, as in great:9,*:5", moodsOf)
-    .option('--ignore-unknown-columns', 'leave out columns that entries do not have')
-    .option('--dry-run', 'report, and write nothing')
-    .action((file: string, { user, ignoreUnknownColumns, ...options }: ImportFlags) =>
-      run({
-        action: 'import',
-        email: user,
-        file,
-        ...(ignoreUnknownColumns && { unknownColumns: 'ignore' }),
-        ...options,
-      }),
-    );
-  entries
-    .command('export')
-    .description('export the entries of a user')
-    .argument('<file>', 'a file, or - for standard output')
-    .requiredOption('--user <email>', "the user's e-mail address", emailOf)
-    .addOption(
-      new Option('--format <format>', 'default: by the extension of the file').choices(EXPORT_FORMATS),
-    )
-    .action((file: string, options: { user: string; format?: ExportFormat }, command: Command) => {
-      const format = options.format ?? formatOf(file);
-      if (!format) command.error(`error: the format of ${file} is unknown: set --format`);
-      return run({ action: 'export', email: options.user, format, file });
-    });
-  addUsersCommands(program, emailOf, run);
+    .addHelpText('afterAll', '\nExit code: 0 done, 1 failed, 2 usage error, 78 configuration error');
+  addEntriesCommands(program, emailOf, run.entries);
+  addUsersCommands(program, emailOf, run.users);
   return program;
 }
 
@@ -95,20 +28,4 @@ function emailOf(value: string): string {
   const { success, data } = EmailSchema.safeParse(value);
   if (!success) throw new InvalidArgumentError('It must be an e-mail address.');
   return data;
-}
-
-function timezoneOf(value: string): string {
-  const { success, data } = TimezoneSchema.safeParse(value);
-  if (!success) throw new InvalidArgumentError('It must be an IANA time zone, such as Europe/Vienna.');
-  return data;
-}
-
-function moodsOf(value: string): ReadonlyMap<string, number> {
-  const moods = parseMoods(value);
-  if (!moods) throw new InvalidArgumentError('It must be like rad:10,good:8, with moods from 1 to 10.');
-  return moods;
-}
-
-function formatOf(file: string): ExportFormat | undefined {
-  return EXTENSIONS[/\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? ''];
 }

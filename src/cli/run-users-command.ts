@@ -3,10 +3,8 @@ import { destination, pino, type Logger } from 'pino';
 import { AdminService } from '../admin/admin.service.js';
 import { RecoveryService } from '../auth/recovery/recovery.service.js';
 import type { Config } from '../config/config.js';
-import { waitForDatabase } from '../database/connection/database-wait.js';
 import type { User } from '../users/user.entity.js';
-import { UsersService } from '../users/users.service.js';
-import { CommandError, DATABASE_WAIT_MS, refusePendingMigrations } from './run-command.js';
+import { runCommand, userOf } from './run-command.js';
 import type { UserCommand, UsersAction, UsersCommand, UsersListCommand } from './users-commands.js';
 
 const PAGE = 100;
@@ -16,21 +14,20 @@ const PAGE = 100;
  *
  * @param createApp of `app.setup.ts`
  */
-export async function runUsersCommand(
+export function runUsersCommand(
   command: UsersCommand,
   config: Config,
   createApp: (config: Config, logger: Logger) => Promise<INestApplication>,
-): Promise<number> {
-  await waitForDatabase(config.database, (line) => console.error(line), DATABASE_WAIT_MS);
-  const app = await createApp(config, pino({ level: 'warn' }, destination({ dest: 2, sync: true })));
-  try {
-    await refusePendingMigrations(app);
-    await app.init();
-    await (command.action === 'list' ? list(app, command) : administer(app, command));
-    return 0;
-  } finally {
-    await app.close();
-  }
+): Promise<void> {
+  const logger = pino({ level: 'warn' }, destination({ dest: 2, sync: true }));
+  return runCommand(
+    config,
+    () => createApp(config, logger),
+    async (app) => {
+      await app.init();
+      await (command.action === 'list' ? list(app, command) : administer(app, command));
+    },
+  );
 }
 
 async function list(app: INestApplication, { q }: UsersListCommand): Promise<void> {
@@ -44,9 +41,7 @@ async function list(app: INestApplication, { q }: UsersListCommand): Promise<voi
 }
 
 async function administer(app: INestApplication, { action, email }: UserCommand): Promise<void> {
-  const user = await app.get(UsersService).findByEmail(email);
-  if (!user) throw new CommandError(`no user has the e-mail address ${email}`);
-  console.error(await ACTIONS[action](app, user));
+  console.error(await ACTIONS[action](app, await userOf(app, email)));
 }
 
 /** Each returns what it did. */

@@ -14,15 +14,16 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ExportCommand, ImportCommand, TransferCommand } from '../src/cli/command-line.js';
-import { describeFailure, runCommand } from '../src/cli/run-command.js';
-import { loadCommandConfig } from '../src/config/config.js';
-import { exportMarkdown, unzipTexts } from './harness/entries/transfer.js';
-import { startService, type TestService } from './harness/http/service.js';
-import type { ApiClient } from './harness/http/client.js';
-import { createDatabase } from './harness/database/database.js';
-import { Program } from './harness/programs/program.js';
-import { until } from './harness/until.js';
+import type { EntriesCommand, ExportCommand, ImportCommand } from '../../src/cli/entries-commands.js';
+import { describeFailure } from '../../src/cli/run-command.js';
+import { runEntriesCommand } from '../../src/cli/run-entries-command.js';
+import { loadCommandConfig } from '../../src/config/config.js';
+import { exportMarkdown, unzipTexts } from '../harness/entries/transfer.js';
+import { startService, type TestService } from '../harness/http/service.js';
+import type { ApiClient } from '../harness/http/client.js';
+import { createDatabase } from '../harness/database/database.js';
+import { Program } from '../harness/programs/program.js';
+import { until } from '../harness/until.js';
 
 let service: TestService;
 let ada: ApiClient;
@@ -246,13 +247,8 @@ describe('errors', () => {
       format: 'csv',
       file: '',
       ...fields,
-    } as TransferCommand;
-    const running = runCommand(
-      command,
-      loadCommandConfig({ DATABASE_URL: url }),
-      new AbortController().signal,
-    );
-    return running.then(
+    } as EntriesCommand;
+    return runEntriesCommand(command, loadCommandConfig({ DATABASE_URL: url })).then(
       (code) => `exit ${code}`,
       (error: unknown) => describeFailure(error),
     );
