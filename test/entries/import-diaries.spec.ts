@@ -8,10 +8,10 @@ import {
   DAYLIO_BACKUP,
   DAYLIO_CSV,
   daylioFile,
-  form,
   zip,
   type DaylioBackup,
 } from '../harness/entries/diaries.js';
+import { form } from '../harness/streaming/form.js';
 import { listEntries } from '../harness/entries/entries.js';
 import { countEntries, CSV, NDJSON, toNdjson, type ImportReport } from '../harness/entries/transfer.js';
 import { expectProblem } from '../harness/http/problem.js';

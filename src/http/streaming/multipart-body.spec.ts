@@ -1,8 +1,8 @@
 import { RequestTimeoutException } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { form } from '../../../test/harness/entries/diaries.js';
 import { chunksOf, collect, failingAfter } from '../../../test/harness/streaming/chunks.js';
+import { form } from '../../../test/harness/streaming/form.js';
 import { fileOfForm } from './multipart-body.js';
 import { ConnectionCutError } from './streamed-body.js';
 
