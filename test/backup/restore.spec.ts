@@ -93,7 +93,7 @@ describeWithPgDump('scripts/restore', () => {
     await backups.copyFrom(filled);
     const failing = backups.replaceProgram(
       'pg_restore',
-      `case "$*" in *--dbname=*) "$real" --section=pre-data "$@"; echo 'pg_restore: error: broken' >&2; exit 1 ;; esac
+      `case "$*" in *--no-owner*) "$real" --section=pre-data "$@"; echo 'pg_restore: error: broken' >&2; exit 1 ;; esac
        exec "$real" "$@"`,
     );
     const { code, stderr } = await backups.run('restore', ['--replace', backup], failing);

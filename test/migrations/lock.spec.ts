@@ -95,8 +95,9 @@ describe('withMigrationLock', () => {
   it('reports in the midst of the work that the connection of the lock is lost', async () => {
     const error: unknown = await underLock(async (lock) => {
       await other.query(
-        `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'release 7%'`,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'release 7%'`,
       );
+      await until('its backend has ended', async () => (await holders()).length === 0);
       await lock.assertHeld();
     }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(MigrationLockError);
