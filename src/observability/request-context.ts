@@ -9,4 +9,4 @@ export interface RequestContext {
 }
 
 /** The current request. Empty outside a request. */
-export const requestContext = new AsyncLocalStorage<RequestContext>();
+export const requestContext = new AsyncLocalStorage<RequestContext | undefined>();

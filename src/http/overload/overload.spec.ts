@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { until } from '../../../test/harness/until.js';
+import { requestContext } from '../../observability/request-context.js';
 import { queueRequests } from './overload.js';
 
 const CONNECTIONS = 4;
@@ -42,7 +43,7 @@ describe('queueRequests', () => {
     seen = own;
     server.addHook('onRequest', (request, _reply, done) => {
       own.begun.push(request);
-      done();
+      requestContext.run({ requestId: request.url }, done);
     });
     server.addHook('preHandler', (request, _reply, done) => {
       own.arrived.push(request);
@@ -54,7 +55,10 @@ describe('queueRequests', () => {
       done(null, payload);
     });
     const work = (request: { url: string }) =>
-      new Promise<string>((resolve) => working.push({ path: request.url, end: () => resolve('done') }));
+      new Promise<string>((resolve) => {
+        expect(requestContext.getStore()?.requestId).toBe(request.url);
+        working.push({ path: request.url, end: () => resolve('done') });
+      });
     server.get('/', work);
     server.post('/', work);
     server.get('/large', () => 'x'.repeat(16 * 1024 * 1024));
