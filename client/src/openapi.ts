@@ -408,7 +408,7 @@ export interface paths {
         put?: never;
         /**
          * Enable the second factor with its first code
-         * @description Returns the recovery codes, which are never shown again, and ends all other sessions. 409 without a pending enrolment.
+         * @description Returns the recovery codes, which are never shown again, and ends all other sessions. 409 if no enrolment was started within the last hour.
          */
         post: operations["confirmSecondFactor"];
         delete?: never;

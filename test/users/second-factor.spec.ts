@@ -135,6 +135,18 @@ describe('POST /users/me/second-factor/confirm', () => {
     expectProblem(await ada.post(`${SECOND_FACTOR}/confirm`, { code: codeOf(app) }), 409);
   });
 
+  it('returns 409 for an enrolment that was started more than an hour ago: the password may have changed', async () => {
+    const ada = await signUp();
+    const code = codeOf(await beginEnrolment(ada));
+    await service.database.query(
+      `UPDATE second_factors SET created_at = created_at - interval '1 hour' WHERE user_id = $1`,
+      [ada.account.userId],
+    );
+    expectProblem(await ada.post(`${SECOND_FACTOR}/confirm`, { code }), 409);
+    expect(await stateOf(ada)).toEqual(DISABLED);
+    await enrol(ada, service.database);
+  });
+
   it('lets one of several concurrent confirmations win', async () => {
     const ada = await signUp();
     const code = codeOf(await beginEnrolment(ada));

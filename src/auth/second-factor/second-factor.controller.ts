@@ -80,7 +80,7 @@ export class SecondFactorController {
     operationId: 'confirmSecondFactor',
     summary: 'Enable the second factor with its first code',
     description:
-      'Returns the recovery codes, which are never shown again, and ends all other sessions. 409 without a pending enrolment.',
+      'Returns the recovery codes, which are never shown again, and ends all other sessions. 409 if no enrolment was started within the last hour.',
   })
   @ApiOkResponse({ standardSchema: RecoveryCodesSchema })
   @ApiProblems(400, 401, 403, 409, 413, 415, 422, 429, 503)

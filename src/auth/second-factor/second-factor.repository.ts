@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull, Not, type EntityManager } from 'typeorm';
+import { IsNull, Not, Raw, type EntityManager } from 'typeorm';
 import { Sql } from '../../database/sql.js';
 import { refuseErasedUser } from '../../users/users.service.js';
 import { RecoveryCode } from './recovery-code.entity.js';
@@ -11,6 +11,9 @@ export interface StoredFactor extends Pick<SecondFactor, 'userId' | 'secret' | '
   readonly now: number;
   readonly recoveryCodesRemaining: number;
 }
+
+/** Who confirms an enrolment later must give the password again. */
+const PENDING_MINUTES = 60;
 
 const STATEMENTS = {
   find: `
@@ -50,11 +53,16 @@ export class SecondFactorRepository {
     return rowCount === 1;
   }
 
-  /** Enables a pending factor. @returns false if it is no longer the one with this secret, or is enabled */
+  /** Enables a pending factor. @returns false if it is no longer the one with this secret, is enabled, or is too old */
   async enable(userId: string, secret: Buffer, step: number, manager: EntityManager): Promise<boolean> {
     const { affected } = await manager.update(
       SecondFactor,
-      { userId, secret, enabledAt: IsNull() },
+      {
+        userId,
+        secret,
+        enabledAt: IsNull(),
+        createdAt: Raw((column) => `${column} > now() - interval '${PENDING_MINUTES} minutes'`),
+      },
       { enabledAt: () => 'now()', lastUsedStep: step },
     );
     return affected === 1;
