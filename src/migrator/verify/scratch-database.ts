@@ -40,7 +40,13 @@ export async function withScratchDatabase<T>(
     );
     ended.signal.throwIfAborted();
   };
-  const drop = () => onServer(database, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  // WITH (FORCE) needs a superuser while an autovacuum worker is in the database. Without it, the worker is ended.
+  const drop = () =>
+    onServer(
+      database,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}' AND usename = current_user`,
+      `DROP DATABASE IF EXISTS ${name}`,
+    );
   const clear = async () => {
     await drop();
     await create();
@@ -74,12 +80,12 @@ function rejection(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function onServer(database: DatabaseOptions, text: string): Promise<void> {
+async function onServer(database: DatabaseOptions, ...statements: readonly string[]): Promise<void> {
   const client = new Client(patientClientConfig(database, 'migrations'));
   client.on('error', () => {});
   await client.connect();
   try {
-    await client.query(text);
+    for (const statement of statements) await client.query(statement);
   } finally {
     await client.end().catch(() => {});
   }
