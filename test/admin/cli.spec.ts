@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { createDatabase } from '../harness/database/database.js';
 import { lastAccepted } from '../harness/http/last-accepted.js';
@@ -10,10 +10,10 @@ import { expectProblem } from '../harness/http/problem.js';
 import { Program } from '../harness/programs/program.js';
 import { TEST_SECRET } from '../harness/test-secret.js';
 
-let service: TestApp;
+let service: TestService;
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 beforeEach(async () => {
   ada = await service.signUp({ displayName: 'Ada' });

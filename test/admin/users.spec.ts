@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from '../harness/http/app.js';
+import { startService, type TestService } from '../harness/http/service.js';
 import { enrol, SECOND_FACTOR } from '../harness/http/authenticator.js';
 import { ApiClient } from '../harness/http/client.js';
 import { INSTANT } from '../harness/http/formats.js';
@@ -8,9 +8,9 @@ import { lastAccepted } from '../harness/http/last-accepted.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { Program } from '../harness/programs/program.js';
 
-let service: TestApp;
+let service: TestService;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startService();
 });
 // Each test has its own administrators, so that it knows which is the last.
 beforeEach(() => service.database.query(`UPDATE users SET role = 'user' WHERE role = 'admin'`));
