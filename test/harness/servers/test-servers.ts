@@ -67,7 +67,8 @@ function buildService(): string {
   rmSync(outDir, { recursive: true, force: true });
   const bundle = mkdtempSync(join(tmpdir(), 'entries-bundle-'));
   const node = (...args: string[]) => execFileSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
-  node('node_modules/typescript7/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', outDir);
+  // `npm run typecheck` checks the types, which takes half the time of a build.
+  node('node_modules/typescript7/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck', '--outDir', outDir);
   node('--import', 'tsx', 'scripts/bundle.ts', outDir, bundle);
   process.env['TEST_BUILD'] = outDir;
   process.env['TEST_PROGRAM'] = join(bundle, 'dist', 'main.js');
