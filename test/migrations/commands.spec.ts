@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createDatabase, onServer, type TestDatabase } from '../harness/database/database.js';
 import { Program } from '../harness/programs/program.js';
 import { newestMigration } from '../harness/database/newest-migration.js';
@@ -18,6 +18,9 @@ const SCRATCH = `
 let project: ProjectCopy;
 let database: TestDatabase;
 let databaseUrl: string;
+
+// Many of the tests start several processes.
+jest.setTimeout(120_000);
 
 beforeAll(async () => {
   project = copyProject();
@@ -76,7 +79,7 @@ describe('npm run migration:run, :show and :revert', () => {
     expect(await database.query('SELECT 1 FROM migrations WHERE name = $1', [NEWEST])).toEqual([]);
     expect((await migration(['show'])).stdout).toMatch(new RegExp(`^pending  ${NEWEST}`, 'm'));
     expect((await migration(['run'])).stdout).toContain(`applied: ${NEWEST}`);
-  }, 120_000);
+  });
 });
 
 describe('npm run migration:check', () => {
@@ -116,41 +119,30 @@ describe('npm run migration:generate', () => {
     return files.sort().map((file) => readFileSync(join(folder, file), 'utf8'));
   };
 
-  it('alters the column of a wider field, and leaves the database as it was', async () => {
+  it('alters a column, renames an index and builds another, and leaves the database as it was', async () => {
     const before = await database.query('SELECT * FROM migrations');
-    const restore = editEntity(
-      "'varchar', { length: 50, default: 'general' }",
-      "'varchar', { length: 60, default: 'general' }",
-    );
-    const { code, stdout } = await migration(['generate', `${MIGRATIONS}/WidenCategory`]);
-    restore();
+    const restores = [
+      editEntity(
+        "'varchar', { length: 50, default: 'general' }",
+        "'varchar', { length: 60, default: 'general' }",
+      ),
+      editEntity("'entries_trash_idx'", "'entries_wastebasket_idx'"),
+      editEntity("['userId', 'createdAt', 'id']", "['userId', 'createdAt']"),
+    ];
+    const { code, stdout } = await migration(['generate', `${MIGRATIONS}/EditEntries`]);
+    for (const restore of restores.reverse()) restore();
     expect(code).toBe(0);
     expect(stdout).toContain('read it, and commit it with the entity');
-    const [text = ''] = generated('WidenCategory');
-    expect(text).toMatch(/export class WidenCategory\d{13} implements MigrationInterface/);
-    expect(text).toContain('ALTER TABLE entries ALTER COLUMN category TYPE character varying(60)');
-    expect(text).not.toContain('DROP COLUMN');
+    const [edit = '', index, ...others] = generated('EditEntries');
+    expect(edit).toMatch(/export class EditEntries\d{13} implements MigrationInterface/);
+    expect(edit).toContain('ALTER TABLE entries ALTER COLUMN category TYPE character varying(60)');
+    expect(edit).not.toContain('DROP COLUMN');
+    expect(edit).toContain('ALTER INDEX entries_trash_idx RENAME TO entries_wastebasket_idx');
+    // Outside of a transaction.
+    expect(index).toMatch(/^ {2}transaction = false;$/m);
+    expect(index).toContain('CREATE INDEX CONCURRENTLY entries_user_id_created_at_idx');
+    expect(others).toEqual([]);
     expect(await database.query('SELECT * FROM migrations')).toEqual(before);
-  });
-
-  it('renames an index that is another by its name alone', async () => {
-    const restore = editEntity("'entries_trash_idx'", "'entries_wastebasket_idx'");
-    const { code } = await migration(['generate', `${MIGRATIONS}/RenameIndex`]);
-    restore();
-    expect(code).toBe(0);
-    expect(generated('RenameIndex')[0]).toContain(
-      'ALTER INDEX entries_trash_idx RENAME TO entries_wastebasket_idx',
-    );
-  });
-
-  it('builds a new index concurrently, outside of a transaction', async () => {
-    const restore = editEntity("['userId', 'createdAt', 'id']", "['userId', 'createdAt']");
-    const { code } = await migration(['generate', `${MIGRATIONS}/NarrowIndex`]);
-    restore();
-    expect(code).toBe(0);
-    const text = generated('NarrowIndex').at(-1);
-    expect(text).toMatch(/^ {2}transaction = false;$/m);
-    expect(text).toContain('CREATE INDEX CONCURRENTLY entries_user_id_created_at_idx');
   });
 
   it('asks where a field may have been renamed, and writes nothing', async () => {
@@ -225,9 +217,9 @@ describe('npm run migration:generate', () => {
   });
 
   it('does not write a name twice', async () => {
-    const { code, stderr } = await migration(['generate', `${MIGRATIONS}/WidenCategory`]);
+    const { code, stderr } = await migration(['generate', `${MIGRATIONS}/EditEntries`]);
     expect(code).toBe(1);
-    expect(stderr).toContain('has a migration WidenCategory already');
+    expect(stderr).toContain('has a migration EditEntries already');
   });
 });
 
@@ -271,31 +263,27 @@ describe('npm run migration:generate where the sources do not compile', () => {
       edit: () => 'export class Broken1999999999999 { up( {',
       error: /^src\/database\/migrations\/1999999999999-Broken\.ts\(1,\d+\): error TS/m,
     },
-  ])(
-    'says where, and writes nothing: $what',
-    async ({ file, edit, error }) => {
-      const own = copyProject();
-      try {
-        const path = join(own.folder, file);
-        writeFileSync(path, edit(existsSync(path) ? readFileSync(path, 'utf8') : ''));
-        const folder = join(own.folder, 'src/database/migrations');
-        const before = readdirSync(folder);
-        const program = new Program(
-          spawn('npm', ['run', '--silent', 'migration:generate', '--', 'src/database/migrations/Refused'], {
-            cwd: own.folder,
-            env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
-            stdio: ['ignore', 'pipe', 'pipe'],
-          }),
-        );
-        expect((await program.exited).code).toBe(1);
-        const said = stripVTControlCharacters(program.stdout + program.stderr);
-        expect(said).toMatch(error);
-        expect(said).not.toMatch(/^\s+at /m);
-        expect(readdirSync(folder)).toEqual(before);
-      } finally {
-        own.remove();
-      }
-    },
-    120_000,
-  );
+  ])('says where, and writes nothing: $what', async ({ file, edit, error }) => {
+    const own = copyProject();
+    try {
+      const path = join(own.folder, file);
+      writeFileSync(path, edit(existsSync(path) ? readFileSync(path, 'utf8') : ''));
+      const folder = join(own.folder, 'src/database/migrations');
+      const before = readdirSync(folder);
+      const program = new Program(
+        spawn('npm', ['run', '--silent', 'migration:generate', '--', 'src/database/migrations/Refused'], {
+          cwd: own.folder,
+          env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      );
+      expect((await program.exited).code).toBe(1);
+      const said = stripVTControlCharacters(program.stdout + program.stderr);
+      expect(said).toMatch(error);
+      expect(said).not.toMatch(/^\s+at /m);
+      expect(readdirSync(folder)).toEqual(before);
+    } finally {
+      own.remove();
+    }
+  });
 });
