@@ -11,7 +11,10 @@ const SUBJECTS: Readonly<Record<string, readonly [code: string, tests: string]>>
   cursor: ['src/http/paging/cursor.ts', 'src/http/paging/cursor.spec.ts'],
   retry: ['src/database/deadlock.ts', 'src/database/deadlock.spec.ts'],
   lock: ['src/migrator/apply/migration-lock.ts', 'test/migrations/lock.spec.ts'],
-  idempotency: ['src/idempotency/idempotency.{service,repository}.ts', 'test/entries/idempotency.spec.ts'],
+  idempotency: [
+    'src/idempotency/idempotency.service.ts,src/idempotency/idempotency.repository.ts',
+    'test/entries/idempotency.spec.ts',
+  ],
 };
 
 /** No dependency of the project: 100 packages that this command alone needs. The last major for Node 20. */
