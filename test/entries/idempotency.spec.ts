@@ -40,6 +40,14 @@ describe('POST /entries with Idempotency-Key', () => {
     expect(await total()).toBe(1);
   });
 
+  it('creates an entry for each request without a key', async () => {
+    for (const response of [await ada.post('/entries', BODY), await ada.post('/entries', BODY)]) {
+      expect(response.status).toBe(201);
+      expect(response.headers.get('idempotency-replayed')).toBeNull();
+    }
+    expect(await total()).toBe(2);
+  });
+
   it('treats an equivalent body as equal', async () => {
     const first = await post('k', '{"text":"a","mood":5,"tags":["b","A"]}');
     expect(
