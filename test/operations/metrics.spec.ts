@@ -5,25 +5,32 @@ import { Client } from 'pg';
 import { MetricsServer } from '../../src/observability/metrics-server.js';
 import { startApp, type TestApp } from '../harness/http/app.js';
 import { ApiClient } from '../harness/http/client.js';
-import { createDatabase } from '../harness/database/database.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
 import { expectProblem } from '../harness/http/problem.js';
 import { Program } from '../harness/programs/program.js';
 import { until } from '../harness/until.js';
 
 const ENTRY = { text: 'Walked by the river.', mood: 7 };
 
+let database: TestDatabase;
 let service: TestApp;
 let ada: ApiClient;
 beforeAll(async () => {
-  service = await startApp({
+  // Empty, for the metrics of its migrations.
+  database = await createDatabase();
+  const limits = {
     RATE_LIMIT_ENABLED: 'true',
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: '100000',
     RATE_LIMIT_USER_PER_MINUTE: '100000',
     RATE_LIMIT_LOGIN_PER_MINUTE: '2',
-  });
+  };
+  service = await startApp(limits, database);
   ada = await service.signUp();
 });
-afterAll(() => service.close());
+afterAll(async () => {
+  await service.close();
+  await database.drop();
+});
 
 /** Each series by its name and labels, as Prometheus writes them. */
 async function series(client = service.anonymous, path = '/metrics'): Promise<Map<string, number>> {
