@@ -57,7 +57,8 @@ describe('POST /entries with Idempotency-Key', () => {
 
   it('returns 422 for the same key with another body, and still repeats the first response', async () => {
     const first = await post('k');
-    expectProblem(await post('k', { ...BODY, mood: 6 }), 422);
+    const { detail } = expectProblem(await post('k', { ...BODY, mood: 6 }), 422);
+    expect(detail).toBe('This Idempotency-Key was used for a different request');
     expect((await post('k')).text).toBe(first.text);
     expect(await total()).toBe(1);
   });
@@ -98,7 +99,8 @@ describe('POST /entries with Idempotency-Key', () => {
         );
         return rows.length > 0;
       });
-      expectProblem(await post('k'), 409);
+      const { detail } = expectProblem(await post('k'), 409);
+      expect(detail).toBe('The first request with this Idempotency-Key is still in progress');
       expect(await keys()).toEqual([]);
       await holder.query('COMMIT');
       expect((await first).status).toBe(201);

@@ -10,6 +10,7 @@ import {
   type MigrationLock,
 } from '../../src/migrator/apply/migration-lock.js';
 import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { describeWithPgBouncer, startPgBouncer } from '../harness/servers/pgbouncer.js';
 import { until } from '../harness/until.js';
 
 let database: TestDatabase;
@@ -27,10 +28,13 @@ beforeEach(async () => {
 });
 afterEach(() => other.end());
 
-function underLock<T>(work: (lock: MigrationLock) => Promise<T>, lockTimeoutMs = 60_000): Promise<T> {
-  const options = loadCommandConfig({ DATABASE_URL: database.url });
+function underLock<T>(
+  work: (lock: MigrationLock) => Promise<T>,
+  { lockTimeoutMs = 60_000, url = database.url, direct = false } = {},
+): Promise<T> {
+  const options = loadCommandConfig({ DATABASE_URL: url });
   return withMigrationLock(
-    { database: options.database, migrations: '', entities: [], lockTimeoutMs, direct: false, release: '7' },
+    { database: options.database, migrations: '', entities: [], lockTimeoutMs, direct, release: '7' },
     (line) => lines.push(line),
     work,
   );
@@ -79,7 +83,7 @@ describe('withMigrationLock', () => {
   it('gives up when the time is over, without the work', async () => {
     await other.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
     let ran = false;
-    const work = underLock(() => Promise.resolve((ran = true)), 200);
+    const work = underLock(() => Promise.resolve((ran = true)), { lockTimeoutMs: 200 });
     const error: unknown = await work.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(MigrationLockTimeoutError);
     expect(error).toMatchObject({
@@ -106,5 +110,26 @@ describe('withMigrationLock', () => {
       message: 'Lost the connection that holds the migration lock',
       cause: expect.any(Error),
     });
+  });
+});
+
+describeWithPgBouncer('withMigrationLock behind a pooler in transaction mode', () => {
+  it('refuses to work, unless the connection is said to be direct', async () => {
+    const pooler = await startPgBouncer(database, 'transaction');
+    try {
+      const { url } = pooler;
+      const { host, pathname } = new URL(url);
+      let ran = false;
+      const work = () => Promise.resolve((ran = true));
+      await expect(underLock(work, { url })).rejects.toThrow(
+        `The database ${host}${pathname} is behind a pooler in transaction mode, which cannot hold the migration lock: ` +
+          'set MIGRATIONS_DATABASE_URL to the direct address of PostgreSQL',
+      );
+      expect(ran).toBe(false);
+      await underLock(work, { url, direct: true });
+      expect(ran).toBe(true);
+    } finally {
+      await pooler.stop();
+    }
   });
 });
