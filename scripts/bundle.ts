@@ -51,7 +51,7 @@ const NOT_INSTALLED = [
   'pg-native',
 ];
 
-/** What packages load at their start for uses that this application does not make of them. */
+/** What packages load at every start, and this application never uses. */
 const UNUSED = [
   /\/typeorm\/driver\/(aurora-mysql|aurora-postgres|better-sqlite3|capacitor|cockroachdb|cordova|expo|mongodb|mysql|nativescript|oracle|react-native|sap|spanner|sqlite-abstract|sqljs|sqlserver)\//,
   /\/rate-limiter-flexible\/lib\/(Bursty|RateLimiter(Cluster|Drizzle|Dynamo|Etcd|Memcache|Mongo|MySQL|Postgres|Prisma|Queue|RedisNonAtomic|SQLite|Union|Valkey))/,

@@ -52,7 +52,7 @@ async function raceLogins(ada: ApiClient, code: string): Promise<number[]> {
 const stateOf = async (client: ApiClient) => (await client.get(SECOND_FACTOR)).body;
 
 describe('POST /auth/login with a second factor', () => {
-  it('returns 401 with a problem type of its own without a code, but only if the password is right', async () => {
+  it('returns 401 with its own problem type if only the code is missing', async () => {
     const { ada, app } = await signUpEnrolled();
     expectProblem(await login(ada), 401, 'Second Factor Required');
     const { email } = ada.account;
