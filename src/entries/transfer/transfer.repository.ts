@@ -22,14 +22,14 @@ export interface NewEntry {
 const ORDER_COLUMNS = { createdAt: 'created_at', occurredAt: 'occurred_at' } as const;
 export type ExportOrder = keyof typeof ORDER_COLUMNS;
 
-/** One array parameter per column. Tags are text, because nested arrays must be rectangular. */
+/** All rows are one parameter, a JSON array of {@link NewEntry} with `searchText`. */
 const INSERT = `
   INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at, created_at, updated_at, version)
-  SELECT id, $1, text, search_text, mood, category, tags::text[], coalesce(occurred_at, now()),
-         coalesce(created_at, now()), coalesce(updated_at, created_at, now()), coalesce(version, 1)
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::timestamptz[],
-                $9::timestamptz[], $10::timestamptz[], $11::int[])
-         AS given (id, text, search_text, mood, category, tags, occurred_at, created_at, updated_at, version)`;
+  SELECT id, $1, text, "searchText", mood, category, tags, coalesce("occurredAt", now()),
+         coalesce("createdAt", now()), coalesce("updatedAt", "createdAt", now()), coalesce(version, 1)
+    FROM json_to_recordset($2)
+         AS given (id uuid, text text, "searchText" text, mood smallint, category text, tags text[],
+                   "occurredAt" timestamptz, "createdAt" timestamptz, "updatedAt" timestamptz, version int)`;
 
 const STATEMENTS = {
   insertAll: `
@@ -111,24 +111,7 @@ export class TransferRepository {
 }
 
 function parametersOf(userId: string, entries: readonly NewEntry[]): unknown[] {
-  return [
-    userId,
-    entries.map(({ id }) => id),
-    entries.map(({ text }) => text),
-    entries.map(({ text }) => foldText(text)),
-    entries.map(({ mood }) => mood),
-    entries.map(({ category }) => category),
-    entries.map(({ tags }) => arrayLiteral(tags)),
-    entries.map(({ occurredAt }) => occurredAt ?? null),
-    entries.map(({ createdAt }) => createdAt ?? null),
-    entries.map(({ updatedAt }) => updatedAt ?? null),
-    entries.map(({ version }) => version ?? null),
-  ];
-}
-
-/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
-function arrayLiteral(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
+  return [userId, JSON.stringify(entries.map((entry) => ({ ...entry, searchText: foldText(entry.text) })))];
 }
 
 function unreachable(): never {
