@@ -8,6 +8,17 @@ import type { Request } from './load.js';
 const VERSION = 'v12.13.0';
 const FOLDER = join(STATE_FOLDER, 'bench', `vegeta-${VERSION}`);
 
+/** @returns requests/s when each of `connections` sends its next request as soon as it has a response */
+export function peakRate(
+  url: string,
+  requests: readonly Request[],
+  connections: number,
+  seconds: number,
+): number {
+  const { throughput } = attack(url, requests, ['-rate=0', `-max-workers=${connections}`], seconds);
+  return throughput;
+}
+
 /** @returns the 99th percentile, ms, of requests that arrive `rate` times a second; undefined if some failed */
 export function p99AtRate(
   url: string,
@@ -15,6 +26,18 @@ export function p99AtRate(
   rate: number,
   seconds: number,
 ): number | undefined {
+  const { success, latencies } = attack(url, requests, [`-rate=${Math.round(rate)}`], seconds);
+  return success === 1 ? latencies['99th'] / 1e6 : undefined;
+}
+
+interface Report {
+  readonly success: number;
+  readonly throughput: number;
+  /** ns */
+  readonly latencies: { readonly '99th': number };
+}
+
+function attack(url: string, requests: readonly Request[], rate: readonly string[], seconds: number): Report {
   const targets = requests.map(({ method, path, headers, body }) =>
     JSON.stringify({
       method,
@@ -23,15 +46,11 @@ export function p99AtRate(
       ...(body !== undefined && { body: Buffer.from(body).toString('base64') }),
     }),
   );
-  const attack = ['attack', '-format=json', `-rate=${Math.round(rate)}`, `-duration=${seconds}s`];
   const limits = { maxBuffer: 1024 ** 3 };
-  const results = execFileSync(program(), attack, { ...limits, input: targets.join('\n') });
+  const args = ['attack', '-format=json', ...rate, `-duration=${seconds}s`];
+  const results = execFileSync(program(), args, { ...limits, input: targets.join('\n') });
   const report = execFileSync(program(), ['report', '-type=json'], { ...limits, input: results });
-  const { success, latencies } = JSON.parse(report.toString()) as {
-    readonly success: number;
-    readonly latencies: { readonly '99th': number };
-  };
-  return success === 1 ? latencies['99th'] / 1e6 : undefined;
+  return JSON.parse(report.toString()) as Report;
 }
 
 function program(): string {
