@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createClient, orThrow, type Tokens } from '../client/src/index.js';
-import { randomEmail } from './harness/http/client.js';
-import { startService, type TestService } from './harness/http/service.js';
+import { createClient, orThrow, type Tokens } from '../../client/src/index.js';
+import { randomEmail } from '../harness/http/client.js';
+import { startService, type TestService } from '../harness/http/service.js';
 
-const ROOT = resolve(import.meta.dirname, '..');
+const ROOT = resolve(import.meta.dirname, '../..');
 const CLIENT = join(ROOT, 'client');
 const PASSWORD = 'correct horse battery';
 

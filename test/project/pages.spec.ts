@@ -3,14 +3,14 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { ROOT } from '../scripts/environment.js';
-import { freePort } from '../scripts/free-port.js';
-import { createDatabase, type TestDatabase } from './harness/database/database.js';
-import { ApiClient } from './harness/http/client.js';
-import { Program } from './harness/programs/program.js';
-import { copyProject, type ProjectCopy } from './harness/programs/project-copy.js';
-import { TEST_SECRET } from './harness/test-secret.js';
-import { until } from './harness/until.js';
+import { ROOT } from '../../scripts/environment.js';
+import { freePort } from '../../scripts/free-port.js';
+import { createDatabase, type TestDatabase } from '../harness/database/database.js';
+import { ApiClient } from '../harness/http/client.js';
+import { Program } from '../harness/programs/program.js';
+import { copyProject, type ProjectCopy } from '../harness/programs/project-copy.js';
+import { TEST_SECRET } from '../harness/test-secret.js';
+import { until } from '../harness/until.js';
 
 /** Code blocks, and the file that the line before one names. */
 const BLOCK = /(?:`(src\/[\w./-]+)`:\n\n)?```(sh|ts)\n(.*?)```/gs;
