@@ -46,7 +46,7 @@ function attack(url: string, requests: readonly Request[], rate: readonly string
       ...(body !== undefined && { body: Buffer.from(body).toString('base64') }),
     }),
   );
-  // At the end of its time vegeta cancels what is under way, and says so.
+  // Not on the terminal: at the end of an attack vegeta names each request that it cancels.
   const limits = { maxBuffer: 1024 ** 3, stdio: 'pipe' as const };
   const args = ['attack', '-format=json', ...rate, `-duration=${seconds}s`];
   const results = execFileSync(program(), args, { ...limits, input: targets.join('\n') });

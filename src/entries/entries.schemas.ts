@@ -28,7 +28,7 @@ function label(example: string) {
 export const InstantSchema = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 instant, such as 2026-03-01T08:30:00Z' })
   .transform((instant, context) => {
-    // Already so, as in every line of an export: with milliseconds, in UTC.
+    // The form of an export: UTC with milliseconds, from the year 1. Parsing it again would be a fifth of an import here.
     if (instant.length === 24 && instant.endsWith('Z') && instant >= '0001') return instant;
     const time = Date.parse(instant);
     if (time >= EARLIEST && time <= LATEST) return new Date(time).toISOString();
