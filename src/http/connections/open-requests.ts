@@ -7,7 +7,8 @@ import { whenRequestEnds } from './request-end.js';
 
 @Injectable()
 export class OpenRequests {
-  private readonly since = new Map<FastifyRequest, number>();
+  /** An array and no `Map` for the reason given in request-end.ts. */
+  private readonly open: { readonly request: FastifyRequest; readonly since: number }[] = [];
   private readonly streams = new AbortController();
   private isDraining = false;
 
@@ -40,20 +41,21 @@ export class OpenRequests {
 
   add(reply: FastifyReply): void {
     const { request } = reply;
-    this.since.set(request, performance.now());
+    const added = { request, since: performance.now() };
+    this.open.push(added);
     // The onResponse hook does not run if the client has disconnected.
-    whenRequestEnds(reply, () => this.since.delete(request));
+    whenRequestEnds(reply, () => this.open.splice(this.open.indexOf(added), 1));
   }
 
   sockets(): ReadonlySet<Socket> {
-    return new Set([...this.since.keys()].map(({ raw }) => raw.socket));
+    return new Set(this.open.map(({ request }) => request.raw.socket));
   }
 
   /** `POST /entries (312 ms)`, oldest first. Route patterns, because paths may contain user data. */
   describe(): string[] {
     const now = performance.now();
-    return [...this.since].map(
-      ([{ method, routeOptions }, since]) =>
+    return this.open.map(
+      ({ request: { method, routeOptions }, since }) =>
         `${method} ${routeOptions.url ?? 'unmatched'} (${Math.round(now - since)} ms)`,
     );
   }

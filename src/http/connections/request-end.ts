@@ -1,8 +1,12 @@
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 
-/** Callbacks for the close of a connection, one for each request without a complete response. */
-const endsBySocket = new WeakMap<Socket, Set<() => void>>();
+/**
+ * Callbacks for the close of a connection, one for each request without a complete response. An array, because a `Set`
+ * makes itself a new table every few requests, and the old one keeps what was in it until a full collection.
+ * https://github.com/nodejs/node/blob/v24.x/deps/v8/src/objects/ordered-hash-table.cc (Rehash)
+ */
+const endsBySocket = new WeakMap<Socket, (() => void)[]>();
 
 /**
  * Calls back once, when the response is sent or the connection is closed.
@@ -14,17 +18,20 @@ export function whenRequestEnds({ raw, request }: FastifyReply, callback: () => 
   const { socket } = request.raw;
   let ends = endsBySocket.get(socket);
   if (!ends) {
-    const all = new Set<() => void>();
+    const all: (() => void)[] = [];
     socket.once('close', () => {
-      for (const end of all) end();
+      for (const end of [...all]) end();
     });
     endsBySocket.set(socket, all);
     ends = all;
   }
   const pending = ends;
   const end = () => {
-    if (pending.delete(end)) callback();
+    const index = pending.indexOf(end);
+    if (index < 0) return;
+    pending.splice(index, 1);
+    callback();
   };
-  pending.add(end);
+  pending.push(end);
   raw.once('close', end);
 }
