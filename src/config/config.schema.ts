@@ -87,7 +87,9 @@ export const commandSchema = z.object({
     .describe('TLS to PostgreSQL: `require` encrypts, `verify-full` also checks the certificate.'),
   DB_POOL_SIZE: integer(1, 1000)
     .prefault('10')
-    .describe('Most connections. Health checks and short reads use one more each.'),
+    .describe(
+      'Most connections. Creating entries uses up to half as many more, health checks and short reads one each.',
+    ),
   DB_STATEMENT_TIMEOUT_MS: timeout.prefault('10000').describe('Time limit of a statement.'),
   MIGRATIONS_RUN: boolean.prefault('true').describe('Apply pending migrations at start.'),
   MIGRATIONS_DATABASE_URL: secret(

@@ -8,7 +8,7 @@ import { connectWhenReady, DatabaseUnavailableError } from './connection/databas
 import { readApplied, type AppliedMigration } from '../migrator/history/migration-history.js';
 import { MigrationStatus, StartMigrations } from './migration-status.js';
 import { migratorOptions } from './migrator-options.js';
-import { PipelinedReads } from './connection/pipelined-reads.js';
+import { Pipelined } from './connection/pipelined.js';
 import { ProbeConnection } from './connection/probe-connection.js';
 import { Sql } from './sql.js';
 import { TypeOrmLogger } from './connection/typeorm-logger.js';
@@ -35,8 +35,8 @@ class StartMigrationsModule {}
       },
     }),
   ],
-  providers: [Sql, PipelinedReads, ProbeConnection, MigrationStatus],
-  exports: [Sql, PipelinedReads, ProbeConnection, MigrationStatus, StartMigrationsModule],
+  providers: [Sql, Pipelined, ProbeConnection, MigrationStatus],
+  exports: [Sql, Pipelined, ProbeConnection, MigrationStatus, StartMigrationsModule],
 })
 export class DatabaseModule {}
 

@@ -57,7 +57,8 @@ export class Statements {
     return rows;
   }
 
-  protected send<Row extends QueryResultRow>(
+  /** Runs a statement with options of `pg`. */
+  send<Row extends QueryResultRow>(
     name: string | undefined,
     config: QueryConfig & { rowMode?: 'array' },
   ): Promise<QueryResult<Row>> {
@@ -87,7 +88,7 @@ export class Sql extends Statements {
     super(() => this.pool);
   }
 
-  protected override send<Row extends QueryResultRow>(
+  override send<Row extends QueryResultRow>(
     ...statement: Parameters<Statements['send']>
   ): Promise<QueryResult<Row>> {
     return withoutStale(() => super.send<Row>(...statement));

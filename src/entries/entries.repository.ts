@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PipelinedReads } from '../database/connection/pipelined-reads.js';
+import { Pipelined } from '../database/connection/pipelined.js';
 import { Sql, type Statements } from '../database/sql.js';
 import type { CursorPosition } from '../http/paging/cursor.js';
 import { ENTRY_COLUMNS, toEntry, type Entry, type EntryRow } from './entry-row.js';
@@ -47,6 +47,16 @@ const STATEMENTS = {
      VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8::timestamptz, now()))`,
     ENTRY_COLUMNS,
   ),
+  // For a connection that is shared: it must not wait for another transaction of the user, or for one that erases the
+  // user, so it then inserts nothing. Nor does it for the first entry.
+  insertUnlessLocked: changing(
+    `INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at)
+     SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::smallint, $6::varchar, $7::text[],
+            coalesce($8::timestamptz, now())
+       FROM journals AS journal JOIN users AS owner ON owner.id = journal.user_id WHERE journal.user_id = $2
+        FOR NO KEY UPDATE OF journal SKIP LOCKED FOR KEY SHARE OF owner SKIP LOCKED`,
+    ENTRY_COLUMNS,
+  ),
   find: `SELECT ${ENTRY_COLUMNS} FROM entries WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL`,
   // READ COMMITTED reads the row again after it waited for a concurrent patch, so omitted fields keep the values of
   // that patch.
@@ -90,7 +100,7 @@ const STATEMENTS = {
 export class EntriesRepository {
   constructor(
     private readonly sql: Sql,
-    private readonly reads: PipelinedReads,
+    private readonly pipelined: Pipelined,
   ) {}
 
   /** @param statements of the surrounding transaction, if any */
@@ -98,16 +108,18 @@ export class EntriesRepository {
     id: string,
     userId: string,
     { text, mood, category, tags, occurredAt }: EntryCreate,
-    statements: Statements = this.sql,
+    statements?: Statements,
   ): Promise<Entry> {
     const values = [id, userId, text, foldText(text), mood, category, tags, occurredAt ?? null];
-    const created = await this.one('insert', values, statements);
+    const created =
+      (!statements && (await this.one('insertUnlessLocked', values, this.pipelined.writes))) ||
+      (await this.one('insert', values, statements));
     if (!created) throw new Error('INSERT returned no row');
     return created;
   }
 
   find(id: string, userId: string): Promise<Entry | undefined> {
-    return this.one('find', [id, userId], this.reads);
+    return this.one('find', [id, userId], this.pipelined.reads);
   }
 
   update(
@@ -154,7 +166,9 @@ export class EntriesRepository {
 
   /** Revision of the user's journal. */
   async revision(userId: string): Promise<string> {
-    const [row] = await this.reads.queryTexts<[string]>('entries-revision', STATEMENTS.revision, [userId]);
+    const [row] = await this.pipelined.reads.queryTexts<[string]>('entries-revision', STATEMENTS.revision, [
+      userId,
+    ]);
     return row?.[0] ?? '0';
   }
 
@@ -197,7 +211,7 @@ export class EntriesRepository {
       ? undefined
       : `entries-list-${trash}-${sort}-${after ? 'after' : offset > 0 ? 'offset' : 'first'}`;
     // Filters and an offset may read many rows for one page.
-    const statements = name === undefined || offset > 0 ? this.sql : this.reads;
+    const statements = name === undefined || offset > 0 ? this.sql : this.pipelined.reads;
     let rows = await statements.queryTexts<EntryRow>(
       name,
       `SELECT ${ENTRY_COLUMNS}, ${REVISION} FROM entries WHERE ${where} ${end}`,

@@ -28,16 +28,16 @@ export class IdempotencyService {
   ) {}
 
   /**
-   * @param work runs in a transaction if there is a key, and not at all if its response is stored
+   * @param work gets the statements of a transaction if there is a key, and does not run if its response is stored
    * @throws {UnauthorizedException} if the user was erased meanwhile
    * @throws {ConflictException} while the first request with this key is in progress
    * @throws {UnprocessableEntityException} if the key was used for a different request
    */
   async run(
     { userId, route, key, body }: IdempotentRequest,
-    work: (statements: Statements) => Promise<StoredResponse>,
+    work: (statements?: Statements) => Promise<StoredResponse>,
   ): Promise<IdempotentResponse> {
-    if (key === undefined) return { ...(await work(this.sql)), isReplayed: false };
+    if (key === undefined) return { ...(await work()), isReplayed: false };
     const hash = createHash('sha256')
       .update(`${route}\n${JSON.stringify(body)}`)
       .digest();

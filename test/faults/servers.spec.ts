@@ -197,7 +197,9 @@ describe('a client that disconnects', () => {
     await lock.connect();
     const body = JSON.stringify({ text: 'sent, and gone', mood: 5 });
     try {
-      await lock.query('BEGIN; LOCK TABLE entries IN SHARE MODE');
+      await lock.query('BEGIN');
+      // Then each create waits on a connection of its own.
+      await lock.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [client.account.userId]);
       const sockets = Array.from({ length: 3 }, () => send(head(body.length) + body));
       await until('two wait for the lock', async () => {
         const rows = await service.database.query(
@@ -224,7 +226,7 @@ describe('a client that disconnects', () => {
       await lock.query('BEGIN; LOCK TABLE entries IN ACCESS EXCLUSIVE MODE');
       const given = Array.from({ length: 3 }, () => new AbortController());
       const gone = given.map(({ signal }) =>
-        fetch(`${other.url}/entries`, {
+        fetch(`${other.url}/entries?category=work`, {
           signal,
           headers: { authorization: `Bearer ${client.account.accessToken}` },
         }).catch(() => 'gone'),

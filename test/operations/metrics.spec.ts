@@ -77,8 +77,9 @@ describe('GET /metrics', () => {
   it("has the pool's connections, and who waits for one", async () => {
     const lock = new Client({ connectionString: service.database.url });
     await lock.connect();
-    await lock.query('BEGIN; LOCK TABLE entries IN ACCESS EXCLUSIVE MODE');
-    // Of five connections, each waits for the lock with a request of its own.
+    await lock.query('BEGIN');
+    // Of five connections, each then waits for the lock with a request of its own.
+    await lock.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [ada.account.userId]);
     const requests = Array.from({ length: 7 }, () => ada.post('/entries', ENTRY));
     // And whatever the service asks by itself meanwhile.
     await until('two wait', async () => ((await valueOf('database_pool{state="waiting"}')) ?? 0) >= 2);
