@@ -52,7 +52,7 @@ export class SharedConnection {
       cork(lease, client);
       return await client.query<Row>(config);
     } catch (error) {
-      if (isDatabaseUnavailable(error)) {
+      if (client && isDatabaseUnavailable(error)) {
         lease.broken = true;
         lease.end();
       }
