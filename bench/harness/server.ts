@@ -12,7 +12,7 @@ export type Settings = Readonly<Record<string, string>>;
 export const BUILT_SERVICE = join(ROOT, 'dist', 'main.js');
 
 /** What the image gives `node`, from the Dockerfile's `CMD`. */
-const NODE_OPTIONS = optionsOfImage();
+const IMAGE_OPTIONS = optionsOfImage();
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
@@ -33,7 +33,7 @@ export function startService(databaseUrl: string, settings: Settings = {}, progr
 
 /** @param program our main.js, built or bundled */
 export function commandOf(program: string): readonly string[] {
-  return [process.execPath, ...NODE_OPTIONS, program];
+  return [process.execPath, ...IMAGE_OPTIONS, program];
 }
 
 function optionsOfImage(): string[] {

@@ -57,8 +57,7 @@ export class Statements {
     return rows;
   }
 
-  /** Runs a statement with options of `pg`. */
-  send<Row extends QueryResultRow>(
+  protected send<Row extends QueryResultRow>(
     name: string | undefined,
     config: QueryConfig & { rowMode?: 'array' },
   ): Promise<QueryResult<Row>> {
@@ -88,7 +87,7 @@ export class Sql extends Statements {
     super(() => this.pool);
   }
 
-  override send<Row extends QueryResultRow>(
+  protected override send<Row extends QueryResultRow>(
     ...statement: Parameters<Statements['send']>
   ): Promise<QueryResult<Row>> {
     return withoutStale(() => super.send<Row>(...statement));

@@ -47,8 +47,8 @@ const STATEMENTS = {
      VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8::timestamptz, now()))`,
     ENTRY_COLUMNS,
   ),
-  // For a connection that is shared: it must not wait for another transaction of the user, or for one that erases the
-  // user, so it then inserts nothing. Nor does it for the first entry.
+  // For a connection that is shared, so it must not wait: it inserts nothing while another transaction writes to the
+  // journal or erases the user, nor for the first entry of a user, who has no journal yet.
   insertUnlessLocked: changing(
     `INSERT INTO entries (id, user_id, text, search_text, mood, category, tags, occurred_at)
      SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::smallint, $6::varchar, $7::text[],

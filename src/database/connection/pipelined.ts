@@ -42,10 +42,10 @@ export class Pipelined implements OnApplicationShutdown {
     this.pool = new pg.Pool(options);
     // The next statement reports it.
     this.pool.on('error', () => {});
-    const connections = (length: number) =>
-      Array.from({ length }, () => new SharedConnection(this.pool, () => sql.pool));
-    this.reads = new SharedStatements(connections(1), sql);
-    this.writes = new SharedStatements(connections(writers));
+    const connections = (length: number, repeatable: boolean) =>
+      Array.from({ length }, () => new SharedConnection(this.pool, () => sql.pool, repeatable));
+    this.reads = new SharedStatements(connections(1, true));
+    this.writes = new SharedStatements(connections(writers, false));
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -54,35 +54,18 @@ export class Pipelined implements OnApplicationShutdown {
 }
 
 class SharedStatements extends Statements {
-  constructor(
-    connections: readonly SharedConnection[],
-    /** Where statements are sent again that a lost connection has failed. */
-    private readonly again?: Statements,
-  ) {
+  constructor(connections: readonly SharedConnection[]) {
     // Of the pool's forms of query, statements use one.
     super(() => leastBusy(connections) as unknown as Pick<Pool, 'query'>);
   }
 
-  override async send<Row extends QueryResultRow>(
+  protected override send<Row extends QueryResultRow>(
     ...statement: Parameters<Statements['send']>
   ): Promise<QueryResult<Row>> {
-    try {
-      return await withoutStale(() => super.send<Row>(...statement));
-    } catch (error) {
-      if (!this.again || !isLost(error)) throw error;
-      return this.again.send<Row>(...statement);
-    }
+    return withoutStale(() => super.send<Row>(...statement));
   }
 }
 
 function leastBusy(connections: readonly SharedConnection[]): SharedConnection {
   return connections.reduce((least, each) => (each.waiting < least.waiting ? each : least));
-}
-
-function isLost(error: unknown): boolean {
-  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
-  return (
-    ['57P01', '57P02', 'ECONNRESET', 'EPIPE'].includes(code) ||
-    /^(Connection terminated unexpectedly|Client has encountered a connection error)/.test(message)
-  );
 }

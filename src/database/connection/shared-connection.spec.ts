@@ -26,7 +26,7 @@ describe('SharedConnection', () => {
     (await connection.query<{ pid: number }>(statement)).rows[0]!.pid;
 
   it('sends a statement before the last one is answered, on one connection', async () => {
-    const connection = new SharedConnection(pool, () => other);
+    const connection = new SharedConnection(pool, () => other, false);
     const slow = pidOf(connection, SLOW);
     const next = pidOf(connection);
     expect(connection.waiting).toBe(2);
@@ -34,13 +34,13 @@ describe('SharedConnection', () => {
   });
 
   it('gives the connection back to the pool when nothing waits', async () => {
-    const connection = new SharedConnection(pool, () => other);
+    const connection = new SharedConnection(pool, () => other, false);
     await pidOf(connection);
     expect([connection.waiting, pool.idleCount]).toEqual([0, pool.totalCount]);
   });
 
   it('gives it back after a statement that failed', async () => {
-    const connection = new SharedConnection(pool, () => other);
+    const connection = new SharedConnection(pool, () => other, false);
     const [failed, fine] = await Promise.allSettled([
       connection.query({ text: 'SELECT 1 / 0' }),
       pidOf(connection),
@@ -50,7 +50,7 @@ describe('SharedConnection', () => {
   });
 
   it('takes another connection after a loss', async () => {
-    const connection = new SharedConnection(pool, () => other);
+    const connection = new SharedConnection(pool, () => other, false);
     const lost = pidOf(connection);
     const slow = expect(connection.query(SLOW)).rejects.toThrow();
     await other.query('SELECT pg_terminate_backend($1)', [await lost]);
@@ -63,7 +63,7 @@ describe('SharedConnection', () => {
     await database.query('CREATE TABLE locked ()');
     const holder = await other.connect();
     await holder.query('BEGIN; LOCK TABLE locked IN ACCESS EXCLUSIVE MODE');
-    const connection = new SharedConnection(pool, () => other);
+    const connection = new SharedConnection(pool, () => other, false);
     await connection.query({ text: "SET statement_timeout = '100ms'" });
     const count = { name: 'count', text: 'SELECT count(*)::int AS count FROM locked' };
     const first = expect(connection.query(count)).rejects.toMatchObject({ code: '57014' });
@@ -78,7 +78,7 @@ describe('SharedConnection', () => {
   it('uses the other pool while there is no connection, and tries again a second later', async () => {
     const port = await freePort();
     const closed = new pg.Pool({ host: '127.0.0.1', port, pipeline: true });
-    const connection = new SharedConnection(closed, () => other);
+    const connection = new SharedConnection(closed, () => other, false);
     expect(await pidOf(connection)).toBeGreaterThan(0);
 
     let attempts = 0;

@@ -31,10 +31,12 @@ export class SharedConnection {
   /**
    * @param pool of clients in pipeline mode
    * @param otherwise runs the statements while there is no connection
+   * @param repeatable whether a statement can be sent again, to the other pool, when a lost connection failed it
    */
   constructor(
     private readonly pool: Pool,
     private readonly otherwise: () => Pool,
+    private readonly repeatable: boolean,
   ) {}
 
   /** Statements that wait for their answer. */
@@ -52,12 +54,17 @@ export class SharedConnection {
       cork(lease, client);
       return await client.query<Row>(config);
     } catch (error) {
-      if (client && isDatabaseUnavailable(error)) {
+      const isLost = client !== undefined && isDatabaseUnavailable(error);
+      if (isLost) {
         lease.broken = true;
         lease.end();
       }
+      const { code, message } = error as { code?: unknown; message?: string };
       // The one before it was to prepare it, but failed: while a table is locked, for example.
-      if ((error as { code?: unknown } | null)?.code !== NOT_PREPARED) throw error;
+      const isUnsent = code === NOT_PREPARED;
+      // After a timeout, it was waited for in full already.
+      const isRepeatable = isLost && this.repeatable && message !== 'Query read timeout';
+      if (!isUnsent && !isRepeatable) throw error;
       return await this.otherwise().query<Row>(config);
     } finally {
       lease.waiting -= 1;
