@@ -172,6 +172,31 @@ describe('the query plans for a user with 16 000 entries', () => {
   });
 
   it.each([
+    ['', 'entries_user_id_occurred_at_idx'],
+    ['?limit=100&sort=createdAt', 'entries_user_id_created_at_idx'],
+    ['?sort=occurredAt&cursor', 'entries_user_id_occurred_at_idx'],
+  ])('GET /entries%s: its plan, by %s, is kept for all users and limits', async (query, index) => {
+    const [plain, cursor] = query.split('&cursor');
+    const path = `/entries${plain}${cursor === undefined ? '' : `&cursor=${await middle('&sort=occurredAt')}`}`;
+    sent = [];
+    expect((await ada.get(path)).status).toBe(200);
+    const { text, values } = sent.find((each) => each.text.includes('FROM entries'))!;
+    const client = new Client({ connectionString: service.database.url });
+    await client.connect();
+    try {
+      // PostgreSQL decides after five.
+      for (let time = 0; time < 10; time += 1) await client.query({ name: 'list', text, values: values! });
+      const { rows } = await client.query('SELECT generic_plans::int FROM pg_prepared_statements');
+      expect(rows).toEqual([{ generic_plans: 5 }]);
+      const given = values!.map((value) => client.escapeLiteral(String(value)));
+      const plan = await client.query(`EXPLAIN EXECUTE list (${given.join()})`);
+      expect(JSON.stringify(plan.rows)).toContain(index);
+    } finally {
+      await client.end();
+    }
+  });
+
+  it.each([
     ['ndjson', 'entries_user_id_created_at_idx'],
     ['markdown', 'entries_user_id_occurred_at_idx'],
   ])('GET /entries/export?format=%s: by %s, and no more than a batch at a time', async (format, index) => {

@@ -1,7 +1,10 @@
 import * as z from 'zod';
 import { wholeNumber } from '../validation/whole-number.schema.js';
 
-export const LimitSchema = wholeNumber(1, 100, undefined, { default: 20 }).default(20);
+/** Most items of a page. */
+export const MAX_LIMIT = 100;
+
+export const LimitSchema = wholeNumber(1, MAX_LIMIT, undefined, { default: 20 }).default(20);
 
 export const CursorSchema = z
   .string()
