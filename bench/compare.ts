@@ -184,7 +184,9 @@ async function measure(name: string, programs: readonly Program[]): Promise<void
 /** Of the peak with this load, which takes more of the processor than wrk: 70 % of wrk's peak would be all that is left. */
 function p99AtShares({ server }: Program, requests: readonly Request[]): number[] {
   const peak = peakRate(server.url, requests, connections, seconds);
-  return AT_SHARES.map((share) => p99AtRate(server.url, requests, peak * share, seconds) ?? Infinity);
+  return AT_SHARES.map(
+    (share) => p99AtRate(server.url, requests, connections, peak * share, seconds) ?? Infinity,
+  );
 }
 
 async function peakOf(

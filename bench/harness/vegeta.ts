@@ -19,14 +19,19 @@ export function peakRate(
   return throughput;
 }
 
-/** @returns the 99th percentile, ms, of requests that arrive `rate` times a second; undefined if some failed */
+/**
+ * @returns the 99th percentile, ms, of requests that arrive `rate` times a second and wait for one of `connections`;
+ * undefined if some failed
+ */
 export function p99AtRate(
   url: string,
   requests: readonly Request[],
+  connections: number,
   rate: number,
   seconds: number,
 ): number | undefined {
-  const { success, latencies } = attack(url, requests, [`-rate=${Math.round(rate)}`], seconds);
+  const limits = [`-rate=${Math.round(rate)}`, `-max-connections=${connections}`];
+  const { success, latencies } = attack(url, requests, limits, seconds);
   return success === 1 ? latencies['99th'] / 1e6 : undefined;
 }
 
