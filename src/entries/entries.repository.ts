@@ -217,8 +217,8 @@ export class EntriesRepository {
     const statements = isShort ? this.pipelined.reads : this.sql;
     let rows = await statements.queryTexts<EntryRow>(
       name,
-      // PostgreSQL takes a parameter of LIMIT for a tenth of the rows, and would plan each list anew, for its own limit:
-      // half of the time that it needs for one. So it gets a number too.
+      // If its LIMIT is a parameter alone, PostgreSQL expects a tenth of all rows and does not keep the plan: planning
+      // each list anew is half of its time. A number bounds what it expects.
       isShort
         ? `SELECT * FROM (${select} ${order} LIMIT ${MAX_LIMIT + 1}) AS page ${end}`
         : `${select} ${end}`,

@@ -184,7 +184,7 @@ describe('the query plans for a user with 16 000 entries', () => {
     const client = new Client({ connectionString: service.database.url });
     await client.connect();
     try {
-      // PostgreSQL decides after five.
+      // PostgreSQL plans the first five for their values, and then decides.
       for (let time = 0; time < 10; time += 1) await client.query({ name: 'list', text, values: values! });
       const { rows } = await client.query('SELECT generic_plans::int FROM pg_prepared_statements');
       expect(rows).toEqual([{ generic_plans: 5 }]);

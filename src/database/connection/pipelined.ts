@@ -11,9 +11,9 @@ import { SharedConnection } from './shared-connection.js';
 const CONNECT_TIMEOUT_MS = 1000;
 
 /**
- * Short statements of all requests on few connections that are pipelined: a third more lists and half as many creates
- * again as over the pool (docs/performance.md). They have a pool of their own, because statements that are not short, or
- * wait for a lock, may take all connections of the other.
+ * Short statements of all requests on few connections that are pipelined: a third more lists and creates than over the
+ * pool (docs/performance.md). They have a pool of their own, because statements that are not short, or wait for a lock,
+ * may take all connections of the other.
  */
 @Injectable()
 export class Pipelined implements OnApplicationShutdown {
