@@ -68,6 +68,7 @@ const VERSIONS: readonly {
     gains: { users: { email_verified_at: null } },
     fill: fillVerified,
   },
+  { migration: 'LengthenPendingListOfSearch1796047220675', gains: {}, fill: fillVerified },
 ];
 
 async function fillBase(database: Connection, passwordHash: string, folded = false): Promise<void> {
