@@ -18,7 +18,7 @@ import type { EntriesCommand, ExportCommand, ImportCommand } from '../../src/cli
 import { describeFailure } from '../../src/cli/run-command.js';
 import { runEntriesCommand } from '../../src/cli/run-entries-command.js';
 import { loadCommandConfig } from '../../src/config/config.js';
-import { exportMarkdown, unzipTexts } from '../harness/entries/transfer.js';
+import { BATCH_ROWS, exportMarkdown, unzipTexts } from '../harness/entries/transfer.js';
 import { startService, type TestService } from '../harness/http/service.js';
 import type { ApiClient } from '../harness/http/client.js';
 import { createDatabase } from '../harness/database/database.js';
@@ -195,14 +195,14 @@ describe('entries export and import', () => {
       args: ['entries', 'import', '--user', ada.account.email, '--format', 'ndjson', '-'],
     });
     const line = (n: number) => `${JSON.stringify({ text: `entry ${n}`, mood: 1 })}\n`;
-    program.process.stdin!.write(Array.from({ length: 1999 }, (_, n) => line(n)).join(''));
+    program.process.stdin!.write(Array.from({ length: 4 * BATCH_ROWS - 1 }, (_, n) => line(n)).join(''));
     const stored = async () =>
       (await service.database.query('SELECT FROM entries WHERE user_id = $1', [ada.account.userId])).length;
-    await until('three batches are there', async () => (await stored()) === 1500);
+    await until('three batches are there', async () => (await stored()) === 3 * BATCH_ROWS);
     program.process.kill('SIGINT');
     expect(await program.exited).toEqual({ code: 130, signal: null });
     expect(program.stderr).toContain('SIGINT: stopped; imported entries are kept');
-    expect(await stored()).toBe(1500);
+    expect(await stored()).toBe(3 * BATCH_ROWS);
   });
 });
 

@@ -12,8 +12,8 @@ import { EntryImportSchema, type EntryImportFields, type ImportReport } from './
 import { atOnce, type Turn } from './transfer-admission.js';
 
 /** Limits of one statement. */
-const BATCH_ROWS = 500;
-const BATCH_CHARACTERS = 128 * 1024;
+const BATCH_ROWS = 1000;
+const BATCH_CHARACTERS = 256 * 1024;
 
 const MAX_ERRORS = 100;
 /** Messages for one line. */

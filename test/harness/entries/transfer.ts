@@ -9,7 +9,7 @@ export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';
 
 /** Of src/entries/transfer/import.service.ts. */
-export const BATCH_ROWS = 500;
+export const BATCH_ROWS = 1000;
 
 export function toNdjson(...values: readonly unknown[]): string {
   return values.map((value) => `${JSON.stringify(value)}\n`).join('');
