@@ -7,9 +7,9 @@ export function percentile(numbers: readonly number[], percent: number): number 
 }
 
 /** The median, with the least and the most. */
-export function medianAndRange(numbers: readonly number[]): string {
+export function medianAndRange(numbers: readonly number[], decimals = 0): string {
   const [mid, least, most] = [median(numbers), Math.min(...numbers), Math.max(...numbers)];
-  return `${mid.toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
+  return `${mid.toFixed(decimals)} (${least.toFixed(decimals)}–${most.toFixed(decimals)})`;
 }
 
 /** Prints a Markdown table; all columns but the first hold numbers. */
