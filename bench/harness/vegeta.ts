@@ -49,7 +49,7 @@ function attack(url: string, requests: readonly Request[], rate: readonly string
     header: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
     ...(body !== undefined && { body: Buffer.from(body).toString('base64') }),
   }));
-  // It drops a line that has no end.
+  // vegeta ignores a last line without a line feed.
   const input = targets.map((target) => `${JSON.stringify(target)}\n`).join('');
   // Not on the terminal: at the end of an attack vegeta names each request that it cancels.
   const limits = { maxBuffer: 1024 ** 3, stdio: 'pipe' as const };

@@ -12,7 +12,7 @@ export function foldText(text: string): string {
     .toUpperCase()
     .toLowerCase()
     .replaceAll('ς', 'σ')
-    .replace(/\s{2,}|[^\S ]/g, ' ');
+    .replace(/\s+/g, ' ');
 }
 
 export interface SearchTerms {
