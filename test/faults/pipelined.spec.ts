@@ -33,10 +33,11 @@ describe('the connections that requests share', () => {
   const terminate = () => service.database.query(`SELECT pg_terminate_backend(pid) ${CONNECTIONS}`);
   const entriesOf = async (user: ApiClient) => (await user.get('/entries?limit=1')).body.total as number;
 
-  it('are two, however many requests there are', async () => {
+  // One will do when the reads end before the first create is sent.
+  it('are one or two, however many requests there are', async () => {
     const [reads, creates] = await Promise.all([read(100), create(ada, 100)]);
     expect([reads, new Set(creates)]).toEqual([new Set([200]), new Set([201])]);
-    expect(await pids()).toHaveLength(2);
+    expect([1, 2]).toContain((await pids()).length);
   });
 
   it('are lost under load: no read fails, and others take their place', async () => {
