@@ -33,7 +33,7 @@ describe('the connections that requests share', () => {
   const terminate = () => service.database.query(`SELECT pg_terminate_backend(pid) ${CONNECTIONS}`);
   const entriesOf = async (user: ApiClient) => (await user.get('/entries?limit=1')).body.total as number;
 
-  // One will do when the reads end before the first create is sent.
+  // Creates use the connection of the reads if these have ended before the first create is sent.
   it('are one or two, however many requests there are', async () => {
     const [reads, creates] = await Promise.all([read(100), create(ada, 100)]);
     expect([reads, new Set(creates)]).toEqual([new Set([200]), new Set([201])]);
