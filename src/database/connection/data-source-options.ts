@@ -8,6 +8,7 @@ import {
   queryTimeoutMs,
 } from '../../migrator/connection/connection-options.js';
 import { NamingStrategy } from '../naming-strategy.js';
+import { RequestClient } from './request-client.js';
 
 export function dataSourceOptions(database: DatabaseConfig) {
   return {
@@ -19,6 +20,7 @@ export function dataSourceOptions(database: DatabaseConfig) {
     poolSize: database.poolSize,
     extra: {
       ...KEEP_ALIVE,
+      Client: RequestClient,
       statement_timeout: database.statementTimeoutMs,
       query_timeout: queryTimeoutMs(database),
       onConnect: (client: ClientBase) => prepareSession(client, database.statementTimeoutMs),

@@ -5,6 +5,7 @@ import { Config } from '../../config/config.js';
 import { clientConfig } from '../../migrator/connection/connection-options.js';
 import { Sql, Statements, withoutStale } from '../sql.js';
 import { prepareSession } from './data-source-options.js';
+import { RequestClient } from './request-client.js';
 import { SharedConnection } from './shared-connection.js';
 
 /** ms. Short, because the statement then goes to the other pool, which tries again. */
@@ -30,6 +31,7 @@ export class Pipelined implements OnApplicationShutdown {
     const writers = Math.ceil(database.poolSize / 2);
     const options = {
       ...clientConfig(database, `${SERVICE_NAME} pipelined`),
+      Client: RequestClient,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: database.statementTimeoutMs,
       // The pool waits for it.
