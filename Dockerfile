@@ -14,7 +14,7 @@ RUN npm run --silent bundle -- dist /app
 # Node's compile cache makes a start a quarter faster. It depends on user, path and options, so the program starts here as
 # it will in the container; without settings it exits with 78 once all modules are loaded. The cache is read-only afterwards.
 RUN mkdir /app/compile-cache && chown node /app/compile-cache && \
-    su node -s /bin/sh -c 'NODE_COMPILE_CACHE=/app/compile-cache NODE_ENV=production node --no-allocation-site-pretenuring /app/dist/main.js' 2>/dev/null; \
+    su node -s /bin/sh -c 'NODE_COMPILE_CACHE=/app/compile-cache NODE_ENV=production node /app/dist/main.js' 2>/dev/null; \
     [ $? -eq 78 ] && ls /app/compile-cache/*-1000 >/dev/null && \
     chown -R root:root /app/compile-cache && chmod -R u=rwX,go=rX /app/compile-cache
 
@@ -29,9 +29,8 @@ STOPSIGNAL SIGTERM
 # The start period is how long the app waits for its database. /health takes at most 2 s.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "require('node:http').get({ port: process.env.PORT, path: '/health', timeout: 3000 }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))"]
-# node as process 1 handles signals itself. npm would exit with an error at SIGTERM. The option keeps V8 from creating rows
-# as old objects, which made its pauses five times as long (docs/performance.md).
-CMD ["node", "--no-allocation-site-pretenuring", "dist/main.js"]
+# node as process 1 handles signals itself. npm would exit with an error at SIGTERM.
+CMD ["node", "dist/main.js"]
 ARG VERSION=development
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="entries" \

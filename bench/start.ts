@@ -8,7 +8,7 @@ import { bench } from './harness/bench.js';
 import { options } from './harness/options.js';
 import { buildPeer } from './harness/peers.js';
 import { median, medianAndRange, printTable } from './harness/report.js';
-import { commandOf, Server, serviceSettings, type Settings } from './harness/server.js';
+import { Server, serviceSettings, type Settings } from './harness/server.js';
 
 /**
  * How long our image's program takes to start, and its memory at rest, beside a bare Nest, Fastify and TypeORM application:
@@ -22,7 +22,7 @@ if (!existsSync(bundle)) throw new Error('no bundle: run npm run bundle');
 // As in the image, no node_modules is to be found: @nestjs/typeorm would load all of an unbundled TypeORM too.
 const folder = mkdtempSync(join(tmpdir(), 'entries-bench-'));
 cpSync(bundle, join(folder, 'entries'), { recursive: true });
-const ours = commandOf(join(folder, 'entries', 'dist', 'main.js'));
+const ours = [process.execPath, join(folder, 'entries', 'dist', 'main.js')];
 const [, bareFile = ''] = await buildPeer('nest-fastify-bare', 'bundle');
 copyFileSync(bareFile, join(folder, 'bare.mjs'));
 const bare = [process.execPath, join(folder, 'bare.mjs')];

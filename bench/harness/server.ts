@@ -11,9 +11,6 @@ export type Settings = Readonly<Record<string, string>>;
 
 export const BUILT_SERVICE = join(ROOT, 'dist', 'main.js');
 
-/** What the image gives `node`, from the Dockerfile's `CMD`. */
-const IMAGE_OPTIONS = optionsOfImage();
-
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** The resolution of a measured boot time. */
@@ -28,17 +25,7 @@ process.once('exit', () => {
 
 /** Starts our service, set up as in production but without rate limits. */
 export function startService(databaseUrl: string, settings: Settings = {}, program = BUILT_SERVICE) {
-  return Server.start(commandOf(program), serviceSettings(databaseUrl, settings));
-}
-
-/** @param program our main.js, built or bundled */
-export function commandOf(program: string): readonly string[] {
-  return [process.execPath, ...IMAGE_OPTIONS, program];
-}
-
-function optionsOfImage(): string[] {
-  const [, command = '[]'] = /^CMD (.+)$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
-  return (JSON.parse(command) as string[]).filter((part) => part.startsWith('--'));
+  return Server.start([process.execPath, program], serviceSettings(databaseUrl, settings));
 }
 
 export function serviceSettings(databaseUrl: string, settings: Settings = {}): Settings {
