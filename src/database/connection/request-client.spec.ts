@@ -19,7 +19,7 @@ describe.each([{ pipeline: false }, { pipeline: true }])('RequestClient, pipelin
     await database.drop();
   });
 
-  it('takes a text or a config, with and without values, and gives a promise or calls back', async () => {
+  it('takes a text or a config, with or without values, and returns a promise or calls back', async () => {
     const byPromise = [
       await client.query('SELECT 1 AS n'),
       await client.query('SELECT $1::int AS n', [1]),
@@ -31,12 +31,14 @@ describe.each([{ pipeline: false }, { pipeline: true }])('RequestClient, pipelin
       await called((done) => client.query({ text: 'SELECT 1 AS n' }, done)),
     ];
     for (const { rows } of [...byPromise, ...byCallback]) expect(rows).toEqual([{ n: 1 }]);
+    const submitted = client.query(new pg.Query<{ n: number }>('SELECT 1 AS n'));
+    expect(await once(submitted, 'row')).toMatchObject([{ n: 1 }, {}]);
   });
 
   it('fails a statement with the error of PostgreSQL, whose stack leads to the caller', async () => {
     const error = await select('nothing').catch((failure: unknown) => failure as Error & { code?: string });
     expect(error).toMatchObject({ code: '42703', message: 'column "nothing" does not exist' });
-    expect((error as Error).stack).toContain('select');
+    expect((error as Error).stack).toMatch(/at (async )?select .*request-client\.spec/);
     await expect(called((done) => client.query('SELECT nothing', done))).rejects.toThrow(/does not exist/);
   });
 

@@ -3,22 +3,24 @@ import { Client, type ClientConfig, type Connection, type QueryResult } from 'pg
 type Callback = (error: Error | undefined, result: QueryResult) => void;
 
 /**
- * pg's client for statements of requests, without a function that pg assigns to a property of each query. V8 allocates
- * such functions as old objects, which keep all that they refer to, such as the rows, until a full collection: 13 KB of
- * each list outlived the collections of young objects, which took 11 ms in place of 1.5 (docs/performance.md).
+ * pg's client, but each query gets its callback as an argument. pg would assign a function to a property of the query, and
+ * V8 allocates such a function as an old object, which keeps the rows and whatever else it refers to until a full
+ * collection: 13 KB of each list outlived the collections of young objects, which took 11 ms in place of 1.5
+ * (docs/performance.md).
  * https://github.com/nodejs/node/blob/v24.x/deps/v8/src/parsing/parser.h (CheckAssigningFunctionLiteralToProperty)
  */
 export class RequestClient extends Client {
   private readonly timeoutMs: number;
 
-  /** @param config whose `query_timeout`, in ms, ends the connection: PostgreSQL itself is to end statements before */
+  /** @param config whose `query_timeout`, ms, ends the connection; `statement_timeout` is to end a statement before that */
   constructor(config: ClientConfig = {}) {
     super(config);
     this.timeoutMs = config.query_timeout ?? 0;
+    // Otherwise pg times each query itself, with such a function.
     this.internals.connectionParameters.query_timeout = 0;
   }
 
-  /** The forms of pg's own, with a callback or a promise. */
+  /** All forms of pg's own. Streams and cursors, which have a `submit`, are left to pg and have no timeout. */
   override query(statement: unknown, values?: unknown, callback?: unknown): never {
     const send = super.query.bind(this) as (...args: unknown[]) => never;
     if (typeof (statement as { submit?: unknown }).submit === 'function')
@@ -53,7 +55,7 @@ export class RequestClient extends Client {
     };
   }
 
-  /** Of pg's class, but not of its types. */
+  /** What pg's types leave out. */
   private get internals() {
     return this as unknown as { connection: Connection; connectionParameters: { query_timeout: number } };
   }

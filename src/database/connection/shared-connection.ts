@@ -62,7 +62,7 @@ export class SharedConnection {
       const { code, message } = error as { code?: unknown; message?: string };
       // The one before it was to prepare it, but failed: while a table is locked, for example.
       const isUnsent = code === NOT_PREPARED;
-      // After a timeout, it was waited for in full already.
+      // After a timeout, PostgreSQL most likely hangs, and the other pool would wait for as long again.
       const isRepeatable = isLost && this.repeatable && message !== 'Query read timeout';
       if (!isUnsent && !isRepeatable) throw error;
       return await this.otherwise().query<Row>(config);
