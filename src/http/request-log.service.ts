@@ -69,15 +69,16 @@ export class RequestLogService {
     this.logger[levelOf(isComplete ? status : 0, route)](
       {
         requestId,
-        ...(userId !== undefined && { userId }),
+        userId,
         method: request.method,
         route,
-        // An aborted request has no status.
-        ...(isComplete ? { status } : { aborted: true }),
+        // An aborted request has no status. The logger leaves out what is undefined.
+        status: isComplete ? status : undefined,
+        aborted: isComplete ? undefined : true,
         durationMs: Math.round(durationMs * 100) / 100,
         bytes: isComplete ? (lengthOf(request, reply) ?? sent()) : sent(),
         cacheHits,
-        ...(refusal !== undefined && { refusal }),
+        refusal,
       },
       'request',
     );
