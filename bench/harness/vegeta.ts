@@ -3,10 +3,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { STATE_FOLDER } from '../../scripts/environment.js';
 import type { Request } from './load.js';
+import { percentile } from './report.js';
 
 /** https://github.com/tsenart/vegeta: sends at a fixed rate, whether or not earlier requests were answered. */
 const VERSION = 'v12.13.0';
 const FOLDER = join(STATE_FOLDER, 'bench', `vegeta-${VERSION}`);
+
+/** Not on the terminal: at the end of an attack vegeta names each request that it cancels. */
+const QUIET = { maxBuffer: 1024 ** 3, stdio: 'pipe' } as const;
 
 /** @returns requests/s when each of `connections` sends its next request as soon as it has a response */
 export function peakRate(
@@ -15,34 +19,40 @@ export function peakRate(
   connections: number,
   seconds: number,
 ): number {
-  const { throughput } = attack(url, requests, ['-rate=0', `-max-workers=${connections}`], seconds);
+  const results = attack(url, requests, ['-rate=0', `-max-workers=${connections}`], seconds);
+  const { throughput } = JSON.parse(report(['report', '-type=json'], results)) as { throughput: number };
   return throughput;
 }
 
 /**
- * @returns the 99th percentile, ms, of requests that arrive `rate` times a second and wait for one of `connections`;
- * undefined if some failed
+ * @returns for each of `seconds`, the 99th percentile, ms, of requests that arrive `rate` times a second and wait for one
+ * of `connections`; Infinity for all if one failed. The second before, in which the connections open, is left out
  */
-export function p99AtRate(
+export function p99sAtRate(
   url: string,
   requests: readonly Request[],
   connections: number,
   rate: number,
   seconds: number,
-): number | undefined {
+): number[] {
   const limits = [`-rate=${Math.round(rate)}`, `-max-connections=${connections}`];
-  const { success, latencies } = attack(url, requests, limits, seconds);
-  return success === 1 ? latencies['99th'] / 1e6 : undefined;
+  const results = attack(url, requests, limits, seconds + 1);
+  // Time, ns since 1970; status; latency, ns; and more.
+  const rows = report(['encode', '-to=csv'], results)
+    .trim()
+    .split('\n')
+    .map((line) => line.split(',').map(Number));
+  if (rows.some(([, status = 0]) => status === 0 || status >= 400))
+    return Array<number>(seconds).fill(Infinity);
+  const start = rows.reduce((first, [at = 0]) => Math.min(first, at), Infinity);
+  const bySecond = Array.from({ length: seconds }, (): number[] => []);
+  for (const [at = 0, , latency = 0] of rows)
+    bySecond[Math.floor((at - start) / 1e9) - 1]?.push(latency / 1e6);
+  return bySecond.map((latencies) => percentile(latencies, 99));
 }
 
-interface Report {
-  readonly success: number;
-  readonly throughput: number;
-  /** ns */
-  readonly latencies: { readonly '99th': number };
-}
-
-function attack(url: string, requests: readonly Request[], rate: readonly string[], seconds: number): Report {
+/** @returns results in vegeta's own format */
+function attack(url: string, requests: readonly Request[], rate: readonly string[], seconds: number): Buffer {
   const targets = requests.map(({ method, path, headers, body }) => ({
     method,
     url: url + path,
@@ -51,12 +61,12 @@ function attack(url: string, requests: readonly Request[], rate: readonly string
   }));
   // vegeta ignores a last line without a line feed.
   const input = targets.map((target) => `${JSON.stringify(target)}\n`).join('');
-  // Not on the terminal: at the end of an attack vegeta names each request that it cancels.
-  const limits = { maxBuffer: 1024 ** 3, stdio: 'pipe' as const };
-  const args = ['attack', '-format=json', ...rate, `-duration=${seconds}s`];
-  const results = execFileSync(program(), args, { ...limits, input });
-  const report = execFileSync(program(), ['report', '-type=json'], { ...limits, input: results });
-  return JSON.parse(report.toString()) as Report;
+  const args = ['attack', '-format=json', '-max-body=0', ...rate, `-duration=${seconds}s`];
+  return execFileSync(program(), args, { ...QUIET, input });
+}
+
+function report(args: readonly string[], results: Buffer): string {
+  return execFileSync(program(), args, { ...QUIET, input: results }).toString();
 }
 
 function program(): string {
