@@ -9,9 +9,6 @@ import { percentile } from './report.js';
 const VERSION = 'v12.13.0';
 const FOLDER = join(STATE_FOLDER, 'bench', `vegeta-${VERSION}`);
 
-/** Not on the terminal: at the end of an attack vegeta names each request that it cancels. */
-const QUIET = { maxBuffer: 1024 ** 3, stdio: 'pipe' } as const;
-
 /** @returns requests/s when each of `connections` sends its next request as soon as it has a response */
 export function peakRate(
   url: string,
@@ -20,13 +17,15 @@ export function peakRate(
   seconds: number,
 ): number {
   const results = attack(url, requests, ['-rate=0', `-max-workers=${connections}`], seconds);
-  const { throughput } = JSON.parse(report(['report', '-type=json'], results)) as { throughput: number };
+  const { throughput } = JSON.parse(vegeta(['report', '-type=json'], results).toString()) as {
+    throughput: number;
+  };
   return throughput;
 }
 
 /**
  * @returns for each of `seconds`, the 99th percentile, ms, of requests that arrive `rate` times a second and wait for one
- * of `connections`; Infinity for all if one failed. The second before, in which the connections open, is left out
+ * of `connections`; Infinity for each if a request failed. One second before, in which the connections open, is left out
  */
 export function p99sAtRate(
   url: string,
@@ -38,7 +37,8 @@ export function p99sAtRate(
   const limits = [`-rate=${Math.round(rate)}`, `-max-connections=${connections}`];
   const results = attack(url, requests, limits, seconds + 1);
   // Time, ns since 1970; status; latency, ns; and more.
-  const rows = report(['encode', '-to=csv'], results)
+  const rows = vegeta(['encode', '-to=csv'], results)
+    .toString()
     .trim()
     .split('\n')
     .map((line) => line.split(',').map(Number));
@@ -62,11 +62,12 @@ function attack(url: string, requests: readonly Request[], rate: readonly string
   // vegeta ignores a last line without a line feed.
   const input = targets.map((target) => `${JSON.stringify(target)}\n`).join('');
   const args = ['attack', '-format=json', '-max-body=0', ...rate, `-duration=${seconds}s`];
-  return execFileSync(program(), args, { ...QUIET, input });
+  return vegeta(args, input);
 }
 
-function report(args: readonly string[], results: Buffer): string {
-  return execFileSync(program(), args, { ...QUIET, input: results }).toString();
+function vegeta(args: readonly string[], input: string | Buffer): Buffer {
+  // Not on the terminal: at the end of an attack vegeta names each request that it cancels.
+  return execFileSync(program(), args, { maxBuffer: 1024 ** 3, stdio: 'pipe', input });
 }
 
 function program(): string {
