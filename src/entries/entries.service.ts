@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Injectable, NotFoundException, PreconditionFailedException } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import { CacheService } from '../cache/cache.service.js';
-import { decodeCursor, encodeCursor } from '../http/paging/cursor.js';
+import { newRowId } from '../database/row-id.js';
 import type { Statements } from '../database/sql.js';
+import { decodeCursor, encodeCursor } from '../http/paging/cursor.js';
 import { refuseErasedUser } from '../users/users.service.js';
 import { DateFilters } from './date-filters.js';
 import type { Entry } from './entry-row.js';
@@ -40,12 +40,12 @@ export class EntriesService {
    * @throws {UnauthorizedException} if the user was erased meanwhile
    */
   create(userId: string, fields: EntryCreate, statements?: Statements): Promise<Entry> {
-    return this.entries.insert(uuidv7(), userId, fields, statements).catch(refuseErasedUser);
+    return this.entries.insert(newRowId(), userId, fields, statements).catch(refuseErasedUser);
   }
 
   /** Creates all entries or none. Throws like {@link create}. */
   createAll(userId: string, entries: readonly EntryCreate[], statements?: Statements): Promise<Entry[]> {
-    const rows = entries.map((fields) => ({ ...fields, id: uuidv7() }));
+    const rows = entries.map((fields) => ({ ...fields, id: newRowId() }));
     return this.manyEntries.insertAll(userId, rows, statements).catch(refuseErasedUser);
   }
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, type EntitySubscriberInterface } from 'typeorm';
 import type { TransactionCommitEvent } from 'typeorm/subscriber/event/TransactionCommitEvent.js';
-import { v7 as uuidv7 } from 'uuid';
+import { newRowId } from '../database/row-id.js';
 import { MailDelivery, type PrepareMail } from './mail-delivery.js';
 import type { Mail } from './mail.entity.js';
 import { MailTransport } from './mail-transport.js';
@@ -43,7 +43,7 @@ export class MailService implements EntitySubscriberInterface {
     { template, to, userId, data = {} }: NewMail,
   ): Promise<string | undefined> {
     if (!this.transport.isEnabled) return undefined;
-    const id = uuidv7();
+    const id = newRowId();
     await this.mails.insert({ id, template, recipient: to, userId: userId ?? null, data }, manager);
     if (manager.queryRunner) manager.queryRunner.data['hasMail'] = true;
     else this.delivery.wake();

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
+import { newRowId } from '../database/row-id.js';
 import type { Client } from '../http/client.js';
 import { networkOf } from '../http/client-network.js';
 import { decodeCursor, encodeCursor } from '../http/paging/cursor.js';
@@ -34,7 +34,10 @@ export class SecurityEventsService implements OnApplicationShutdown {
   /** @param manager of the transaction of what happened */
   async record(manager: EntityManager, event: NewSecurityEvent): Promise<void> {
     const { userId, type, client, actorId = null, details = {} } = event;
-    await this.events.insert({ id: uuidv7(), userId, type, ...originOf(client), actorId, details }, manager);
+    await this.events.insert(
+      { id: newRowId(), userId, type, ...originOf(client), actorId, details },
+      manager,
+    );
   }
 
   /**
@@ -46,7 +49,7 @@ export class SecurityEventsService implements OnApplicationShutdown {
     manager: EntityManager,
     { userId, client, details = {} }: Omit<NewSecurityEvent, 'type' | 'actorId'>,
   ): Promise<boolean> {
-    return this.events.insertSignIn({ id: uuidv7(), userId, ...originOf(client), details }, manager);
+    return this.events.insertSignIn({ id: newRowId(), userId, ...originOf(client), details }, manager);
   }
 
   /**
@@ -59,7 +62,7 @@ export class SecurityEventsService implements OnApplicationShutdown {
     client: Client,
   ): void {
     const writing = this.events
-      .insertFailure({ id: uuidv7(), type, ...originOf(client) }, email)
+      .insertFailure({ id: newRowId(), type, ...originOf(client) }, email)
       .catch((error: unknown) => this.logger.warn(`${type} is not recorded`, error))
       .finally(() => this.writing.delete(writing));
     this.writing.add(writing);

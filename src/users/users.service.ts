@@ -1,7 +1,7 @@
 import { ConflictException, ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { ILike, IsNull, LessThan, Not, QueryFailedError, Repository, type EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
+import { newRowId } from '../database/row-id.js';
 import { User } from './user.entity.js';
 import type { UserPatch } from './users.schemas.js';
 
@@ -23,7 +23,7 @@ export class UsersService {
     const users = manager.withRepository(this.users);
     const given = {
       ...fields,
-      id: uuidv7(),
+      id: newRowId(),
       timezone: 'UTC',
       role: 'user',
       emailVerifiedAt: null,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
+import { newRowId } from '../../database/row-id.js';
 import type { Client } from '../../http/client.js';
 import type { ClaimedMail } from '../../mail/mail.entity.js';
 import { MailService, type NewMail } from '../../mail/mail.service.js';
@@ -91,7 +91,12 @@ export class RecoveryService implements OnModuleInit {
     const passwordHash = await this.passwords.hash(randomBytes(32).toString('base64url'));
     const by = { details: { by: 'operator' } };
     await this.setPassword(user, { passwordHash, by, notice: passwordRemovedMail(user) });
-    const link = { userId: user.id, purpose: 'operator-reset', email: user.email, mailId: uuidv7() } as const;
+    const link = {
+      userId: user.id,
+      purpose: 'operator-reset',
+      email: user.email,
+      mailId: newRowId(),
+    } as const;
     const token = this.tokens.tokenOf(link.mailId);
     await this.stored.request(link, this.dataSource.manager, this.tokens.hashOf(token));
     return this.tokens.linkTo('reset-password', token);

@@ -1,8 +1,8 @@
 import { Injectable, Logger, NotFoundException, UnauthorizedException } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { retryDeadlocks } from '../../database/deadlock.js';
+import { newRowId } from '../../database/row-id.js';
 import type { Client } from '../../http/client.js';
 import type { Principal } from '../../http/current-user.decorator.js';
 import {
@@ -38,7 +38,7 @@ export class SessionsService {
 
   /** @param manager of the surrounding transaction, if any */
   async start(userId: string, { ip, userAgent }: Client, manager?: EntityManager): Promise<IssuedSession> {
-    const { token, sessionId, hash } = this.refreshTokens.issue(uuidv7());
+    const { token, sessionId, hash } = this.refreshTokens.issue(newRowId());
     await this.sessions.insert(
       {
         id: sessionId,

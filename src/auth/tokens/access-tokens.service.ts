@@ -7,16 +7,6 @@ import { Config } from '../../config/config.js';
 export const ISSUER = SERVICE_NAME;
 export const AUDIENCE = SERVICE_NAME;
 
-/** Claims of an access token: RFC 7519 §4.1, and `sid` for the session. */
-export interface AccessClaims {
-  readonly sub: string;
-  readonly sid: string;
-  readonly jti: string;
-  /** Seconds since the epoch, as is `exp`. */
-  readonly iat: number;
-  readonly exp: number;
-}
-
 /** Allowed difference between the clocks of two replicas, s. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
 

@@ -1,22 +1,25 @@
 import { Injectable, UnauthorizedException } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { ExtractJwt, Strategy } from 'passport-jwt';
-import { validate as isUuid } from 'uuid';
+import * as z from 'zod';
 import { Config } from '../../config/config.js';
 import type { Principal } from '../../http/current-user.decorator.js';
-import {
-  AccessTokensService,
-  AUDIENCE,
-  CLOCK_TOLERANCE_SECONDS,
-  ISSUER,
-  type AccessClaims,
-} from './access-tokens.service.js';
+import { AccessTokensService, AUDIENCE, CLOCK_TOLERANCE_SECONDS, ISSUER } from './access-tokens.service.js';
 
 /** Claims and validity of a verified token, seconds since the epoch. */
 export interface VerifiedToken extends Principal {
   readonly validFrom: number;
   readonly validUntil: number;
 }
+
+/** RFC 7519 §4.1, and `sid` for the session. Times in seconds since the epoch. */
+const ClaimsSchema = z.object({
+  sub: z.uuid(),
+  sid: z.uuid(),
+  jti: z.string(),
+  iat: z.number(),
+  exp: z.number(),
+});
 
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
@@ -50,18 +53,10 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     });
   }
 
-  validate({ sub, sid, jti, iat, exp }: Partial<AccessClaims>): VerifiedToken {
-    if (
-      sub === undefined ||
-      !isUuid(sub) ||
-      sid === undefined ||
-      !isUuid(sid) ||
-      typeof jti !== 'string' ||
-      typeof iat !== 'number' ||
-      typeof exp !== 'number'
-    ) {
-      throw new UnauthorizedException('The access token is missing a claim');
-    }
+  validate(claims: unknown): VerifiedToken {
+    const { success, data } = ClaimsSchema.safeParse(claims);
+    if (!success) throw new UnauthorizedException('The access token is missing a claim');
+    const { sub, sid, iat, exp } = data;
     if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
       throw new UnauthorizedException('The access token was issued in the future');
     }

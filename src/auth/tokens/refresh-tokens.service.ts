@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { parse as uuidParse, stringify as uuidStringify } from 'uuid';
+import { UUID } from 'uuidv7';
 import { Config } from '../../config/config.js';
 
 const ID_BYTES = 16;
@@ -33,7 +33,7 @@ export class RefreshTokensService {
   }
 
   issue(sessionId: string): RefreshToken & { readonly token: string } {
-    const content = Buffer.concat([uuidParse(sessionId), randomBytes(SECRET_BYTES)]);
+    const content = Buffer.concat([UUID.parse(sessionId).bytes, randomBytes(SECRET_BYTES)]);
     const [key = Buffer.alloc(0)] = this.keys;
     const token = Buffer.concat([content, macOf(content, key)]).toString('base64url');
     return { token, sessionId, hash: hashOf(token) };
@@ -51,11 +51,8 @@ export class RefreshTokensService {
     if (content.length !== ID_BYTES + SECRET_BYTES || (!hasMac && mac.length > 0)) return undefined;
     const isAuthentic = hasMac && this.keys.some((key) => timingSafeEqual(mac, macOf(content, key)));
     if (hasMac && !isAuthentic) return undefined;
-    try {
-      return { sessionId: uuidStringify(content.subarray(0, ID_BYTES)), hash: hashOf(token), isAuthentic };
-    } catch {
-      return undefined;
-    }
+    const sessionId = UUID.ofInner(content.subarray(0, ID_BYTES)).toString();
+    return { sessionId, hash: hashOf(token), isAuthentic };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
+import { uuidv7 } from 'uuidv7';
 import { isLongUpload } from '../streaming/long-upload.js';
 import { PROBLEM_MEDIA_TYPE, titleOf, type Problem } from './problem.js';
 
