@@ -64,7 +64,7 @@ describe('read', () => {
     ['another alphabet', bytes.toString('hex')],
     ['standard base64', Buffer.alloc(64, 0xfb).toString('base64')],
     [
-      'an id that is no UUID',
+      'the id of another session',
       Buffer.concat([Buffer.alloc(16, 0x55), bytes.subarray(16)]).toString('base64url'),
     ],
   ])('rejects %s', (_what, forged) => {
